@@ -1,0 +1,1 @@
+"""The Checker: are there samples far from what the model knows?"""

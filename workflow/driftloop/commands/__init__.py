@@ -1,0 +1,1 @@
+"""Thin edges: each command loads, calls a pure core, and saves."""

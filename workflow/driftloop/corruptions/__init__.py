@@ -1,0 +1,1 @@
+"""Image corruptions as pure functions of images, severity and a random generator."""

@@ -1,0 +1,1 @@
+"""The Improver: repairs, and the gate that a repair has to pass."""

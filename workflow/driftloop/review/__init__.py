@@ -1,0 +1,1 @@
+"""The review: what a person sees, answers and signs."""

@@ -1,0 +1,1 @@
+"""The Tracker: what made which product, and which model is in production."""
