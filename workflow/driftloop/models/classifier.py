@@ -1,0 +1,127 @@
+"""The classifier that is deployed: uint8 images in, logits out, its filters and normalisation inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from driftloop.errors import ModelError
+from driftloop.models.networks import Network
+from driftloop.params.instantiate import instantiate
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """All that a classifier is, but for its weights.
+
+    Attributes:
+        network: `_target_` and arguments of a `Network`.
+        input_shape: (H, W, C) of the images.
+        classes: the class names, in the order of the logits.
+        mean: of each channel over the training images, in [0, 1].
+        std: of each channel, above 0.
+        filters: `_target_` and arguments of each filter, in the order in which they act.
+    """
+
+    network: Mapping[str, Any]
+    input_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    filters: tuple[Mapping[str, Any], ...] = ()
+
+
+class Classifier(nn.Module):
+    """A network behind a chain of filters and its normalisation.
+
+    A filter is an `nn.Module` that maps float images (N, C, H, W) in [0, 1] to the same form, and leaves
+    those that need no repair exactly as they are. Filters act in order, each on what the one before left.
+
+    Raises:
+        ModelError: the specification names no `Network` or filter, or they do not take their arguments.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, spec: ClassifierSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        channels, classes = spec.input_shape[2], len(spec.classes)
+        self.filters = nn.ModuleList(
+            instantiate(each, nn.Module, where="model.filters", error=ModelError) for each in spec.filters
+        )
+        base: type[Network] = Network  # type: ignore[type-abstract]
+        self.network = instantiate(
+            spec.network, base, where="model.network", error=ModelError, channels=channels, classes=classes
+        )
+        # From the specification, so not part of the weights.
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images."""
+        return self.spec.input_shape
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the logits."""
+        return self.spec.classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 images (N, H, W, C) to logits (N, K)."""
+        return self.embed(images)[1]
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map uint8 images (N, H, W, C) to embeddings (N, D) and logits (N, K)."""
+        x = to_float(images)
+        for repair in self.filters:
+            x = repair(x)
+        embedding = self.network.embed(self.normalise(x))
+        return embedding, self.network.head(embedding)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Map float images (N, C, H, W) in [0, 1] to what the network takes."""
+        return (x - self.mean) / self.std
+
+    def filtered(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Show what the filters make of images.
+
+        Returns:
+            The images that reach the network, uint8 (N, H, W, C), and which filters changed which image,
+            bool (N, number of filters).
+        """
+        x = to_float(images)
+        acted = []
+        for repair in self.filters:
+            before, x = x, repair(x)
+            acted.append((x != before).flatten(1).any(1))
+        shown = (x * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        none = torch.zeros(len(images), 0, dtype=torch.bool, device=images.device)
+        return shown, torch.stack(acted, dim=1) if acted else none
+
+    def with_filter(self, spec: Mapping[str, Any], repair: nn.Module) -> Classifier:
+        """Return a classifier with one more filter at the end of its chain, sharing all the other parts.
+
+        Args:
+            spec: `_target_` and arguments that make a module like `repair`.
+            repair: the filter, trained.
+        """
+        chained = object.__new__(Classifier)
+        nn.Module.__init__(chained)
+        chained.spec = replace(self.spec, filters=(*self.spec.filters, spec))
+        chained.filters = nn.ModuleList([*self.filters, repair])
+        chained.network = self.network
+        chained.register_buffer("mean", self.mean, persistent=False)
+        chained.register_buffer("std", self.std, persistent=False)
+        return chained.train(self.training)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Map uint8 images (N, H, W, C) to floats (N, C, H, W) in [0, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float() / 255

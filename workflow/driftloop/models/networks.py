@@ -1,0 +1,120 @@
+"""Small networks: normalised images in, embeddings and logits out, of any size, channels and classes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module, ABC):
+    """A network in two halves, so that a detector can look at what lies between them.
+
+    A user's own network derives from this class. Its constructor takes `channels` (1 or 3) and `classes`
+    (how many) by keyword, and whatever else its specification names.
+    """
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
+
+    @abstractmethod
+    def head(self, embedding: Tensor) -> Tensor:
+        """Map embeddings (N, D) to logits (N, K)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to logits (N, K)."""
+        return self.head(self.embed(x))
+
+
+class ConvNet(Network):
+    """Four convolutions and a linear layer: for digits, garments and other small grey images.
+
+    Args:
+        channels: of the images.
+        classes: how many.
+        width: channels after the first convolution; they double at each halving of the size.
+        embedding: numbers in an embedding.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int = 32, embedding: int = 96) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(channels, width, kernel=5, stride=2),
+            _convolution(width, width),
+            nn.MaxPool2d(2, ceil_mode=True),
+            _convolution(width, 2 * width),
+            _convolution(2 * width, 2 * width),
+            nn.AdaptiveMaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(8 * width, embedding, bias=False),
+            nn.BatchNorm1d(embedding),
+            nn.ReLU(),
+        )
+        self.last = nn.Linear(embedding, classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
+        embedding: Tensor = self.body(x)
+        return embedding
+
+    def head(self, embedding: Tensor) -> Tensor:
+        """Map embeddings (N, D) to logits (N, K)."""
+        logits: Tensor = self.last(embedding)
+        return logits
+
+
+class ResNet(Network):
+    """A residual network of nine convolutions (after He et al., arXiv 1512.03385), for small colour images.
+
+    Args:
+        channels: of the images.
+        classes: how many.
+        width: channels after the first convolution; the embedding has four times as many.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int = 24) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(channels, width),
+            _convolution(width, 2 * width),
+            nn.MaxPool2d(2, ceil_mode=True),
+            _Residual(2 * width),
+            _convolution(2 * width, 4 * width),
+            nn.MaxPool2d(2, ceil_mode=True),
+            _Residual(4 * width),
+            _convolution(4 * width, 4 * width),
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+        )
+        self.last = nn.Linear(4 * width, classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
+        embedding: Tensor = self.body(x)
+        return embedding
+
+    def head(self, embedding: Tensor) -> Tensor:
+        """Map embeddings (N, D) to logits (N, K)."""
+        logits: Tensor = self.last(embedding)
+        return logits
+
+
+class _Residual(nn.Module):
+    """Two convolutions around which the input is carried unchanged."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(_convolution(width, width), _convolution(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.inner(x)
+        return x + inner
+
+
+def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )

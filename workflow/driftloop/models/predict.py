@@ -1,0 +1,70 @@
+"""Predict: what a classifier sees in images, the same for an image whatever the others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from driftloop.checker.features import Features
+from driftloop.errors import ModelError
+from driftloop.models.classifier import Classifier
+
+BATCH = 256
+"""Images that go through the network at a time. Fixed, and short batches are filled up: kernels are chosen
+by shape, so the last bits of a result would otherwise depend on how the images were split."""
+
+
+def predict(
+    classifier: Classifier,
+    images: npt.NDArray[np.uint8],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Features:
+    """Return the embeddings and logits of uint8 images (N, H, W, C), which may be memory-mapped.
+
+    Args:
+        classifier: on the device where it is to run; it is put into eval mode.
+        images: of the classifier's input shape.
+        progress: called with the number of images done and the number of all.
+
+    Raises:
+        ModelError: the images are not what the classifier takes.
+    """
+    check_images(classifier, images)
+    classifier.eval()
+    embeddings: npt.NDArray[np.float32] | None = None
+    logits = np.empty((len(images), len(classifier.classes)), dtype=np.float32)
+    for start in range(0, max(len(images), 1), BATCH):
+        rows = slice(start, min(start + BATCH, len(images)))
+        embedded, scored = predict_batch(classifier, images[rows])
+        if embeddings is None:
+            embeddings = np.empty((len(images), embedded.shape[1]), dtype=np.float32)
+        embeddings[rows], logits[rows] = embedded, scored
+        if progress is not None:
+            progress(rows.stop, len(images))
+    assert embeddings is not None  # noqa: S101 (for the type checker: the loop runs at least once)
+    return Features(images, embeddings, logits)
+
+
+@torch.inference_mode()
+def predict_batch(
+    classifier: Classifier, images: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return embeddings (n, D) and logits (n, K), both float32, of at most `BATCH` images."""
+    full = np.zeros((BATCH, *classifier.input_shape), dtype=np.uint8)
+    full[: len(images)] = images
+    embeddings, logits = classifier.embed(torch.from_numpy(full).to(classifier.mean.device))
+    n = len(images)
+    return embeddings[:n].float().cpu().numpy(), logits[:n].float().cpu().numpy()
+
+
+def check_images(classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:
+    """Raise ModelError unless the images are what the classifier takes."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != classifier.input_shape:
+        h, w, c = classifier.input_shape
+        raise ModelError(
+            f"the images are {images.dtype} {images.shape}, but the model takes uint8 (N, {h}, {w}, {c})."
+        )

@@ -1,0 +1,144 @@
+"""The model folder: `model.safetensors` and, written last, `model.json` that says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from driftloop.errors import DataError, ModelError
+from driftloop.files import atomic, digest_file, digest_json, read_json, write_json
+from driftloop.models.classifier import Classifier, ClassifierSpec
+
+FORMAT = 1
+_FIELDS = frozenset(
+    ("network", "input_shape", "classes", "mean", "std", "filters", "parent", "training_data", "sha256")
+)
+_WEIGHTS, _META = "model.safetensors", "model.json"
+
+
+def save_model(
+    folder: Path, classifier: Classifier, *, parent: str | None = None, training_data: Sequence[str] = ()
+) -> str:
+    """Write a classifier as a model folder, and return its digest.
+
+    A folder with a `model.json` is whole: it is removed first and written after the weights.
+
+    Args:
+        folder: made where it is missing.
+        classifier: on any device.
+        parent: digest of the model that this one was made from.
+        training_data: digests of the images it was trained on.
+    """
+    from safetensors.torch import save_file
+
+    (folder / _META).unlink(missing_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in classifier.state_dict().items()}
+    with atomic(folder / _WEIGHTS) as temporary:
+        save_file(weights, temporary)
+    spec = classifier.spec
+    meta = {
+        "format": FORMAT,
+        "network": dict(spec.network),
+        "input_shape": list(spec.input_shape),
+        "classes": list(spec.classes),
+        "mean": list(spec.mean),
+        "std": list(spec.std),
+        "filters": [dict(each) for each in spec.filters],
+        "parent": parent,
+        "training_data": list(training_data),
+        "sha256": digest_file(folder / _WEIGHTS),
+    }
+    write_json(folder / _META, meta)
+    return digest_json(meta)
+
+
+def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
+    """Read a model folder, in eval mode.
+
+    Raises:
+        ModelError: a file is missing or altered, the format is of another version, the network or a
+            filter is none, or the weights do not fit it.
+    """
+    from safetensors.torch import load_file
+
+    meta = read_meta(folder)
+    weights = folder / _WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{weights} does not exist.")
+    if digest_file(weights) != meta["sha256"]:
+        raise ModelError(f"{weights} is not the file that {folder / _META} was written for: digests differ.")
+    spec = _read_spec(folder, meta)
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn here, and thrown away below
+        try:
+            classifier = Classifier(spec)
+            classifier.load_state_dict(load_file(weights))
+        except ModelError as error:
+            raise ModelError(f"{folder}: {error}") from error
+        except RuntimeError as error:
+            raise ModelError(f"{weights} does not fit the network of {folder / _META}: {error}") from error
+    return classifier.to(device).eval()
+
+
+def model_digest(folder: Path) -> str:
+    """Return what stands for a model in provenance: the digest of `model.json`, which holds the weights'.
+
+    Raises:
+        ModelError: there is no readable `model.json`.
+    """
+    return digest_json(read_meta(folder))
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read `model.json` and check its form.
+
+    Raises:
+        ModelError: it is missing, is not JSON, is of another format version, or lacks a field.
+    """
+    path = folder / _META
+    if not path.is_file():
+        raise ModelError(f"{folder} is no model folder: it has no {_META}.")
+    try:
+        meta = read_json(path)
+    except DataError as error:
+        raise ModelError(str(error)) from error
+    version = meta.get("format") if isinstance(meta, dict) else None
+    if version != FORMAT:
+        raise ModelError(f"{path}: format is {version!r}; this driftloop reads format {FORMAT}.")
+    needed = {
+        "network",
+        "input_shape",
+        "classes",
+        "mean",
+        "std",
+        "filters",
+        "parent",
+        "training_data",
+        "sha256",
+    }
+    if lacking := sorted(needed - meta.keys()):
+        raise ModelError(f"{path} lacks {', '.join(lacking)}.")
+    return dict(meta)
+
+
+def _read_spec(folder: Path, meta: dict[str, Any]) -> ClassifierSpec:
+    try:
+        height, width, channels = (int(size) for size in meta["input_shape"])
+        spec = ClassifierSpec(
+            network=dict(meta["network"]),
+            input_shape=(height, width, channels),
+            classes=tuple(str(name) for name in meta["classes"]),
+            mean=tuple(float(value) for value in meta["mean"]),
+            std=tuple(float(value) for value in meta["std"]),
+            filters=tuple(dict(each) for each in meta["filters"]),
+        )
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{folder / _META}: a field is of the wrong form ({error}).") from error
+    if not len(spec.mean) == len(spec.std) == channels or min(spec.std) <= 0 or min(height, width) < 1:
+        raise ModelError(
+            f"{folder / _META}: input_shape is {[height, width, channels]}, mean {list(spec.mean)}, "
+            f"std {list(spec.std)}; each channel has one mean and one std above 0."
+        )
+    return spec

@@ -1,0 +1,233 @@
+"""Train a classifier from nothing: the whole dataset is one tensor, augmented a batch at a time.
+
+The schedule is the one-cycle policy (Smith and Topin, arXiv 1708.07120) over stochastic gradient descent
+with Nesterov momentum; the labels are smoothed (Szegedy et al., arXiv 1512.00567).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from driftloop.models.classifier import Classifier, ClassifierSpec, to_float
+
+Progress = Callable[[int, int], None]
+"""Called with the number of steps done and the number of all."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step; the last incomplete batch of an epoch is left out.
+        learning_rate: at the peak of the one-cycle schedule, for the mean loss of a batch.
+        weight_decay: on the weights of convolutions and linear layers; norms and biases go free.
+        label_smoothing: share of a label's weight that is spread over all classes.
+        shift: each image is moved by up to so many pixels in each direction, over black.
+        flip: half of the images are mirrored left to right.
+        cutout: side of a square that is blackened at a random place (arXiv 1708.04552); 0 for none.
+    """
+
+    epochs: int = 4
+    batch_size: int = 256
+    learning_rate: float = 0.2
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    shift: int = 2
+    flip: bool = False
+    cutout: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training images came to: mean loss and accuracy, on augmented images."""
+
+    loss: float
+    accuracy: float
+
+
+def train_classifier(
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    *,
+    network: Mapping[str, Any],
+    classes: Sequence[str],
+    settings: TrainSettings,
+    seed: int,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> tuple[Classifier, tuple[Epoch, ...]]:
+    """Train a network on uint8 images (N, H, W, C) with labels (N,).
+
+    The same seed, images and number of threads give the same weights on the same processor.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,) in [0, len(classes)).
+        network: `_target_` and arguments of a `Network`.
+        classes: the class names, in the order of the labels.
+        settings: how to train.
+        seed: of the initial weights, the order of the images and their augmentation.
+        device: where to train; the GPU where there is one, by default.
+        progress: called after each step.
+
+    Returns:
+        The classifier, in eval mode on `device`, and what each epoch came to.
+
+    Raises:
+        ModelError: `network` names no network.
+    """
+    place = torch.device(device or default_device())
+    with seeded(seed, place):
+        mean, std = channel_statistics(images)
+        height, width, channels = (int(size) for size in images.shape[1:])
+        spec = ClassifierSpec(dict(network), (height, width, channels), tuple(classes), mean, std)
+        classifier = Classifier(spec).to(place).train()
+        classifier.network.to(memory_format=torch.channels_last)
+        history = _fit(
+            classifier,
+            torch.from_numpy(np.ascontiguousarray(images)).to(place),
+            torch.from_numpy(labels).to(place),
+            settings,
+            torch.Generator().manual_seed(seed),
+            progress,
+        )
+    return classifier.eval(), history
+
+
+def _fit(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    settings: TrainSettings,
+    generator: torch.Generator,
+    progress: Progress | None,
+) -> tuple[Epoch, ...]:
+    size = min(settings.batch_size, len(images))
+    steps = len(images) // size
+    total = settings.epochs * steps
+    optimizer, schedule = _optimizer(classifier, settings, total)
+    history = []
+    for epoch in range(settings.epochs):
+        order = torch.randperm(len(images), generator=generator).to(images.device)
+        loss_sum = torch.zeros((), device=images.device)
+        hits = torch.zeros((), device=images.device)
+        for step in range(steps):
+            chosen = order[step * size : (step + 1) * size]
+            batch, target = augment(images[chosen], settings, generator), labels[chosen]
+            optimizer.zero_grad(set_to_none=True)
+            with autocast(images.device):
+                logits = classifier(batch)
+            loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            loss_sum += loss.detach()
+            hits += (logits.argmax(1) == target).sum()
+            if progress is not None:
+                progress(epoch * steps + step + 1, total)
+        history.append(Epoch(float(loss_sum) / steps, float(hits) / (steps * size)))
+    return tuple(history)
+
+
+def _optimizer(
+    classifier: nn.Module, settings: TrainSettings, total: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    decayed = [p for p in classifier.parameters() if p.ndim > 1]
+    free = [p for p in classifier.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, nesterov=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        settings.learning_rate,
+        total_steps=total,
+        pct_start=0.25,
+        anneal_strategy="linear",
+        cycle_momentum=False,
+        final_div_factor=1e3,
+    )
+    return optimizer, schedule
+
+
+def augment(images: Tensor, settings: TrainSettings, generator: torch.Generator) -> Tensor:
+    """Shift, mirror and blacken uint8 images (N, H, W, C) at random; the generator lives on the CPU."""
+    n, height, width, _ = images.shape
+    device = images.device
+    rows, columns = torch.arange(height).expand(n, -1), torch.arange(width).expand(n, -1)
+    if settings.flip:
+        mirrored = torch.rand(n, 1, generator=generator) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+    if settings.shift:
+        s = settings.shift
+        images = functional.pad(images, (0, 0, s, s, s, s))
+        rows = rows + torch.randint(0, 2 * s + 1, (n, 1), generator=generator)
+        columns = columns + torch.randint(0, 2 * s + 1, (n, 1), generator=generator)
+    if settings.flip or settings.shift:
+        each = torch.arange(n, device=device)
+        images = images[each[:, None, None], rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    if settings.cutout:
+        inside = _stripe(n, height, settings.cutout, generator)[:, :, None]
+        inside = inside & _stripe(n, width, settings.cutout, generator)[:, None, :]
+        images = images.masked_fill(inside[..., None].to(device), 0)
+    return images
+
+
+def _stripe(n: int, length: int, side: int, generator: torch.Generator) -> Tensor:
+    start = torch.randint(1 - side, length, (n, 1), generator=generator)
+    place = torch.arange(length)
+    return (place >= start) & (place < start + side)
+
+
+def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel of uint8 images, for values in [0, 1]."""
+    channels = [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
+    levels = np.arange(256) / 255
+    means = [float(np.average(levels, weights=count)) for count in channels]
+    variances = [
+        np.average((levels - m) ** 2, weights=count) for m, count in zip(means, channels, strict=True)
+    ]
+    # A channel that never changes has no scale of its own.
+    return tuple(means), tuple(float(np.sqrt(v)) or 1.0 for v in variances)
+
+
+def default_device() -> torch.device:
+    """Return the GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Compute in bfloat16 where the hardware has it, in float32 elsewhere."""
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+
+
+@cache
+def _cpu_has_bfloat16() -> bool:
+    """Tell whether the processor multiplies in bfloat16; where it cannot, emulation is slower than float32."""
+    try:
+        with open("/proc/cpuinfo") as stream:
+            return any("avx512_bf16" in line or "amx_bf16" in line for line in stream)
+    except OSError:
+        return False
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's own generators for a block, and put them back after it."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
