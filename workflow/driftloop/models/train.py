@@ -6,10 +6,8 @@ with Nesterov momentum; the labels are smoothed (Szegedy et al., arXiv 1512.0056
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from driftloop.models.classifier import Classifier, ClassifierSpec, to_float
+from driftloop.models.augment import augment
+from driftloop.models.classifier import Classifier, ClassifierSpec
+from driftloop.models.device import autocast, default_device, seeded
 
 Progress = Callable[[int, int], None]
 """Called with the number of steps done and the number of all."""
@@ -94,7 +94,7 @@ def train_classifier(
         height, width, channels = (int(size) for size in images.shape[1:])
         spec = ClassifierSpec(dict(network), (height, width, channels), tuple(classes), mean, std)
         classifier = Classifier(spec).to(place).train()
-        classifier.network.to(memory_format=torch.channels_last)
+        classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         history = _fit(
             classifier,
             torch.from_numpy(np.ascontiguousarray(images)).to(place),
@@ -125,12 +125,19 @@ def _fit(
         hits = torch.zeros((), device=images.device)
         for step in range(steps):
             chosen = order[step * size : (step + 1) * size]
-            batch, target = augment(images[chosen], settings, generator), labels[chosen]
+            target = labels[chosen]
+            batch = augment(
+                images[chosen],
+                generator,
+                shift=settings.shift,
+                flip=settings.flip,
+                cutout=settings.cutout,
+            )
             optimizer.zero_grad(set_to_none=True)
             with autocast(images.device):
                 logits = classifier(batch)
             loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             loss_sum += loss.detach()
@@ -163,35 +170,6 @@ def _optimizer(
     return optimizer, schedule
 
 
-def augment(images: Tensor, settings: TrainSettings, generator: torch.Generator) -> Tensor:
-    """Shift, mirror and blacken uint8 images (N, H, W, C) at random; the generator lives on the CPU."""
-    n, height, width, _ = images.shape
-    device = images.device
-    rows, columns = torch.arange(height).expand(n, -1), torch.arange(width).expand(n, -1)
-    if settings.flip:
-        mirrored = torch.rand(n, 1, generator=generator) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
-    if settings.shift:
-        s = settings.shift
-        images = functional.pad(images, (0, 0, s, s, s, s))
-        rows = rows + torch.randint(0, 2 * s + 1, (n, 1), generator=generator)
-        columns = columns + torch.randint(0, 2 * s + 1, (n, 1), generator=generator)
-    if settings.flip or settings.shift:
-        each = torch.arange(n, device=device)
-        images = images[each[:, None, None], rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
-    if settings.cutout:
-        inside = _stripe(n, height, settings.cutout, generator)[:, :, None]
-        inside = inside & _stripe(n, width, settings.cutout, generator)[:, None, :]
-        images = images.masked_fill(inside[..., None].to(device), 0)
-    return images
-
-
-def _stripe(n: int, length: int, side: int, generator: torch.Generator) -> Tensor:
-    start = torch.randint(1 - side, length, (n, 1), generator=generator)
-    place = torch.arange(length)
-    return (place >= start) & (place < start + side)
-
-
 def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel of uint8 images, for values in [0, 1]."""
     channels = [np.bincount(images[..., c].ravel(), minlength=256) for c in range(images.shape[-1])]
@@ -202,32 +180,3 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[tuple[float, ...]
     ]
     # A channel that never changes has no scale of its own.
     return tuple(means), tuple(float(np.sqrt(v)) or 1.0 for v in variances)
-
-
-def default_device() -> torch.device:
-    """Return the GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 where the hardware has it, in float32 elsewhere."""
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
-
-
-@cache
-def _cpu_has_bfloat16() -> bool:
-    """Tell whether the processor multiplies in bfloat16; where it cannot, emulation is slower than float32."""
-    try:
-        with open("/proc/cpuinfo") as stream:
-            return any("avx512_bf16" in line or "amx_bf16" in line for line in stream)
-    except OSError:
-        return False
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's own generators for a block, and put them back after it."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
