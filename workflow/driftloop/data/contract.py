@@ -1,0 +1,35 @@
+"""What a dataset has to offer, ours or a user's own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from driftloop.data.dataset import Dataset
+
+Report = Callable[[str], None]
+
+
+class DatasetSource(ABC):
+    """A dataset that driftloop can fetch; subclass it to bring your own.
+
+    `dataset._target_` in `params.yaml` names the subclass by its importable name, and the other keys
+    beside it are the arguments it is made with.
+
+    Attributes:
+        name: what the dataset is called; it becomes `Dataset.name`.
+        classes: the class names, in the order of the labels.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+
+    @abstractmethod
+    def fetch(self, report: Report) -> Dataset:
+        """Return all labelled images, those meant for training and for testing pooled.
+
+        The images are uint8 (N, H, W, C) with C 1 or 3, all of one size; the labels int64 (N,). The order
+        means nothing but is always the same: driftloop draws its splits at random from positions. Call
+        `report` with one line for everything worth knowing (what is tried, why it failed, what is
+        used); leave no files behind; raise `DataError` when the images cannot be had.
+        """
