@@ -94,3 +94,12 @@ def load_dataset(folder: Path) -> Dataset:
     if images.shape != shape:
         raise DataError(f"{folder}: images.npy is {images.shape}, but meta.json promises {shape}.")
     return Dataset(images, read_array(folder / "labels.npy") if labelled else None, name, classes)
+
+
+def content_digest(folder: Path) -> str:
+    """Return the SHA-256 of a dataset folder's images, as its `meta.json` has it.
+
+    Raises:
+        DataError: there is no readable `meta.json`.
+    """
+    return str(read_json(folder / "meta.json")["sha256"])

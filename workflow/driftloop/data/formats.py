@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from driftloop.errors import DataError
 
@@ -103,7 +103,7 @@ def read_rows_of_png(path: Path, n: int, side: int) -> npt.NDArray[np.uint8]:
                     f"it must be RGB of {side * side} x {n}."
                 )
             return np.asarray(sheet).reshape(n, side, side, 3)
-    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read ({error}).") from error
 
 
