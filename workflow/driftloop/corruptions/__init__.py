@@ -18,13 +18,14 @@ from types import MappingProxyType
 
 import numpy as np
 
+from driftloop.corruptions.cifar10_c import CIFAR10_C
 from driftloop.corruptions.corruption import SEVERITIES, Corruption, Images
 from driftloop.corruptions.mnist_c import MNIST_C
 from driftloop.errors import DataError, ParameterError
 
 __all__ = ["SEVERITIES", "SUITES", "Corruption", "corrupt", "find_corruption"]
 
-SUITES: Mapping[str, Mapping[str, Corruption]] = MappingProxyType({"mnist_c": MNIST_C})
+SUITES: Mapping[str, Mapping[str, Corruption]] = MappingProxyType({"mnist_c": MNIST_C, "cifar10_c": CIFAR10_C})
 
 _CHUNK = 1024  # images at once: what they need in between stays near the processor, and memory bounded
 

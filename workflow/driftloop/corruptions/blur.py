@@ -7,8 +7,33 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
-from driftloop.corruptions.raster import Floats, smooth
+from driftloop.corruptions.raster import Floats, smooth, zoom
+
+
+def gaussian_blur(images: Floats, rng: np.random.Generator, sigma: float) -> Floats:  # noqa: ARG001
+    """Smooth with a Gaussian of `sigma` pixels. Draws nothing."""
+    return smooth(images, sigma)
+
+
+def defocus_blur(images: Floats, rng: np.random.Generator, radius: float, softness: float) -> Floats:  # noqa: ARG001
+    """Replace each pixel by a disk of light, softened by a Gaussian of `softness` pixels. Draws nothing."""
+    reach = int(np.ceil(radius)) + 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disk = (x**2 + y**2 <= radius**2).astype(np.float32)
+    slope = np.exp(-1 / (2 * softness**2))
+    tap = np.array([slope, 1, slope]) / (1 + 2 * slope)
+    for axis in (0, 1):
+        disk = scipy.ndimage.correlate1d(disk, tap, axis=axis, mode="constant")
+    kernel = (disk / disk.sum())[None, :, :, None]
+    return scipy.ndimage.correlate(images, kernel, mode="mirror")  # type: ignore[no-any-return]
+
+
+def zoom_blur(images: Floats, rng: np.random.Generator, furthest: float) -> Floats:  # noqa: ARG001
+    """Average the image with its enlargements by 1, 1.01, 1.02, ... up to `furthest`. Draws nothing."""
+    factors = tuple(np.arange(1, furthest, 0.01).tolist())
+    return (images + len(factors) * zoom(images, factors)) / np.float32(len(factors) + 1)
 
 
 def glass_blur(

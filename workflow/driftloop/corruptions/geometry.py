@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.corruptions.raster import Floats, per_image, sample
+from driftloop.corruptions.raster import Floats, per_image, sample, smooth
 
 
 def shear(images: Floats, rng: np.random.Generator, angle: float) -> Floats:
@@ -36,6 +36,52 @@ def translate(images: Floats, rng: np.random.Generator, pixels: int) -> Floats:
     down, right = (pixels * _signs(rng, len(images)).astype(np.float32) for _ in range(2))
     rows, columns = np.indices(images.shape[1:3], dtype=np.float32)
     return sample(images, rows + per_image(down), columns + per_image(right), "zero")
+
+
+def elastic_transform(
+    images: Floats, rng: np.random.Generator, strength: float, softness: float, jitter: float
+) -> Floats:
+    """Stretch like rubber: three points of a triangle move, then each pixel a little, together with its neighbours.
+
+    Args:
+        images: float32 (N, H, W, C).
+        rng: where the moves come from.
+        strength: how far a pixel moves at most, before smoothing.
+        softness: sigma of the Gaussian that makes neighbours move together.
+        jitter: how far the corners of the triangle move at most, along either axis.
+
+    All three are in widths of the image.
+    """
+    count, height, width, _ = images.shape
+    size = min(height, width)
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    to_row, to_column = _triangle_moves(rng, count, height, width, jitter * size)
+    moved = sample(
+        images,
+        *(per_image(to[:, 0]) * columns + per_image(to[:, 1]) * rows + per_image(to[:, 2]) for to in (to_row, to_column)),
+        "mirror",
+    )
+    right, down = (
+        smooth(
+            2 * rng.random((count, height, width), dtype=np.float32) - 1, softness * size, mode="reflect", truncate=3
+        )
+        * np.float32(strength * size)
+        for _ in range(2)
+    )
+    return sample(moved, rows + down, columns + right, "reflect")
+
+
+def _triangle_moves(
+    rng: np.random.Generator, count: int, height: int, width: int, jitter: float
+) -> tuple[Floats, Floats]:
+    """Return, (N, 3) each, how the row and the column to read depend on column, row and 1."""
+    centre = np.array([width // 2, height // 2], dtype=float)
+    arm = min(height, width) // 3
+    corners = centre + arm * np.array([[1, 1], [1, -1], [-1, -1]])
+    moved = corners + rng.uniform(-jitter, jitter, (count, 3, 2))
+    moved = np.concatenate([moved, np.ones((count, 3, 1))], axis=-1)
+    back = np.linalg.solve(moved, np.broadcast_to(corners, (count, 3, 2))).astype(np.float32)
+    return back[..., 1], back[..., 0]
 
 
 Vector = npt.NDArray[np.float64]

@@ -6,6 +6,7 @@ colour (noise, masks, edges) is float32 (N, H, W).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +43,34 @@ def smooth(
 def per_image(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Shape one number an image, (N,), so that it broadcasts against layers, (N, H, W)."""
     return values[:, None, None]
+
+
+def zoom(images: Floats, factors: tuple[float, ...]) -> Floats:
+    """Enlarge the middle of images, (N, H, W, C), by each of `factors`, and return the mean of the results."""
+    count, height, width, channels = images.shape
+    pixels = images.reshape(count, height * width, channels).swapaxes(0, 1).reshape(height * width, -1)
+    zoomed = _zoom_operator(height, width, factors) @ pixels
+    return zoomed.reshape(height * width, count, channels).swapaxes(0, 1).reshape(images.shape)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=32)
+def _zoom_operator(height: int, width: int, factors: tuple[float, ...]) -> Any:
+    """Return the sparse matrix that takes an image's pixels to the mean of its enlargements."""
+    both = [scipy.sparse.kron(_zoom_axis(height, f), _zoom_axis(width, f), format="csr") for f in factors]
+    return (sum(both[1:], start=both[0]) / len(both)).astype(np.float32)
+
+
+def _zoom_axis(size: int, factor: float) -> npt.NDArray[np.float64]:
+    """Return the matrix, (size, size), that enlarges the middle of one axis by linear interpolation."""
+    cropped = int(np.ceil(size / factor))
+    enlarged = round(cropped * factor)
+    kept = np.arange(size) + (enlarged - size) // 2
+    position = kept * (cropped - 1) / max(enlarged - 1, 1)
+    nearness = 1 - np.abs(position[:, None] - np.arange(cropped))
+    matrix = np.zeros((size, size))
+    first = (size - cropped) // 2
+    matrix[:, first : first + cropped] = np.maximum(nearness, 0)
+    return matrix
 
 
 def sample(images: Floats, rows: Floats, columns: Floats, border: Border) -> Floats:

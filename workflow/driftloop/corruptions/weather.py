@@ -1,4 +1,4 @@
-"""Weather: fog, spatter.
+"""Weather: fog, frost, snow, and spatters of mud and water.
 
 All functions take float32 (N, H, W, C) in [0, 1] and return the same shape, not yet clipped. Method:
 Hendrycks and Dietterich, ImageNet-C (2019), https://arxiv.org/abs/1903.12261.
@@ -6,12 +6,20 @@ Hendrycks and Dietterich, ImageNet-C (2019), https://arxiv.org/abs/1903.12261.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from driftloop.corruptions.raster import Floats, smooth
+import numpy as np
+import numpy.typing as npt
+import scipy
+
+from driftloop.corruptions.blur import motion_blur
+from driftloop.corruptions.edges import find_edges
+from driftloop.corruptions.raster import Floats, grey, smooth, zoom
 
 # Red, green, blue; a grey image takes the first, as MNIST-C does.
 _MUD = np.array([63, 42, 20], dtype=np.float32) / 255
+_WATER = np.array([175, 238, 238], dtype=np.float32) / 255
+_ICE = np.array([0.86, 0.94, 1.0], dtype=np.float32)
 
 
 def fog(images: Floats, rng: np.random.Generator, thickness: float, decay: float, *, field: int) -> Floats:
@@ -79,6 +87,61 @@ def _refine(rng: np.random.Generator, corners: Floats, wobble: float) -> Floats:
     return result
 
 
+def frost(images: Floats, rng: np.random.Generator, keep: float, ice: float) -> Floats:
+    """Overlay frost: `keep` of the image, and `ice` of a texture.
+
+    The texture is generated: ridges of a plasma fractal, thin and branching like crystals, bluish white
+    on half grey. The benchmark overlays photographs of frosted windows, which its authors ship and this
+    package does not, so figures for frost do not compare with published ones.
+    """
+    count, height, width, channels = images.shape
+    size = max(height, width)
+    field = 1 << (2 * size - 1).bit_length()
+    ridges = 1 - np.abs(2 * plasma(rng, count, field, 1.6, size)[:, :height, :width] - 1)
+    texture = (np.float32(0.25) + np.float32(0.75) * ridges**3)[..., None] * _ICE[:channels]
+    return np.float32(keep) * images + np.float32(ice) * texture
+
+
+def snow(
+    images: Floats,
+    rng: np.random.Generator,
+    mean: float,
+    deviation: float,
+    size: float,
+    level: float,
+    radius: int,
+    sigma: float,
+    keep: float,
+) -> Floats:
+    """Whiten the image, and let flakes fall: noise, enlarged by `size`, above `level`, smeared downwards.
+
+    Args:
+        images: float32 (N, H, W, C).
+        rng: where the flakes come from.
+        mean: of the noise.
+        deviation: of the noise.
+        size: of the flakes.
+        level: below which there is no flake.
+        radius: of the motion blur, in pixels.
+        sigma: of the motion blur, in pixels.
+        keep: how much of the image is not whitened.
+    """
+    noise = _noise(rng, images, mean, deviation)[..., None]
+    flakes = zoom(noise, (size,))
+    flakes = np.clip(np.where(flakes < level, np.float32(0), flakes), 0, 1)
+    flakes = motion_blur(np.floor(flakes * 255) / np.float32(255), rng, radius, sigma, degrees=(-135, -45))
+    white = np.maximum(images, grey(images)[..., None] * np.float32(1.5) + np.float32(0.5))
+    whitened = np.float32(keep) * images + np.float32(1 - keep) * white
+    return whitened + flakes + flakes[:, ::-1, ::-1]
+
+
+def spatter(
+    images: Floats, rng: np.random.Generator, liquid: Callable[..., Floats], *constants: float
+) -> Floats:
+    """Throw `liquid`, which is `mud` or `water`, with that one's constants."""
+    return liquid(images, rng, *constants)
+
+
 def mud(
     images: Floats,
     rng: np.random.Generator,
@@ -89,12 +152,53 @@ def mud(
     soft: float,
 ) -> Floats:
     """Throw mud: where smoothed noise exceeds `level`, with edges softened by `soft` pixels."""
-    cover = _blobs(rng, images, mean, deviation, size) > level
+    cover = smooth(_noise(rng, images, mean, deviation), size) > level
     mask = smooth(cover.astype(np.float32), soft)
     mask = np.where(mask < 0.8, np.float32(0), mask)[..., None]
     return images * (1 - mask) + mask * _MUD[: images.shape[-1]]
 
 
-def _blobs(rng: np.random.Generator, images: Floats, mean: float, deviation: float, size: float) -> Floats:
-    noise = np.float32(mean) + np.float32(deviation) * rng.standard_normal(images.shape[:3], dtype=np.float32)
-    return smooth(noise, size)
+def water(
+    images: Floats,
+    rng: np.random.Generator,
+    mean: float,
+    deviation: float,
+    size: float,
+    level: float,
+    strength: float,
+) -> Floats:
+    """Throw water: drops where smoothed noise exceeds `level`, which glisten where they are deep."""
+    liquid = smooth(_noise(rng, images, mean, deviation), size)
+    liquid = np.floor(255 * np.clip(np.where(liquid < level, np.float32(0), liquid), 0, 1))
+    drops = liquid * _relief(liquid)
+    largest = drops.max(axis=(1, 2), keepdims=True)
+    drops *= np.float32(strength) / np.where(largest == 0, 1, largest)
+    return images + drops[..., None] * _WATER[: images.shape[-1]]
+
+
+def _relief(liquid: Floats) -> Floats:
+    """Return the light, 0 to 255, on drops whose depth is the distance from their rim: an embossed depth map."""
+    land = ~find_edges(liquid, low=50, high=150)
+    # Images lie so far apart that no pixel's nearest rim is in another image.
+    depth = scipy.ndimage.distance_transform_edt(land, sampling=(1e4, 1, 1)) if not land.all() else land * 1e4
+    depth = np.minimum(depth, 20).astype(np.float32)
+    box, emboss = np.full((1, 3, 3), 1 / 9), np.array([[[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]])
+    depth = scipy.ndimage.correlate(depth, box, mode="mirror")
+    light = scipy.ndimage.correlate(_equalise(depth.astype(np.int64)).astype(np.float32), emboss, mode="mirror")
+    return scipy.ndimage.correlate(np.clip(light, 0, 255), box, mode="mirror")  # type: ignore[no-any-return]
+
+
+def _equalise(levels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Spread each image's levels, (N, H, W), over 0 to 255, so that each is as frequent as the others."""
+    count, size, kinds = len(levels), levels[0].size, int(levels.max()) + 1
+    image = np.arange(count)[:, None, None]
+    histogram = np.bincount((image * kinds + levels).ravel(), minlength=count * kinds).reshape(count, kinds)
+    below = histogram.cumsum(axis=1)
+    lowest = np.take_along_axis(below, levels.reshape(count, -1).min(axis=1)[:, None], axis=1)
+    spread = np.round((below - lowest) * 255 / np.maximum(size - lowest, 1)).astype(np.int64)
+    return np.where(lowest[:, :, None] == size, levels, spread[image, levels])
+
+
+def _noise(rng: np.random.Generator, images: Floats, mean: float, deviation: float) -> Floats:
+    noise = rng.standard_normal(images.shape[:3], dtype=np.float32)
+    return np.float32(mean) + np.float32(deviation) * noise
