@@ -1,0 +1,80 @@
+"""What a reviewer's labels come to: the samples that a repair may learn from, and those that judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from driftloop.errors import DataError
+from driftloop.review.ledger import NONE, UNSURE
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """Samples of a window to which a reviewer gave a class.
+
+    Attributes:
+        index: int64 (n,), positions in the window, ascending unless taken otherwise.
+        labels: int64 (n,), positions in the list of classes.
+    """
+
+    index: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: npt.NDArray[np.integer | np.bool_]) -> Reviewed:
+        """Return the samples at `rows`."""
+        return Reviewed(self.index[rows], self.labels[rows])
+
+
+def read_reviewed(labels: Mapping[int, str], classes: Sequence[str], n: int) -> Reviewed:
+    """Take from a verdict's labels the samples that have a class; "none" and "unsure" carry none.
+
+    Args:
+        labels: sample index to class name, `NONE` or `UNSURE`.
+        classes: the class names, in the order of the model's logits.
+        n: how many samples the window has.
+
+    Raises:
+        DataError: a label is no class, or an index lies outside the window.
+
+    >>> read_reviewed({7: "cat", 2: "dog", 3: UNSURE}, ["cat", "dog"], n=10)
+    Reviewed(index=array([2, 7]), labels=array([1, 0]))
+    """
+    codes = {name: code for code, name in enumerate(classes)}
+    given = {index: label for index, label in sorted(labels.items()) if label not in (NONE, UNSURE)}
+    for index, label in given.items():
+        if label not in codes:
+            raise DataError(f"sample {index} is labelled {label!r}; allowed: {', '.join(classes)}.")
+        if not 0 <= index < n:
+            raise DataError(f"sample {index} is labelled, but the window has the samples 0 to {n - 1}.")
+    return Reviewed(
+        np.fromiter(given, dtype=np.int64, count=len(given)),
+        np.array([codes[label] for label in given.values()], dtype=np.int64),
+    )
+
+
+def folds(reviewed: Reviewed, k: int, seed: int) -> list[Reviewed]:
+    """Deal the samples out into `k` disjoint parts of equal size, each with its share of every class.
+
+    A model that learned from all parts but one is judged on that one: no sample both teaches and judges.
+
+    >>> parts = folds(Reviewed(np.arange(6), np.array([0, 0, 0, 0, 1, 1])), 2, seed=0)
+    >>> [part.labels.tolist() for part in parts]
+    [[0, 0, 1], [0, 0, 1]]
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(reviewed))
+    by_class = shuffled[np.argsort(reviewed.labels[shuffled], kind="stable")]
+    return [reviewed.take(np.sort(by_class[part::k])) for part in range(k)]
+
+
+def join(parts: Sequence[Reviewed]) -> Reviewed:
+    """Put parts together again."""
+    return Reviewed(
+        np.concatenate([part.index for part in parts]), np.concatenate([part.labels for part in parts])
+    )
