@@ -1,0 +1,22 @@
+# driftloop's workflow: a table of contents. Parameters are in params.yaml, the steps in rules/.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "params.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/reference.smk"
+include: "rules/check.smk"
+include: "rules/review.smk"
+include: "rules/improve.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/summary.json",
+        "results/report.html",

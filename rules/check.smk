@@ -1,0 +1,60 @@
+"""Each window: make it (or take it in), predict, check it for drift."""
+
+
+rule make_window:
+    input:
+        "data/splits/production/meta.json",
+    output:
+        "data/windows/{window}/images.npy",
+        "data/windows/{window}/meta.json",
+        "answers/{window}/answers.json",
+    params:
+        parameters_of("make-window"),
+    log:
+        "logs/{window}/make_window.log",
+    container:
+        image("data")
+    message:
+        "{wildcards.window}: drawing the window from the production pool"
+    shell:
+        "driftloop make-window {wildcards.window} --log {log} {OVERRIDES}"
+
+
+rule predict_window:
+    input:
+        "data/windows/{window}/meta.json",
+        incumbent("model.json"),
+    output:
+        "results/{window}/predictions/logits.npy",
+        "results/{window}/predictions/embeddings.npy",
+        "results/{window}/predictions/predictions.json",
+    params:
+        parameters_of("predict-window"),
+    log:
+        "logs/{window}/predict_window.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "{wildcards.window}: predicting with the incumbent"
+    shell:
+        "driftloop predict-window {wildcards.window} --log {log} {OVERRIDES}"
+
+
+rule check_window:
+    input:
+        "results/{window}/predictions/predictions.json",
+        incumbent("detector.json"),
+    output:
+        "results/{window}/drift.json",
+        "results/{window}/samples.csv",
+    params:
+        parameters_of("check-window"),
+    log:
+        "logs/{window}/check_window.log",
+    container:
+        image("review")
+    message:
+        "{wildcards.window}: checking for drift"
+    shell:
+        "driftloop check-window {wildcards.window} --log {log} {OVERRIDES}"

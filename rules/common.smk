@@ -1,0 +1,82 @@
+"""What the rules share: checked parameters, and functions that answer a question about a window."""
+
+import shlex
+from pathlib import Path
+
+import yaml
+
+from driftloop import layout
+from driftloop.cli import find_command
+from driftloop.errors import DriftloopError
+from driftloop.files import read_json
+from driftloop.params.load import read_params
+from driftloop.params.merge import differences, nest
+from driftloop.params.validate import validate
+
+try:
+    config = nest(config)
+    PARAMS = validate(config)
+except DriftloopError as error:
+    raise WorkflowError(str(error))
+
+# What `snakemake --config` says otherwise than params.yaml, for every step's command line.
+OVERRIDES = " ".join(
+    shlex.quote(f"{path}={yaml.safe_dump(value, default_flow_style=True, width=10_000).split(chr(10))[0]}")
+    for path, value in differences(config, read_params()).items()
+)
+
+
+wildcard_constraints:
+    window="|".join(PARAMS["stream"]),
+    owner="|".join(["reference", *PARAMS["stream"]]),
+    repair="retrain|filter",
+
+
+def parameters_of(step):
+    """The parameters that a step may read: a rule reruns when one of them changes, and only then."""
+    command = find_command(step)
+    return lambda wildcards: command.leaves(PARAMS, wildcards.get("window"))
+
+
+def image(role):
+    """The container image of a role: a file made by `driftloop images build`, or one from a registry."""
+    registry = PARAMS["containers"]["registry"]
+    return f"{registry}/{role}" if registry else str(Path("images", f"{role}.sif").absolute())
+
+
+def parent(wildcards):
+    """The window whose model is this window's incumbent."""
+    return PARAMS["stream"][wildcards.window]["parent"]
+
+
+def incumbent(file):
+    """A file of the model that is in production when the window arrives."""
+    return lambda wildcards: f"models/{parent(wildcards)}/{file}"
+
+
+def ledger(wildcards):
+    """The window's ledger; made empty where there is none, so that the rule's inputs never change."""
+    path = layout.ledger(wildcards.window)
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    return str(path)
+
+
+def decision(wildcards):
+    """What was decided on a window: keep, retrain, filter or both."""
+    verdict = checkpoints.review_window.get(window=wildcards.window).output[0]
+    return read_json(Path(verdict))["decision"]
+
+
+def candidates(wildcards):
+    """The models that the decision asks for."""
+    repairs = {"keep": [], "both": ["retrain", "filter"]}.get(
+        decision(wildcards), [decision(wildcards)]
+    )
+    return [f"results/{wildcards.window}/candidates/{repair}/model.json" for repair in repairs]
+
+
+def evaluation(wildcards):
+    """The gate's evaluation, where there is anything to evaluate."""
+    return [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []

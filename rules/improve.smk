@@ -1,0 +1,94 @@
+"""What the reviewer decided: candidates, their evaluation against the incumbent, and promotion."""
+
+
+rule retrain_model:
+    input:
+        "results/{window}/verdict.json",
+        "data/windows/{window}/meta.json",
+        "data/splits/train/meta.json",
+        incumbent("model.json"),
+        incumbent("lineage.json"),
+    output:
+        "results/{window}/candidates/retrain/model.json",
+        "results/{window}/candidates/retrain/model.safetensors",
+    params:
+        parameters_of("retrain-model"),
+    log:
+        "logs/{window}/retrain_model.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "{wildcards.window}: retraining"
+    shell:
+        "driftloop retrain-model {wildcards.window} --log {log} {OVERRIDES}"
+
+
+rule train_filter:
+    input:
+        "results/{window}/verdict.json",
+        "data/windows/{window}/meta.json",
+        "data/splits/train/meta.json",
+        incumbent("model.json"),
+    output:
+        "results/{window}/candidates/filter/model.json",
+        "results/{window}/candidates/filter/model.safetensors",
+    params:
+        parameters_of("train-filter"),
+    log:
+        "logs/{window}/train_filter.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "{wildcards.window}: training a filter"
+    shell:
+        "driftloop train-filter {wildcards.window} --log {log} {OVERRIDES}"
+
+
+rule evaluate_candidates:
+    input:
+        "results/{window}/verdict.json",
+        "data/splits/test/meta.json",
+        incumbent("model.json"),
+        incumbent("lineage.json"),
+        candidates,
+    output:
+        "results/{window}/evaluation.json",
+    params:
+        parameters_of("evaluate-candidates"),
+    log:
+        "logs/{window}/evaluate_candidates.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "{wildcards.window}: evaluating the candidates against the incumbent"
+    shell:
+        "driftloop evaluate-candidates {wildcards.window} --log {log} {OVERRIDES}"
+
+
+rule promote_model:
+    input:
+        incumbent("model.json"),
+        incumbent("detector.json"),
+        incumbent("lineage.json"),
+        evaluation,
+        candidates,
+    output:
+        "models/{window}/model.json",
+        "models/{window}/model.safetensors",
+        "models/{window}/detector.json",
+        "models/{window}/detector.safetensors",
+        "models/{window}/lineage.json",
+    params:
+        parameters_of("promote-model"),
+    log:
+        "logs/{window}/promote_model.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "{wildcards.window}: what stays in production"
+    shell:
+        "driftloop promote-model {wildcards.window} --log {log} {OVERRIDES}"

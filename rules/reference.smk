@@ -1,0 +1,80 @@
+"""Once: the data, the reference model and its detector."""
+
+
+rule fetch_dataset:
+    output:
+        multiext("data/raw/", "images.npy", "labels.npy", "meta.json"),
+    params:
+        parameters_of("fetch-dataset"),
+    log:
+        "logs/fetch_dataset.log",
+    container:
+        image("data")
+    message:
+        "Fetching the dataset"
+    shell:
+        "driftloop fetch-dataset --log {log} {OVERRIDES}"
+
+
+rule split_dataset:
+    input:
+        "data/raw/meta.json",
+    output:
+        expand(
+            "data/splits/{split}/{file}",
+            split=["train", "calibration", "test", "production"],
+            file=["images.npy", "labels.npy", "meta.json"],
+        ),
+    params:
+        parameters_of("split-dataset"),
+    log:
+        "logs/split_dataset.log",
+    container:
+        image("data")
+    message:
+        "Splitting the dataset"
+    shell:
+        "driftloop split-dataset --log {log} {OVERRIDES}"
+
+
+rule train_model:
+    input:
+        "data/splits/train/meta.json",
+        "data/splits/test/meta.json",
+    output:
+        "models/reference/model.json",
+        "models/reference/model.safetensors",
+        "models/reference/lineage.json",
+        "results/reference/training.json",
+    params:
+        parameters_of("train-model"),
+    log:
+        "logs/train_model.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "Training the reference model"
+    shell:
+        "driftloop train-model --log {log} {OVERRIDES}"
+
+
+rule fit_detector:
+    input:
+        "models/reference/model.json",
+        "data/splits/train/meta.json",
+        "data/splits/calibration/meta.json",
+    output:
+        "models/reference/detector.json",
+        "models/reference/detector.safetensors",
+    params:
+        parameters_of("fit-detector"),
+    log:
+        "logs/fit_detector.log",
+    threads: workflow.cores
+    container:
+        image("torch")
+    message:
+        "Fitting the detector to the reference model"
+    shell:
+        "driftloop fit-detector --log {log} {OVERRIDES}"

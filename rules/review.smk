@@ -1,0 +1,20 @@
+"""A person decides. The verdict is disposable; the decision is in the ledger, which no rule makes."""
+
+
+checkpoint review_window:
+    input:
+        "results/{window}/drift.json",
+        "results/{window}/samples.csv",
+        "data/windows/{window}/meta.json",
+        ledger,
+    output:
+        "results/{window}/verdict.json",
+    log:
+        "logs/{window}/review_window.log",
+    handover: True
+    container:
+        image("review")
+    message:
+        "{wildcards.window}: reviewing"
+    shell:
+        "driftloop review {wildcards.window} --verdict {output} --log {log} {OVERRIDES}"

@@ -1,0 +1,114 @@
+"""The `driftloop` command: finds the subcommand, and is the one place where an error becomes an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from driftloop import __version__
+from driftloop.errors import DriftloopError
+
+# Section of the help → {command: module of driftloop.commands that defines it}. A module is imported only
+# when one of its commands is asked for; the steps come in the order in which the workflow runs them.
+COMMANDS: dict[str, dict[str, str]] = {
+    "Work with a project": {
+        "configure": "project",
+        "status": "project",
+        "review": "review",
+        "predict": "predict",
+        "ledger": "review",
+        "images": "containers",
+    },
+    "Steps of the workflow, one for each rule": {
+        "fetch-dataset": "reference",
+        "split-dataset": "reference",
+        "train-model": "reference",
+        "fit-detector": "reference",
+        "make-window": "check",
+        "predict-window": "check",
+        "check-window": "check",
+        "retrain-model": "improve",
+        "train-filter": "improve",
+        "evaluate-candidates": "improve",
+        "promote-model": "improve",
+        "score-window": "report",
+        "summarize-run": "report",
+        "render-report": "report",
+    },
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used: torch is not loaded to print a help text."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102
+        return [name for section in COMMANDS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102
+        return find_command(cmd_name)
+
+    def resolve_command(  # noqa: D102
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and find_command(args[0]) is None and not args[0].startswith("-"):
+            from driftloop.params.validate import did_you_mean
+
+            ctx.fail(f"There is no command {args[0]!r}.{did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: D102
+        width = max(map(len, self.list_commands(ctx)))
+        for section, names in COMMANDS.items():
+            with formatter.section(section):
+                commands = ((name, find_command(name)) for name in names)
+                formatter.write_dl(
+                    [(name.ljust(width), command.get_short_help_str(90)) for name, command in commands if command]
+                )
+
+
+def find_command(name: str) -> click.Command | None:
+    """Import and return a command; None when there is none of that name."""
+    for section in COMMANDS.values():
+        if name in section:
+            module = importlib.import_module(f"driftloop.commands.{section[name]}")
+            command: click.Command = getattr(module, name.replace("-", "_"))
+            return command
+    return None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="driftloop")
+def driftloop() -> None:
+    """Notice drift in a deployed image classifier, ask a person, repair the model, prove it, promote it.
+
+    Run the whole pipeline with `snakemake --cores all`, see where it stands with `driftloop status`.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line: exit 0 when done, and with the error's own status after one line that says why."""
+    try:
+        status = driftloop.main(args=arguments, standalone_mode=False) or 0
+    except DriftloopError as error:
+        _complain(str(error))
+        status = error.exit_status
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("Interrupted: nothing more was written.")
+        status = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = 0
+    sys.exit(status)
+
+
+def _complain(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text, style="red", markup=False)

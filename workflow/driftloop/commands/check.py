@@ -1,0 +1,56 @@
+"""Each window: make it, predict it, check it for drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driftloop import layout
+from driftloop.commands.console import say
+from driftloop.commands.step import step
+
+
+@step("make-window", reads=("seed", "corruptions", "split.population", "stream.{window}"), windowed=True)
+def make_window(params: dict[str, Any], window: str) -> None:
+    """Draw a simulated window from the production pool, and put its true labels apart."""
+    import numpy as np
+
+    from driftloop.corruptions import corrupt
+    from driftloop.data.answers import save_answers
+    from driftloop.data.dataset import Dataset, load_dataset, save_dataset
+    from driftloop.data.window import WindowSpec, draw_window
+
+    facts = params["stream"][window]
+    pool = load_dataset(layout.split("production"))
+
+    def corrupted(
+        images: np.ndarray, corruption: str, severity: int | None, rng: np.random.Generator
+    ) -> np.ndarray:
+        return corrupt(images, params["corruptions"], corruption, severity, rng=rng)
+
+    drawn = draw_window(
+        pool,
+        WindowSpec(**{key: facts[key] for key in ("n", "corruption", "severity", "share")}),
+        before=facts["before"],
+        population=params["split"]["population"],
+        corrupt=corrupted,
+        seed=params["seed"],
+    )
+    save_answers(layout.answers(window), drawn.answers)
+    save_dataset(layout.window(window), Dataset(drawn.images, None, f"{pool.name}-{window}", pool.classes))
+    if drawn.answers.wrapped:
+        say(f"{window}: the production pool is used up; images of earlier windows come again.")
+
+
+@step("predict-window", reads=("stream.{window}.parent",), windowed=True)
+def predict_window(params: dict[str, Any], window: str) -> None:
+    """Run the incumbent model over a window: its logits and embeddings."""
+    from driftloop.commands.classify import open_model, see
+    from driftloop.data.dataset import content_digest, load_dataset
+    from driftloop.data.predictions import save_predictions
+    from driftloop.models.store import model_digest
+
+    incumbent, arrived = layout.model(params["stream"][window]["parent"]), layout.window(window)
+    features = see(open_model(incumbent), load_dataset(arrived).images, f"{window}: predicting")
+    save_predictions(
+        layout.predictions(window), features, images=content_digest(arrived), model=model_digest(incumbent)
+    )

@@ -1,0 +1,33 @@
+"""Edges that run a classifier: on the best device there is, under a progress bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from driftloop.checker.features import Features
+from driftloop.commands.console import progress
+from driftloop.data.dataset import Dataset
+from driftloop.models.classifier import Classifier
+from driftloop.models.device import default_device
+from driftloop.models.predict import predict
+from driftloop.models.store import load_model
+
+
+def open_model(folder: Path) -> Classifier:
+    """Load a model folder onto the GPU where there is one; see `driftloop.models.store.load_model`."""
+    return load_model(folder, default_device())
+
+
+def see(classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "predicting") -> Features:
+    """Run a classifier over images (N, H, W, C)."""
+    with progress(what) as advance:
+        return predict(classifier, images, progress=advance)
+
+
+def correct(classifier: Classifier, dataset: Dataset, what: str = "scoring") -> npt.NDArray[np.bool_]:
+    """Which samples of a labelled dataset a classifier gets right, bool (N,)."""
+    right: npt.NDArray[np.bool_] = see(classifier, dataset.images, what).logits.argmax(axis=1) == dataset.labels
+    return right

@@ -1,0 +1,91 @@
+"""Commands that a person uses beside the workflow: configure, status, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from driftloop import layout
+from driftloop.commands.console import say
+from driftloop.errors import ParameterError
+from driftloop.params.load import PARAMS_FILE, load_params
+
+
+@click.command()
+@click.argument("choices", nargs=-1, metavar="[GROUP=PRESET | KEY=VALUE]...")
+@click.option("--force", is_flag=True, help="Replace a params.yaml that is there already.")
+@click.option("--show", is_flag=True, help="Print the parameters instead of writing them.")
+def configure(choices: tuple[str, ...], force: bool, show: bool) -> None:
+    """Compose params.yaml from presets, such as dataset=cifar10 stream=sweep.
+
+    Groups: dataset (mnist, fashion_mnist, cifar10, digits) and stream (demo, sweep). Single values follow
+    in the same way: review.samples=48.
+    """
+    from driftloop.files import write_text
+    from driftloop.params.compose import compose, render
+
+    text = render(compose(choices), choices)
+    if show:
+        click.echo(text, nl=False)
+        return
+    if PARAMS_FILE.exists() and not force and PARAMS_FILE.read_text(encoding="utf-8") != text:
+        raise ParameterError(
+            f"{PARAMS_FILE} is there already, with other values. To replace it: "
+            f"driftloop configure --force {' '.join(choices)}".rstrip()
+        )
+    write_text(PARAMS_FILE, text)
+    say(f"Wrote {PARAMS_FILE}. Next: snakemake --cores all")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what a program needs.")
+def status(as_json: bool) -> None:
+    """Show where the stream stands: each window, what is pending, and the next command."""
+    import json
+
+    from driftloop.report.status import describe, next_step, table, windows
+
+    states = windows(load_params())
+    if as_json:
+        click.echo(json.dumps([describe(state) for state in states], indent=2))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(table(states))
+    if layout.REPORT.exists():
+        console.print(f"Report: {layout.REPORT}")
+    console.print(f"Next:   {next_step(states)}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="Of the output."
+)
+def predict(model: Path, images: tuple[Path, ...], form: str) -> None:
+    """Classify IMAGES (pictures, folders of pictures, .npy files) with the model folder MODEL.
+
+    Prints one line an image: its name, class, confidence, and the filters that acted on it.
+    """
+    import csv
+    import json
+    import sys
+
+    from driftloop.commands.classify import open_model
+    from driftloop.data.read_images import read_images
+    from driftloop.models.classify_images import classify_images
+
+    classifier = open_model(model)
+    names, pixels = read_images(images, classifier.input_shape)
+    rows: list[dict[str, Any]] = classify_images(classifier, names, pixels)
+    if form == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(row))
+        return
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows({**row, "filters": " ".join(row["filters"])} for row in rows)

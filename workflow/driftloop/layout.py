@@ -1,0 +1,60 @@
+"""Where everything lies, relative to the project's root: the one place that the commands ask.
+
+    data/raw, data/splits/{train,calibration,test,production}     datasets
+    data/windows/{window}                                         what arrived in production
+    answers/{window}                                              its true labels, where it was simulated
+    results/{window}                                              what was found, decided and tried
+    models/{owner}                                                the model and the detector in production
+                                                                  after window `owner`, or `reference`
+    decisions/{window}.jsonl                                      the ledger; people's, the output of no rule
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REFERENCE = "reference"
+RAW = Path("data/raw")
+DECISIONS = Path("decisions")
+SUMMARY = Path("results/summary.json")
+REPORT = Path("results/report.html")
+
+
+def split(name: str) -> Path:
+    """The dataset folder of a split: train, calibration, test or production."""
+    return Path("data/splits") / name
+
+
+def window(name: str) -> Path:
+    """The dataset folder of a window, without labels."""
+    return Path("data/windows") / name
+
+
+def answers(name: str) -> Path:
+    """The true labels of a simulated window; for the simulated reviewer and the scoring alone."""
+    return Path("answers") / name
+
+
+def model(owner: str) -> Path:
+    """Model, detector and lineage as they stand in production after a window."""
+    return Path("models") / owner
+
+
+def results(name: str) -> Path:
+    """Everything found out about a window."""
+    return Path("results") / name
+
+
+def predictions(name: str) -> Path:
+    """What the incumbent sees in a window."""
+    return results(name) / "predictions"
+
+
+def candidate(name: str, repair: str) -> Path:
+    """The model folder of a repair that was tried on a window."""
+    return results(name) / "candidates" / repair
+
+
+def ledger(name: str) -> Path:
+    """The decisions that people made about a window."""
+    return DECISIONS / f"{name}.jsonl"

@@ -1,0 +1,110 @@
+"""Nested dictionaries of parameters: paths into them, overrides over them, what two of them differ in."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from driftloop.errors import ParameterError
+
+Params = dict[str, Any]
+
+
+def pick(params: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at a dotted path.
+
+    >>> pick({"gate": {"alpha": 0.05}}, "gate.alpha")
+    0.05
+
+    Raises:
+        KeyError: nothing stands there; the key is the whole path.
+    """
+    value: Any = params
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            raise KeyError(path)
+        value = value[key]
+    return value
+
+
+def only(params: Mapping[str, Any], paths: Iterable[str]) -> Params:
+    """Return a copy that holds nothing but what stands at `paths`.
+
+    >>> only({"gate": {"alpha": 0.05, "margin": 0.1}, "seed": 0}, ["gate.alpha"])
+    {'gate': {'alpha': 0.05}}
+    """
+    kept: Params = {}
+    for path in paths:
+        place(kept, path, copy.deepcopy(pick(params, path)))
+    return kept
+
+
+def place(params: Params, path: str, value: Any) -> None:
+    """Put `value` at a dotted path, making the levels above it where they are missing.
+
+    Raises:
+        ParameterError: a level above is not a mapping.
+    """
+    *levels, last = path.split(".")
+    for depth, key in enumerate(levels):
+        below: Any = params.setdefault(key, {})
+        if not isinstance(below, dict):
+            above = ".".join(levels[: depth + 1])
+            raise ParameterError(f"{path}: nothing can stand below {above}, which is one value ({below!r}).")
+        params = below
+    params[last] = value
+
+
+def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
+    """Return a copy with `key.path=value` overrides laid over it; values are read as YAML.
+
+    >>> override({"seed": 0, "gate": {"alpha": 0.05}}, ["gate.alpha=0.01"])
+    {'seed': 0, 'gate': {'alpha': 0.01}}
+
+    Raises:
+        ParameterError: an override is not of that form.
+    """
+    result = copy.deepcopy(dict(params))
+    for text in overrides:
+        path, sign, value = text.partition("=")
+        if not sign or not path or path.startswith("-"):
+            raise ParameterError(f"override {text!r} is not of the form KEY=VALUE. Try: gate.alpha=0.01")
+        try:
+            place(result, path, yaml.safe_load(value))
+        except yaml.YAMLError as error:
+            raise ParameterError(f"override {path}: {value!r} is not a YAML value.") from error
+    return result
+
+
+def nest(params: Mapping[str, Any]) -> Params:
+    """Move dotted top-level keys (as `snakemake --config gate.alpha=0.01` makes them) to their places.
+
+    >>> nest({"gate": {"alpha": 0.05, "margin": 0.1}, "gate.alpha": 0.01})
+    {'gate': {'alpha': 0.01, 'margin': 0.1}}
+    """
+    result = {key: copy.deepcopy(value) for key, value in params.items() if "." not in key}
+    for path, value in params.items():
+        if "." in path:
+            place(result, path, value)
+    return result
+
+
+def differences(params: Mapping[str, Any], base: Mapping[str, Any]) -> Params:
+    """Return, by dotted path, the values of `params` that `base` lacks or has otherwise.
+
+    >>> differences({"gate": {"alpha": 0.01, "margin": 0.1}}, {"gate": {"alpha": 0.05, "margin": 0.1}})
+    {'gate.alpha': 0.01}
+    """
+    standing = dict(_leaves(base))
+    return {path: value for path, value in _leaves(params) if path not in standing or standing[path] != value}
+
+
+def _leaves(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

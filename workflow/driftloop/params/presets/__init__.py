@@ -1,0 +1,1 @@
+"""The presets: Hydra config groups that `driftloop configure` composes."""

@@ -1,0 +1,138 @@
+"""Checks parameters against `schema.yaml`, and says in one message what is wrong and what to write."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from driftloop.errors import ParameterError
+from driftloop.params.merge import Params
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the schema of `params.yaml`."""
+    text = resources.files("driftloop.params").joinpath("schema.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def validate(params: Any, where: str = "params.yaml") -> Params:
+    """Return the parameters, checked and complete.
+
+    Optional keys of a window get their defaults; each window is given its `parent` and `before` (the sizes
+    of the windows that arrived earlier, which have used up that much of the pool).
+
+    Args:
+        params: what was read, of any type.
+        where: what the messages call its source.
+
+    Raises:
+        ParameterError: names the first key that is wrong, what came, and what is allowed.
+    """
+    import jsonschema
+
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(params))
+    if error is not None:
+        raise ParameterError(_say(error, where))
+    complete = copy.deepcopy(dict(params))
+    _complete_stream(complete["stream"], where)
+    if complete["split"]["population"] >= complete["split"]["production"]:
+        raise ParameterError(
+            f"{where}: split.population is {complete['split']['population']}; it is a part of "
+            f"split.production ({complete['split']['production']}) and must be smaller."
+        )
+    return complete
+
+
+def _complete_stream(stream: dict[str, Params], where: str) -> None:
+    rules = schema()["properties"]["stream"]["additionalProperties"]["properties"]
+    defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
+    earlier: list[str] = []
+    for name in stream:
+        window = stream[name] = {**defaults, **stream[name]}
+        window["parent"] = window["parent"] or (earlier[-1] if earlier else "reference")
+        if window["parent"] not in ("reference", *earlier):
+            raise ParameterError(
+                f"{where}: stream.{name}.parent is {window['parent']!r}; "
+                "it names a window that stands before it in the stream, or reference."
+            )
+        window["before"] = [stream[each]["n"] for each in earlier]
+        earlier.append(name)
+
+
+def _say(error: ValidationError, where: str) -> str:
+    path = ".".join(map(str, error.absolute_path))
+    at = f"{where}: {path}" if path else where
+    value: Any = error.instance
+    allowed: Any = error.validator_value
+    rule: Any = error.schema
+    match error.validator:
+        case "additionalProperties":
+            known = rule.get("properties", {})
+            unknown = next(key for key in value if key not in known)
+            return f"{at}: unknown key {unknown!r}.{did_you_mean(str(unknown), known)}"
+        case "required":
+            missing = next(key for key in allowed if key not in value)
+            example = f"{'  ' * len(error.absolute_path)}{missing}: …"
+            note = rule.get("properties", {}).get(missing, {}).get("description", "")
+            return f"{at} lacks {missing!r}. Add:\n\n    # {note}\n    {example}"
+        case "enum":
+            return f"{at} is {value!r}; it is one of {', '.join(allowed)}.{did_you_mean(str(value), allowed)}"
+        case "type":
+            wanted = [allowed] if isinstance(allowed, str) else allowed
+            return f"{at} is {value!r}; it must be {' or '.join(_TYPES[name] for name in wanted)}."
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            return f"{at} is {value!r}; it lies {_range(rule)}."
+        case "minProperties":
+            return f"{at} is empty; it needs at least one entry."
+    if "propertyNames" in error.absolute_schema_path:
+        return (
+            f"{where}: stream: {value!r} cannot name a window; "
+            "use letters, digits, '-' and '_', and not `reference`."
+        )
+    return f"{at}: {error.message}."
+
+
+_TYPES = {
+    "object": "a mapping of keys to values",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _range(rule: Mapping[str, Any]) -> str:
+    low, high = (
+        rule.get("minimum", rule.get("exclusiveMinimum")),
+        rule.get("maximum", rule.get("exclusiveMaximum")),
+    )
+    if low is None or high is None:
+        bound = f"at or above {low}" if "minimum" in rule else f"above {low}"
+        return bound if high is None else f"at or below {high}"
+    ends = [f"{end} itself excluded" for key, end in rule.items() if key.startswith("exclusive")]
+    return f"between {low} and {high}" + (f" ({', '.join(ends)})" if ends else "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?`, or the list of what is known, to end a message with.
+
+    >>> did_you_mean("alhpa", ["alpha", "margin"])
+    " Did you mean 'alpha'?"
+    >>> did_you_mean("zzz", ["alpha", "margin"])
+    ' Known: alpha, margin.'
+    """
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(names)}."

@@ -1,0 +1,61 @@
+"""The summary: one flat row for each window, for programs, tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+
+def summary_row(
+    drift: Facts, verdict: Facts, evaluation: Facts | None, score: Facts | None, *, reviewer: str | None, clean: float
+) -> dict[str, Any]:
+    """Return a window's row of `results/summary.json`; None stands where a figure does not apply.
+
+    Args:
+        drift: the window's `drift.json`.
+        verdict: its `verdict.json`.
+        evaluation: its `evaluation.json`, where candidates were tried.
+        score: its `score.json`, where the true labels are known.
+        reviewer: who decided, or None where nobody was asked.
+        clean: the incumbent's accuracy on the clean test split.
+
+    Returns:
+        Accuracies in [0, 1]; those called `true_` are measured on the rest of the population that the
+        window was drawn from, `incumbent_accuracy` and `candidate_accuracy` on reviewed samples that the
+        candidate did not learn from, `clean_` on the clean test split.
+    """
+    judged = _judged(evaluation)
+    return {
+        "window": drift["window"],
+        "n": drift["n"],
+        "p_value": drift["p_value"],
+        "alpha": drift["alpha"],
+        "drifted": drift["drifted"],
+        "known_as": drift.get("known_as"),
+        "estimated_accuracy": (drift.get("estimated_accuracy") or {}).get("estimate"),
+        "decision": verdict["decision"],
+        "reviewer": reviewer,
+        "labels_used": len(verdict["labels"]),
+        "promoted": evaluation["winner"] if evaluation else None,
+        "incumbent_accuracy": judged["drift"]["incumbent_accuracy"] if judged else None,
+        "candidate_accuracy": judged["drift"]["candidate_accuracy"] if judged else None,
+        "true_incumbent_accuracy": score["incumbent"] if score else None,
+        "true_candidate_accuracy": score["candidate"] if score else None,
+        "clean_incumbent_accuracy": clean,
+        "clean_candidate_accuracy": judged["clean"]["candidate_accuracy"] if judged else None,
+    }
+
+
+def foremost(evaluation: Facts) -> str:
+    """Return the name of the candidate that won, or else the one that gained most."""
+    candidates = evaluation["candidates"]
+    return str(evaluation["winner"] or max(candidates, key=lambda name: candidates[name]["drift"]["gain"]))
+
+
+def _judged(evaluation: Facts | None) -> Facts | None:
+    if not evaluation:
+        return None
+    judged: Facts = evaluation["candidates"][foremost(evaluation)]
+    return judged

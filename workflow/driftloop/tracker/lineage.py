@@ -1,0 +1,67 @@
+"""Lineage: how the model in production came to be, from the reference model through every repair."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from driftloop.errors import ModelError
+from driftloop.files import read_json, write_json
+
+_FILE = "lineage.json"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One promoted repair.
+
+    Attributes:
+        window: whose drift it repaired.
+        repair: `retrain` or `filter`.
+        diagnosis: what the reviewer thought had happened, or None.
+        model: digest of the model that was promoted.
+        verdict: digest of the verdict that asked for it.
+    """
+
+    window: str
+    repair: str
+    diagnosis: str | None
+    model: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What stands in production after a window.
+
+    Attributes:
+        owner: the window, or `reference`.
+        model: digest of the model in production.
+        clean_accuracy: on the clean test split, in [0, 1].
+        repairs: all promoted repairs since the reference model, oldest first.
+    """
+
+    owner: str
+    model: str
+    clean_accuracy: float
+    repairs: tuple[Repair, ...] = ()
+
+
+def save_lineage(folder: Path, lineage: Lineage) -> None:
+    """Write `lineage.json` into a production folder."""
+    write_json(folder / _FILE, asdict(lineage))
+
+
+def load_lineage(folder: Path) -> Lineage:
+    """Read `lineage.json`.
+
+    Raises:
+        DataError: it is missing or is not JSON.
+        ModelError: it lacks something.
+    """
+    value = read_json(folder / _FILE)
+    try:
+        repairs = tuple(Repair(**repair) for repair in value.pop("repairs"))
+        return Lineage(**value, repairs=repairs)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{folder / _FILE} is no lineage of this version of driftloop ({error}).") from error
