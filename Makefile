@@ -1,0 +1,54 @@
+# Every target sets up the environment by itself when it is missing or out of date.
+# `make demo` runs the main job, `make test` passes the tests; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check test-unit test-containers test-slurm lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
+
+setup: $(READY) ## make the environment in .venv
+
+$(READY): envs/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "driftloop needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Try: make setup PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): about two minutes, once."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.lock
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+demo: setup ## run the whole loop on real MNIST, then show what happened
+	snakemake --cores all
+	driftloop status
+
+test: check ## pass every test but those that need Docker, Apptainer or Slurm
+	python -m pytest -m "not containers and not slurm"
+
+check: setup ## lint, format, types, workflow lint
+	ruff check .
+	ruff format --check --quiet .
+	mypy
+	snakefmt --check --compact-diff Snakefile rules
+	snakemake --lint
+
+test-unit: setup ## the fast tests alone
+	python -m pytest tests/unit workflow -m "not slow"
+
+test-containers: setup ## real Docker and Apptainer: build every image, run the demo in them
+	python -m pytest -m containers
+
+test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
+	python -m pytest -m slurm
+
+lock: setup ## write envs/*.lock anew from pyproject.toml
+	python envs/lock.py
+
+clean: ## remove what the pipeline made; decisions stay
+	rm -rf data models results answers logs .snakemake
