@@ -25,7 +25,9 @@ from driftloop.errors import DataError, ParameterError
 
 __all__ = ["SEVERITIES", "SUITES", "Corruption", "corrupt", "find_corruption"]
 
-SUITES: Mapping[str, Mapping[str, Corruption]] = MappingProxyType({"mnist_c": MNIST_C, "cifar10_c": CIFAR10_C})
+SUITES: Mapping[str, Mapping[str, Corruption]] = MappingProxyType(
+    {"mnist_c": MNIST_C, "cifar10_c": CIFAR10_C}
+)
 
 _CHUNK = 1024  # images at once: what they need in between stays near the processor, and memory bounded
 
@@ -54,15 +56,10 @@ def corrupt(
         DataError: the images are not of that form.
     """
     chosen = find_corruption(suite, corruption)
-    if (
-        images.dtype != np.uint8
-        or images.ndim != 4
-        or images.shape[-1] not in (1, 3)
-        or min(images.shape[1:3]) < 8
-    ):
+    if images.dtype != np.uint8 or images.ndim != 4 or not _fits(*images.shape[1:]):
         raise DataError(
             f"corruption {corruption}: images are {images.dtype} {images.shape}; "
-            "they must be uint8 (N, H, W, C), at least 8 × 8, with 1 or 3 channels."
+            "they must be uint8 (N, H, W, C), at least 8 x 8, with 1 or 3 channels."
         )
     severity = chosen.default_severity if severity is None else severity
     rng = np.random.default_rng(rng)
@@ -84,6 +81,10 @@ def find_corruption(suite: str, corruption: str) -> Corruption:
     if corruption not in SUITES[suite]:
         raise ParameterError(_no_such(f"corruption in {suite}", corruption, list(SUITES[suite])))
     return SUITES[suite][corruption]
+
+
+def _fits(height: int, width: int, channels: int) -> bool:
+    return min(height, width) >= 8 and channels in (1, 3)
 
 
 def _no_such(kind: str, name: str, allowed: list[str]) -> str:

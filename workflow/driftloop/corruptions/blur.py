@@ -17,7 +17,12 @@ def gaussian_blur(images: Floats, rng: np.random.Generator, sigma: float) -> Flo
     return smooth(images, sigma)
 
 
-def defocus_blur(images: Floats, rng: np.random.Generator, radius: float, softness: float) -> Floats:  # noqa: ARG001
+def defocus_blur(
+    images: Floats,
+    rng: np.random.Generator,  # noqa: ARG001
+    radius: float,
+    softness: float,
+) -> Floats:
     """Replace each pixel by a disk of light, softened by a Gaussian of `softness` pixels. Draws nothing."""
     reach = int(np.ceil(radius)) + 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -27,7 +32,8 @@ def defocus_blur(images: Floats, rng: np.random.Generator, radius: float, softne
     for axis in (0, 1):
         disk = scipy.ndimage.correlate1d(disk, tap, axis=axis, mode="constant")
     kernel = (disk / disk.sum())[None, :, :, None]
-    return scipy.ndimage.correlate(images, kernel, mode="mirror")  # type: ignore[no-any-return]
+    blurred: Floats = scipy.ndimage.correlate(images, kernel, mode="mirror")
+    return blurred
 
 
 def zoom_blur(images: Floats, rng: np.random.Generator, furthest: float) -> Floats:  # noqa: ARG001

@@ -53,8 +53,16 @@ class Corruption:
             raise ParameterError(f"corruption {self.name}: severity is {severity!r}; it is 1, 2, 3, 4 or 5.")
         values = images.astype(np.float32) / np.float32(255)
         corrupted = self.function(values, rng, *self.levels[severity - 1])
-        # Both benchmarks cut the fraction off; the small term keeps rounding errors from costing a grey level.
+        # Both benchmarks cut fractions off; the small term keeps rounding errors from costing a grey level.
         return (np.clip(corrupted, 0, 1) * np.float32(255) + np.float32(1e-3)).astype(np.uint8)
+
+
+def define(
+    name: str, family: Family, function: Callable[..., Floats], *levels: Any, default: int = 3
+) -> Corruption:
+    """Return a corruption; a level with a single constant is written without a tuple."""
+    constants = tuple(level if isinstance(level, tuple) else (level,) for level in levels)
+    return Corruption(name, family, function, constants, default)
 
 
 def suite(*corruptions: Corruption) -> Mapping[str, Corruption]:

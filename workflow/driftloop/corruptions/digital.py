@@ -12,35 +12,38 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from driftloop.corruptions.raster import Floats
+from driftloop.corruptions.raster import Floats, strongest
 
 
 def brightness(images: Floats, rng: np.random.Generator, amount: float) -> Floats:  # noqa: ARG001
     """Add to the value of hue, saturation and value, which leaves the other two alone."""
-    value = images.max(axis=-1, keepdims=True)
+    value = strongest(images)
     brighter = np.clip(value + np.float32(amount), 0, 1)
     black = value == 0
-    return np.where(black, brighter, images * (brighter / np.where(black, 1, value)))
+    gain: Floats = brighter / np.where(black, np.float32(1), value)
+    return np.where(black, brighter, images * gain)
 
 
 def saturate(images: Floats, rng: np.random.Generator, factor: float, offset: float) -> Floats:  # noqa: ARG001
     """Multiply the saturation by `factor` and add `offset`. Grey images have none and stay as they are."""
     if images.shape[-1] == 1:
         return images.copy()
-    value = images.max(axis=-1, keepdims=True)
+    value = strongest(images)
     shortfall = value - images  # how far each channel lies below the largest
-    saturation = shortfall.max(axis=-1, keepdims=True) / np.where(value == 0, 1, value)
+    saturation = strongest(shortfall) / np.where(value == 0, np.float32(1), value)
     wanted = np.clip(saturation * np.float32(factor) + np.float32(offset), 0, 1)
     grey = saturation == 0
     # A grey pixel's hue is red by convention: green and blue are what it gives up.
     red = value * np.array([0, 1, 1], dtype=np.float32)
-    return value - np.where(grey, red, shortfall / np.where(grey, 1, saturation)) * wanted
+    given_up: Floats = np.where(grey, red, shortfall / np.where(grey, np.float32(1), saturation))
+    return value - given_up * wanted
 
 
 def contrast(images: Floats, rng: np.random.Generator, factor: float) -> Floats:  # noqa: ARG001
     """Draw each channel towards its own mean, leaving `factor` of the difference."""
     mean = images.mean(axis=(1, 2), keepdims=True)
-    return (images - mean) * np.float32(factor) + mean
+    contrasted: Floats = (images - mean) * np.float32(factor) + mean
+    return contrasted
 
 
 def jpeg_compression(images: Floats, rng: np.random.Generator, quality: int) -> Floats:  # noqa: ARG001

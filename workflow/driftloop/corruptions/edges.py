@@ -40,30 +40,27 @@ def find_edges(layers: Floats, *, low: float, high: float, rim: int = 0) -> Mask
     labels, count = scipy.ndimage.label(ridge, touching)
     strong = np.zeros(count + 1, dtype=bool)
     strong[labels[ridge & (strength >= high)]] = True
-    return strong[labels]
+    edges: Mask = strong[labels]
+    return edges
 
 
 def _sobel(layers: Floats, along: int, across: int) -> Floats:
-    slope: Floats = scipy.ndimage.correlate1d(layers, [-1, 0, 1], axis=along)
-    return scipy.ndimage.correlate1d(slope, [1, 2, 1], axis=across)  # type: ignore[no-any-return]
+    slope = scipy.ndimage.correlate1d(layers, [-1, 0, 1], axis=along)
+    smoothed: Floats = scipy.ndimage.correlate1d(slope, [1, 2, 1], axis=across)
+    return smoothed
 
 
 def _ridges(down: Floats, right: Floats, strength: Floats) -> Mask:
     """Return where the gradient is no weaker than just before and just after, along its own direction."""
-    count, height, width = strength.shape
     padded = np.pad(strength, ((0, 0), (1, 1), (1, 1)))
-    flat, stride = padded.reshape(-1), width + 2
-    n, y, x = np.indices(strength.shape, sparse=True)
-    here = n * ((height + 2) * stride) + (y + 1) * stride + x + 1
+    flat, stride = padded.reshape(-1), padded.shape[2]
+    here = np.arange(flat.size).reshape(padded.shape)[:, 1:-1, 1:-1]
     steep = np.abs(down) >= np.abs(right)
     vertical, horizontal = np.where(down < 0, -stride, stride), np.where(right < 0, -1, 1)
     straight = np.where(steep, vertical, horizontal)
     diagonal = vertical + horizontal
-    larger, smaller = (
-        np.where(steep, np.abs(down), np.abs(right)),
-        np.where(steep, np.abs(right), np.abs(down)),
-    )
-    weight = smaller / np.maximum(larger, np.float32(1e-12))
+    down, right = np.abs(down), np.abs(right)
+    weight = np.minimum(down, right) / np.maximum(np.maximum(down, right), np.float32(1e-12))
     ridge = np.ones_like(steep)
     for side in (1, -1):
         beside = (1 - weight) * flat[here + side * straight] + weight * flat[here + side * diagonal]

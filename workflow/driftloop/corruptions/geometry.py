@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from driftloop.corruptions.raster import Floats, per_image, sample, smooth
 
+Vector = npt.NDArray[np.float64]
+
 
 def shear(images: Floats, rng: np.random.Generator, angle: float) -> Floats:
     """Slant upright lines by `angle` radians about the centre, to the left or to the right."""
@@ -41,50 +43,43 @@ def translate(images: Floats, rng: np.random.Generator, pixels: int) -> Floats:
 def elastic_transform(
     images: Floats, rng: np.random.Generator, strength: float, softness: float, jitter: float
 ) -> Floats:
-    """Stretch like rubber: three points of a triangle move, then each pixel a little, together with its neighbours.
+    """Stretch like rubber: three corners of a square move, then each pixel a little, as its neighbours do.
 
     Args:
         images: float32 (N, H, W, C).
         rng: where the moves come from.
         strength: how far a pixel moves at most, before smoothing.
         softness: sigma of the Gaussian that makes neighbours move together.
-        jitter: how far the corners of the triangle move at most, along either axis.
+        jitter: how far the corners move at most, along either axis.
 
     All three are in widths of the image.
     """
     count, height, width, _ = images.shape
     size = min(height, width)
-    rows, columns = np.indices((height, width), dtype=np.float32)
-    to_row, to_column = _triangle_moves(rng, count, height, width, jitter * size)
-    moved = sample(
-        images,
-        *(per_image(to[:, 0]) * columns + per_image(to[:, 1]) * rows + per_image(to[:, 2]) for to in (to_row, to_column)),
-        "mirror",
-    )
-    right, down = (
-        smooth(
-            2 * rng.random((count, height, width), dtype=np.float32) - 1, softness * size, mode="reflect", truncate=3
-        )
+    images = _tilt(images, rng, jitter * size)
+    down, right = (
+        smooth(2 * rng.random((count, height, width), dtype=np.float32) - 1, softness * size, mode="reflect")
         * np.float32(strength * size)
         for _ in range(2)
     )
-    return sample(moved, rows + down, columns + right, "reflect")
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    return sample(images, rows + down, columns + right, "reflect")
 
 
-def _triangle_moves(
-    rng: np.random.Generator, count: int, height: int, width: int, jitter: float
-) -> tuple[Floats, Floats]:
-    """Return, (N, 3) each, how the row and the column to read depend on column, row and 1."""
-    centre = np.array([width // 2, height // 2], dtype=float)
+def _tilt(images: Floats, rng: np.random.Generator, jitter: float) -> Floats:
+    """Move three corners of a square in the middle by up to `jitter` pixels, and all else with them."""
+    count, height, width, _ = images.shape
     arm = min(height, width) // 3
-    corners = centre + arm * np.array([[1, 1], [1, -1], [-1, -1]])
-    moved = corners + rng.uniform(-jitter, jitter, (count, 3, 2))
-    moved = np.concatenate([moved, np.ones((count, 3, 1))], axis=-1)
-    back = np.linalg.solve(moved, np.broadcast_to(corners, (count, 3, 2))).astype(np.float32)
-    return back[..., 1], back[..., 0]
-
-
-Vector = npt.NDArray[np.float64]
+    corners = np.array([height // 2, width // 2]) + arm * np.array([[1, 1], [-1, 1], [-1, -1]])
+    moved = np.ones((count, 3, 3))
+    moved[:, :, :2] = corners + rng.uniform(-jitter, jitter, (count, 3, 2))
+    back = np.linalg.solve(moved, np.broadcast_to(corners.astype(float), (count, 3, 2))).astype(np.float32)
+    rows, columns = np.indices((height, width), dtype=np.float32)
+    read_rows, read_columns = (
+        per_image(back[:, 0, to]) * rows + per_image(back[:, 1, to]) * columns + per_image(back[:, 2, to])
+        for to in (0, 1)
+    )
+    return sample(images, read_rows, read_columns, "mirror")
 
 
 def _signs(rng: np.random.Generator, count: int) -> Vector:

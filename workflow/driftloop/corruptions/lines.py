@@ -43,23 +43,21 @@ def zigzag(images: Floats, rng: np.random.Generator, lines: int) -> Floats:
 
 
 def stripe(images: Floats, rng: np.random.Generator, share: float) -> Floats:  # noqa: ARG001
-    """Invert a stripe along the left and one along the right edge, `share` of the width each. Draws nothing."""
+    """Invert a stripe along either side, `share` of the width each. Draws nothing."""
     width = images.shape[2]
-    stripe_width = max(1, round(share * width))
-    result = images.copy()
-    for columns in (slice(0, stripe_width), slice(width - stripe_width, width)):
-        result[:, :, columns] = 1 - images[:, :, columns]
-    return result
+    column = np.arange(width)
+    striped = np.minimum(column, width - 1 - column) < max(1, round(share * width))
+    return np.where(striped[:, None], 1 - images, images)
 
 
 def _stroke(images: Floats, left: Vector, top: Vector, right: Vector, bottom: Vector) -> Floats:
-    """Return the ink, (N, H, W), of one line an image: full on the line, fading with the vertical distance."""
+    """Return the ink, (N, H, W), of one line an image, which fades with the vertical distance."""
     _, height, width, _ = images.shape
     rows, columns = np.indices((height, width), dtype=np.float32)
     slope = (bottom - top) / np.maximum(right - left, 1e-6)
     line = per_image(slope.astype(np.float32)) * (columns - per_image(left.astype(np.float32)))
     distance = np.abs(rows - line - per_image(top.astype(np.float32)))
-    ink = np.log(np.maximum(1 - distance / np.float32(_REACH), np.float32(1e-4))) + 1
+    ink: Floats = np.log(np.maximum(1 - distance / np.float32(_REACH), np.float32(1e-4))) + 1
     inside = (columns >= per_image(np.floor(left))) & (columns < per_image(np.ceil(right)))
     return np.clip(ink, 0, 1) * inside
 

@@ -6,12 +6,12 @@ colour (noise, masks, edges) is float32 (N, H, W).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its submodules load when they are first used, which keeps `import driftloop.corruptions` light
+import scipy  # loads a submodule when it is first used, which keeps `import driftloop.corruptions` light
 
 Floats = npt.NDArray[np.float32]
 Border = Literal["zero", "mirror", "reflect"]
@@ -24,19 +24,20 @@ def grey(images: Floats) -> Floats:
     return images[..., 0] if images.shape[-1] == 1 else images @ _LUMA
 
 
-def smooth(
-    layers: Floats,
-    sigma: float,
-    *,
-    axes: tuple[int, ...] = (1, 2),
-    mode: str = "nearest",
-    truncate: float = 4.0,
-) -> Floats:
+def strongest(images: Floats) -> Floats:
+    """Return each pixel's largest channel, (N, H, W, 1): the value in hue, saturation and value.
+
+    Pairwise maxima are some ten times as fast as numpy's maximum over so short an axis.
+    """
+    return reduce(np.maximum, (images[..., channel, None] for channel in range(images.shape[-1])))
+
+
+def smooth(layers: Floats, sigma: float, *, axes: tuple[int, ...] = (1, 2), mode: str = "nearest") -> Floats:
     """Smooth each image or layer with a Gaussian of standard deviation `sigma` pixels along `axes`."""
     if sigma <= 0:
         return layers
     for axis in axes:
-        layers = scipy.ndimage.gaussian_filter1d(layers, sigma, axis=axis, mode=mode, truncate=truncate)
+        layers = scipy.ndimage.gaussian_filter1d(layers, sigma, axis=axis, mode=mode)
     return layers
 
 
@@ -46,11 +47,12 @@ def per_image(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def zoom(images: Floats, factors: tuple[float, ...]) -> Floats:
-    """Enlarge the middle of images, (N, H, W, C), by each of `factors`, and return the mean of the results."""
+    """Return the mean of the enlargements of images, (N, H, W, C), about their middle by `factors`."""
     count, height, width, channels = images.shape
     pixels = images.reshape(count, height * width, channels).swapaxes(0, 1).reshape(height * width, -1)
     zoomed = _zoom_operator(height, width, factors) @ pixels
-    return zoomed.reshape(height * width, count, channels).swapaxes(0, 1).reshape(images.shape)  # type: ignore[no-any-return]
+    by_image = zoomed.reshape(height * width, count, channels).swapaxes(0, 1)
+    return np.ascontiguousarray(by_image).reshape(images.shape)
 
 
 @lru_cache(maxsize=32)

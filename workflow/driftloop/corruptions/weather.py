@@ -38,34 +38,35 @@ def fog(images: Floats, rng: np.random.Generator, thickness: float, decay: float
         field *= 2
     cloud = plasma(rng, count, field, decay, max(height, width))[:, :height, :width, None]
     brightest = images.max(axis=(1, 2, 3), keepdims=True)
-    return (images + np.float32(thickness) * cloud) * brightest / (brightest + np.float32(thickness))
+    fogged: Floats = images + np.float32(thickness) * cloud
+    return fogged * (brightest / (brightest + np.float32(thickness)))
 
 
 def plasma(rng: np.random.Generator, count: int, field: int, decay: float, crop: int) -> Floats:
     """Make fractal height maps by the diamond-square method on a torus, from 0 to 1 over the whole field.
 
-    Only the corner of `crop` pixels is refined to single pixels. The extremes of the field are taken
-    where its points are still four pixels apart, as the finer structure hardly moves them.
+    Only the corner that is returned is refined to single pixels where the field is much larger. The
+    extremes of the field are then taken while points are four pixels apart: finer structure is too weak
+    to move them much.
 
     Returns:
         float32 (count, crop, crop).
     """
+    levels = field.bit_length() - 1
+    apart, margin = (
+        (4, 8) if field > crop + 16 else (1, 0)
+    )  # the margin keeps the cut away from what is returned
+    coarse = levels - apart.bit_length() + 1
     heights = np.zeros((count, 1, 1), dtype=np.float32)
-    step, wobble = field, 100.0
-    margin, cut = 8, False
-    low = high = heights[:, :1, :1]
-    while step >= 2:
-        heights = _refine(rng, heights, wobble**2)
-        step //= 2
-        wobble /= decay
-        if not cut and (step == 4 and crop + 2 * margin < field):
-            low, high = heights.min(axis=(1, 2), keepdims=True), heights.max(axis=(1, 2), keepdims=True)
-            kept = np.arange(-margin, crop + margin, step) // step
-            heights, cut = heights[:, kept][:, :, kept], True
-    if cut:
-        return (heights[:, margin : margin + crop, margin : margin + crop] - low) / (high - low)
+    for level in range(coarse):
+        heights = _refine(rng, heights, (100 / decay**level) ** 2)
     low, high = heights.min(axis=(1, 2), keepdims=True), heights.max(axis=(1, 2), keepdims=True)
-    return ((heights - low) / (high - low))[:, :crop, :crop]
+    window = np.arange(-margin, crop + margin, apart) // apart
+    heights = heights[:, window][:, :, window]
+    for level in range(coarse, levels):
+        heights = _refine(rng, heights, (100 / decay**level) ** 2)
+    corner: Floats = heights[:, margin : margin + crop, margin : margin + crop]
+    return (corner - low) / (high - low)
 
 
 def _refine(rng: np.random.Generator, corners: Floats, wobble: float) -> Floats:
@@ -129,9 +130,9 @@ def snow(
     noise = _noise(rng, images, mean, deviation)[..., None]
     flakes = zoom(noise, (size,))
     flakes = np.clip(np.where(flakes < level, np.float32(0), flakes), 0, 1)
-    flakes = motion_blur(np.floor(flakes * 255) / np.float32(255), rng, radius, sigma, degrees=(-135, -45))
+    flakes = motion_blur(flakes, rng, radius, sigma, degrees=(-135, -45))
     white = np.maximum(images, grey(images)[..., None] * np.float32(1.5) + np.float32(0.5))
-    whitened = np.float32(keep) * images + np.float32(1 - keep) * white
+    whitened: Floats = np.float32(keep) * images + np.float32(1 - keep) * white
     return whitened + flakes + flakes[:, ::-1, ::-1]
 
 
@@ -155,7 +156,8 @@ def mud(
     cover = smooth(_noise(rng, images, mean, deviation), size) > level
     mask = smooth(cover.astype(np.float32), soft)
     mask = np.where(mask < 0.8, np.float32(0), mask)[..., None]
-    return images * (1 - mask) + mask * _MUD[: images.shape[-1]]
+    colour: Floats = _MUD[: images.shape[-1]]
+    return images * (1 - mask) + mask * colour
 
 
 def water(
@@ -172,20 +174,22 @@ def water(
     liquid = np.floor(255 * np.clip(np.where(liquid < level, np.float32(0), liquid), 0, 1))
     drops = liquid * _relief(liquid)
     largest = drops.max(axis=(1, 2), keepdims=True)
-    drops *= np.float32(strength) / np.where(largest == 0, 1, largest)
-    return images + drops[..., None] * _WATER[: images.shape[-1]]
+    drops = drops * np.float32(strength) / np.where(largest == 0, np.float32(1), largest)
+    colour: Floats = _WATER[: images.shape[-1]]
+    return images + drops[..., None] * colour
 
 
 def _relief(liquid: Floats) -> Floats:
-    """Return the light, 0 to 255, on drops whose depth is the distance from their rim: an embossed depth map."""
+    """Return the light, 0 to 255, on drops: they are the deeper, the farther from their rim."""
     land = ~find_edges(liquid, low=50, high=150)
     # Images lie so far apart that no pixel's nearest rim is in another image.
     depth = scipy.ndimage.distance_transform_edt(land, sampling=(1e4, 1, 1)) if not land.all() else land * 1e4
     depth = np.minimum(depth, 20).astype(np.float32)
     box, emboss = np.full((1, 3, 3), 1 / 9), np.array([[[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]])
-    depth = scipy.ndimage.correlate(depth, box, mode="mirror")
-    light = scipy.ndimage.correlate(_equalise(depth.astype(np.int64)).astype(np.float32), emboss, mode="mirror")
-    return scipy.ndimage.correlate(np.clip(light, 0, 255), box, mode="mirror")  # type: ignore[no-any-return]
+    depth = scipy.ndimage.correlate(depth, box, mode="mirror").astype(np.int64)
+    light = scipy.ndimage.correlate(_equalise(depth).astype(np.float32), emboss, mode="mirror")
+    relief: Floats = scipy.ndimage.correlate(np.clip(light, 0, 255), box, mode="mirror")
+    return relief
 
 
 def _equalise(levels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
