@@ -1,0 +1,118 @@
+"""The detector folder: `detector.safetensors` and, written last, `detector.json` that says what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from driftloop.checker.accuracy import AccuracyModel
+from driftloop.checker.check import FittedDetector, Kind, make_detector
+from driftloop.errors import DataError, DriftloopError, ModelError
+from driftloop.files import atomic, digest_file, digest_json, read_json, write_json
+
+FORMAT = 1
+_ARRAYS, _META = "detector.safetensors", "detector.json"
+
+
+def save_detector(folder: Path, fitted: FittedDetector, *, model: str | None = None) -> str:
+    """Write a fitted detector as a folder, and return its digest.
+
+    A folder with a `detector.json` is whole: it is removed first and written after the arrays.
+
+    Args:
+        folder: made where it is missing.
+        fitted: the detector.
+        model: digest of the model whose features it was fitted on.
+    """
+    (folder / _META).unlink(missing_ok=True)
+    with atomic(folder / _ARRAYS) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in _flatten(fitted).items()}, temporary)
+    meta = {
+        "format": FORMAT,
+        "detector": dict(fitted.spec),
+        "kinds": [kind.name for kind in fitted.kinds],
+        "accuracy_error": None if fitted.accuracy is None else fitted.accuracy.error,
+        "model": model,
+        "sha256": digest_file(folder / _ARRAYS),
+    }
+    write_json(folder / _META, meta)
+    return digest_json(meta)
+
+
+def load_detector(folder: Path) -> FittedDetector:
+    """Read a detector folder.
+
+    Raises:
+        ModelError: a file is missing, altered or of another version, or names something that is no detector.
+    """
+    meta = _read_meta(folder)
+    path = folder / _ARRAYS
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist.")
+    if digest_file(path) != meta["sha256"]:
+        raise ModelError(f"{path} is not the file that {folder / _META} was written for: digests differ.")
+    try:
+        make_detector(meta["detector"])
+        return _unflatten(meta, load_file(path))
+    except (DriftloopError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{folder} is no usable detector folder: {error}") from error
+
+
+def detector_digest(folder: Path) -> str:
+    """Return what stands for a detector in provenance: the digest of `detector.json`.
+
+    Raises:
+        ModelError: there is no readable `detector.json`.
+    """
+    return digest_json(_read_meta(folder))
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    path = folder / _META
+    if not path.is_file():
+        raise ModelError(f"{folder} is no detector folder: it has no {_META}.")
+    try:
+        meta = read_json(path)
+    except DataError as error:
+        raise ModelError(str(error)) from error
+    version = meta.get("format") if isinstance(meta, dict) else None
+    if version != FORMAT:
+        raise ModelError(f"{path}: format is {version!r}; this driftloop reads format {FORMAT}.")
+    needed = {"detector", "kinds", "accuracy_error", "model", "sha256"}
+    if lacking := sorted(needed - meta.keys()):
+        raise ModelError(f"{path} lacks {', '.join(lacking)}.")
+    return dict(meta)
+
+
+def _flatten(fitted: FittedDetector) -> dict[str, npt.NDArray[Any]]:
+    arrays = {f"neighbours/{name}": array for name, array in fitted.neighbours.items()}
+    arrays["classes"] = fitted.classes
+    for place, kind in enumerate(fitted.kinds):
+        arrays |= {f"kinds/{place}/state/{name}": array for name, array in kind.state.items()}
+        arrays |= {f"kinds/{place}/scores": kind.scores, f"kinds/{place}/predicted": kind.predicted}
+    if (model := fitted.accuracy) is not None:
+        arrays |= {f"accuracy/{name}": getattr(model, name) for name in ("centre", "scale", "weights")}
+    return arrays
+
+
+def _unflatten(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> FittedDetector:
+    def under(prefix: str) -> dict[str, npt.NDArray[Any]]:
+        return {name[len(prefix) :]: each for name, each in arrays.items() if name.startswith(prefix)}
+
+    kinds = tuple(
+        Kind(
+            str(name),
+            under(f"kinds/{place}/state/"),
+            arrays[f"kinds/{place}/scores"],
+            arrays[f"kinds/{place}/predicted"],
+        )
+        for place, name in enumerate(meta["kinds"])
+    )
+    error = meta["accuracy_error"]
+    accuracy = None if error is None else AccuracyModel(**under("accuracy/"), error=float(error))
+    return FittedDetector(dict(meta["detector"]), kinds, under("neighbours/"), arrays["classes"], accuracy)
