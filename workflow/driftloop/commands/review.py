@@ -8,65 +8,70 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from driftloop import layout
+
 if TYPE_CHECKING:
     from driftloop.review.ledger import Answer, Entry
     from driftloop.review.material import Material
 
-_ROOT = Path()
-_DECISIONS = Path("decisions")
 _DRAFTS = Path(".driftloop") / "drafts"
+_PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command("review")
+@click.command()
 @click.argument("window")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--decision", help="Answer without a terminal: keep, retrain, filter or both.")
-@click.option("--diagnosis", help="The family of corruption that you see; a filter needs it.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV file with the columns index and label.")
+@click.option("--diagnosis", help="The corruption that you see; a filter needs to know it.")
+@click.option("--labels", type=_PATH, help="CSV file with the columns index and label.")
 @click.option("--reason", default="", help="Your own words, kept in the ledger.")
 @click.option("--reviewer", help="Your name; by default Git's user.name.")
-@click.option("--export", type=click.Path(path_type=Path), help="Write the samples as a picture and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print what a program needs.")
+@click.option("--export", type=_PATH, help="Write the samples as a picture, ask nothing.")
 @click.option(
-    "--verdict",
-    type=click.Path(path_type=Path),
-    help="Write the verdict here: from the ledger where it has an answer, else by asking. What the pipeline runs.",
+    "--json", "as_json", is_flag=True, help="Print the questions, or with --decision the entry, as JSON."
 )
+@click.option(
+    "--verdict", type=_PATH, help="Write the standing verdict here, asking only if there is none yet."
+)
+@click.option("--log", type=_PATH, help="Also write what is said here.")
 def review(
     window: str,
     overrides: tuple[str, ...],
-    decision: str | None,
-    diagnosis: str | None,
-    labels: Path | None,
-    reason: str,
-    reviewer: str | None,
     export: Path | None,
     as_json: bool,
     verdict: Path | None,
+    log: Path | None,
+    reviewer: str | None,
+    **given: Any,
 ) -> None:
     """Look at the samples of a drifted WINDOW and decide what should happen.
 
-    In a terminal it shows them and asks; with --decision it takes the answer from the command line.
-    The answer goes into the ledger, decisions/WINDOW.jsonl. Leaving in between keeps every label.
+    In a terminal it shows them and asks; with --decision the answer comes from the command line. Answers
+    go into the ledger, decisions/WINDOW.jsonl. Whoever leaves in between goes on where they were.
     """
+    from driftloop.commands.console import logging_to
+    from driftloop.params.load import load_params
     from driftloop.review.material import load_material
 
-    material = load_material(_ROOT, window)
-    if decision is None and (labels or reason or diagnosis):
+    if given["decision"] is None and any(given.values()):
         raise click.UsageError("--labels, --diagnosis and --reason go with --decision.")
-    if export:
-        _export(material, export)
-    elif decision is not None:
-        _decide(material, decision, diagnosis, labels, reason, reviewer, as_json)
-    elif verdict:
-        _write_verdict(material, verdict, overrides, reviewer)
-    elif as_json:
-        click.echo(json.dumps(_questions(material), ensure_ascii=False, indent=2))
-    else:
-        _ask(material, reviewer)
+    with logging_to(log):
+        params = load_params(overrides)
+        material = load_material(window, params["corruptions"])
+        if export:
+            _export(material, export)
+        elif given["decision"] is not None:
+            _answer(material, reviewer, as_json, **given)
+        elif verdict:
+            _write_verdict(material, verdict, params, reviewer)
+        elif as_json:
+            _print_questions(material)
+        else:
+            _ask(material, reviewer)
 
 
 def _export(material: Material, path: Path) -> None:
+    from driftloop.commands.console import say
     from driftloop.errors import DataError
     from driftloop.files import atomic
     from driftloop.review.sheet import draw_sheet
@@ -75,26 +80,30 @@ def _export(material: Material, path: Path) -> None:
         with atomic(path) as temporary:
             draw_sheet(material).save(temporary)
     except ValueError as error:
-        raise DataError(f"{path}: {error}. Name it .png, .jpg or .pdf.") from error
-    click.echo(f"Wrote {path}.")
+        raise DataError(
+            f"{path} has no ending that says which kind of picture it is. Try {path}.png"
+        ) from error
+    say(f"Wrote {path}.")
 
 
-def _decide(
+def _answer(
     material: Material,
+    reviewer: str | None,
+    as_json: bool,
+    *,
     decision: str,
     diagnosis: str | None,
     labels: Path | None,
     reason: str,
-    reviewer: str | None,
-    as_json: bool,
 ) -> None:
-    """Take an answer from the command line."""
+    """Take the answer from the command line."""
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.ledger import Answer
+    from driftloop.review.terminal import git_name
 
     given = read_labels(labels, material) if labels else {}
     answer = check_answer(Answer(decision, diagnosis, reason, given), material)
-    entry = _append(material, answer, _name(reviewer))
+    entry = _append(material, answer, reviewer or git_name())
     if as_json:
         click.echo(json.dumps(entry.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -103,12 +112,167 @@ def _decide(
 
 def _ask(material: Material, reviewer: str | None) -> Entry:
     """Ask the person at the terminal."""
-    from driftloop.errors import ReviewPendingError
     from driftloop.review.terminal import ask, is_interactive
 
     if not is_interactive():
-        raise ReviewPendingError(_pending(material))
-    answer, name = ask(material, _DRAFTS, reviewer=reviewer, record=lambda *signed: _append(material, *signed))
-    entry = _append(material, answer, name)
+        raise _pending(material.window)
+    entry = ask(material, _DRAFTS, lambda answer, name: _append(material, answer, name), reviewer=reviewer)
     _confirm(entry)
     return entry
+
+
+def _write_verdict(material: Material, path: Path, params: dict[str, Any], reviewer: str | None) -> None:
+    """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
+    from driftloop.files import write_json
+    from driftloop.review.ledger import verdict
+
+    answer = _decide(material, params, reviewer).answer if material.drifted else None
+    write_json(path, verdict(material.window, drifted=material.drifted, answer=answer))
+
+
+def _decide(material: Material, params: dict[str, Any], reviewer: str | None) -> Entry:
+    """Return the entry that stands; if there is none, ask whoever is there to answer."""
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+    from driftloop.review.terminal import is_interactive
+
+    mode = params["review"]["reviewer"]
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    digests = material.report_digest, material.images_digest
+    standing = standing_decision(entries, *digests, humans_only=mode == "human")
+    if standing:
+        return standing
+    if mode != "simulated" and is_interactive():
+        return _ask(material, reviewer)
+    if mode != "human" and layout.answers(material.window).exists():
+        return _simulate(material, params)
+    raise _pending(material.window)
+
+
+def _simulate(material: Material, params: dict[str, Any]) -> Entry:
+    """Answer from the true labels, loudly."""
+    import numpy as np
+
+    from driftloop.commands.console import say
+    from driftloop.corruptions import find_corruption
+    from driftloop.data.answers import load_answers
+    from driftloop.review.answers import check_answer
+    from driftloop.review.simulated import NAME, simulate
+
+    window, rates = material.window, params["review"]
+    truth = load_answers(layout.answers(window))
+    corruption = truth.corruption
+    answer = simulate(
+        [pick.index for pick in material.picks],
+        truth.labels,
+        material.classes,
+        corruption=corruption,
+        geometric=corruption is not None and find_corruption(params["corruptions"], corruption).geometric,
+        error_rate=rates["error_rate"],
+        abstention_rate=rates["abstention_rate"],
+        rng=np.random.default_rng([params["seed"], *window.encode()]),
+    )
+    say(
+        f"[bold yellow]{window}: a SIMULATED reviewer answers from the true labels[/] "
+        f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
+    )
+    return _append(material, check_answer(answer, material), NAME, simulated=True)
+
+
+def _append(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
+    from driftloop.review.ledger import append, new_entry, project_id
+
+    entry = new_entry(
+        answer,
+        project=project_id(layout.DECISIONS),
+        window=material.window,
+        reviewer=reviewer,
+        simulated=simulated,
+        report=material.report_digest,
+        images=material.images_digest,
+    )
+    return append(layout.ledger(material.window), entry)
+
+
+def _confirm(entry: Entry) -> None:
+    from driftloop.commands.console import say
+
+    say(
+        f"{entry.window}: {entry.answer.decision}, with {len(entry.answer.labels)} labels, "
+        f"signed by {entry.reviewer}, in {layout.ledger(entry.window)}. Next: snakemake --cores all"
+    )
+
+
+def _pending(window: str) -> Exception:
+    from driftloop.errors import ReviewPendingError
+
+    return ReviewPendingError(f"No decision for window {window} yet. Run: driftloop review {window}")
+
+
+def _print_questions(material: Material) -> None:
+    """Print what a program needs to answer: the samples, the classes, the diagnoses, what stands."""
+    from dataclasses import asdict
+
+    from driftloop.review.ledger import DECISIONS, NONE, UNSURE, project_id, read_ledger, standing_decision
+
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    questions = {
+        "window": material.window,
+        "drifted": material.drifted,
+        "samples": [asdict(pick) for pick in material.picks],
+        "labels": [*material.classes, NONE, UNSURE],
+        "decisions": DECISIONS,
+        "diagnoses": material.diagnoses,
+        "standing": standing and standing.as_dict(),
+    }
+    click.echo(json.dumps(questions, ensure_ascii=False, indent=2))
+
+
+@click.group()
+def ledger() -> None:
+    """Read and verify what people decided."""
+
+
+@ledger.command()
+@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
+def verify(windows: tuple[str, ...]) -> None:
+    """Check that no entry was changed, taken out or put in; name the first that does not hold."""
+    from driftloop.commands.console import say
+    from driftloop.review.ledger import project_id
+    from driftloop.review.ledger import verify as verify_ledger
+
+    project = project_id(layout.DECISIONS)
+    counts = [verify_ledger(path, project=project) for path in _ledgers(windows)]
+    say(f"{sum(counts)} entries in {len(counts)} ledgers hold.")
+
+
+@ledger.command()
+@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the entries as JSON.")
+def show(windows: tuple[str, ...], as_json: bool) -> None:
+    """Show who decided what, when and why, oldest first."""
+    from driftloop.review.ledger import project_id, read_ledger
+
+    project = project_id(layout.DECISIONS)
+    entries = [entry for path in _ledgers(windows) for entry in read_ledger(path, project=project)]
+    if as_json:
+        click.echo(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    from driftloop.review.history import history
+
+    Console(highlight=False).print(history(entries))
+
+
+def _ledgers(windows: tuple[str, ...]) -> list[Path]:
+    from driftloop.errors import LedgerError
+
+    if not windows:
+        return sorted(layout.DECISIONS.glob("*.jsonl"))
+    for window in windows:
+        if not layout.ledger(window).exists():
+            raise LedgerError(
+                f"{layout.ledger(window)} does not exist: nothing was decided about {window} yet."
+            )
+    return [layout.ledger(window) for window in windows]

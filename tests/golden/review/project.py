@@ -1,0 +1,88 @@
+"""A small checked project of real images, for the tests and the benchmark of the review.
+
+The images are the first 24 test images of MNIST and of CIFAR-10, clean and with the benchmarks' own impulse
+noise and fog (Mu and Gilmer 2019; Hendrycks and Dietterich 2019). What the model and the check say about them is
+made up, but the same each time: the model is wrong about every other sample.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from driftloop.data.dataset import Dataset, save_dataset
+from driftloop.data.window import Answers
+from driftloop.files import write_json
+from driftloop.params.compose import compose, render
+
+IMAGES = Path(__file__).with_name("images.npz")
+CLASSES = {
+    "mnist": tuple("0123456789"),
+    "cifar10": (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    ),
+}  # fmt: skip
+
+
+def build_project(folder: Path, dataset: str = "mnist", *, n: int = 24, drifted: bool = True) -> None:
+    """Write params.yaml, the train split, window w02 of `n` images as its check left it, and its answers."""
+    stored = np.load(IMAGES, allow_pickle=False)
+    classes, labels = CLASSES[dataset], stored[f"{dataset}_labels"]
+    images = np.resize(stored[f"{dataset}_drifted"], (n, *stored[dataset].shape[1:]))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(render(compose([f"corruptions={dataset}_c"]), []), encoding="utf-8")
+    save_dataset(folder / "data/splits/train", Dataset(stored[dataset], labels, dataset, classes))
+    save_dataset(folder / "data/windows/w02", Dataset(images, None, "w02", classes))
+    predicted = [(int(label) + place % 2) % 10 for place, label in enumerate(np.resize(labels, n))]
+    _write_samples(folder / "results/w02/samples.csv", [classes[code] for code in predicted])
+    write_json(folder / "results/w02/drift.json", _report(n, drifted))
+    _write_answers(folder / "answers/w02", np.resize(labels, n), stored, dataset)
+
+
+def _write_samples(path: Path, predicted: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["index", "predicted", "confidence", "drift_score", "p_value", "pick"])
+        for place, name in enumerate(predicted):
+            rank = place % 24
+            writer.writerow([place, name, 0.99 - 0.02 * rank, 9.5 - 0.3 * rank, 0.001 + 0.002 * rank, ""])
+
+
+def _report(n: int, drifted: bool) -> dict[str, object]:
+    return {
+        "window": "w02",
+        "n": n,
+        "statistic": 41.5,
+        "p_value": 0.001,
+        "alpha": 0.01,
+        "drifted": drifted,
+        "novel_share": {"estimate": 0.92, "low": 0.84, "high": 0.97},
+        "estimated_accuracy": {"estimate": 0.41, "low": 0.33, "high": 0.5},
+        "known_as": None,
+        "picks": [{"index": place, "reason": "far from everything known"} for place in range(min(n, 24))],
+        "nearest": {str(place): [place, (place + 1) % 24, (place + 2) % 24] for place in range(min(n, 24))},
+    }
+
+
+def _write_answers(folder: Path, labels: np.ndarray, stored: np.lib.npyio.NpzFile, dataset: str) -> None:
+    from driftloop.data.answers import save_answers
+
+    corruption = {"mnist": "impulse_noise", "cifar10": "fog"}[dataset]
+    population = Dataset(
+        stored[f"{dataset}_drifted"], stored[f"{dataset}_labels"], "population", CLASSES[dataset]
+    )
+    everything = np.ones(len(labels), dtype=bool)
+    answers = Answers(
+        labels=labels.astype(np.int64),
+        corrupted=everything,
+        population=population,
+        population_corrupted=np.ones(len(population), dtype=bool),
+        corruption=corruption,
+        severity=None,
+        share=1.0,
+        wrapped=False,
+    )
+    save_answers(folder, answers)

@@ -1,0 +1,84 @@
+"""The draft: a review in progress on disk, so that leaving at any moment loses no answer."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from driftloop.errors import LedgerError
+from driftloop.files import digest_json
+
+
+@dataclass
+class Draft:
+    """A journal of snapshots, one a line; the last whole one counts.
+
+    Attributes:
+        path: the journal.
+        saved: the newest snapshot, or None at the beginning.
+    """
+
+    path: Path
+    saved: dict[str, Any] | None
+    _key: str
+    _descriptor: int
+
+    def save(self, snapshot: Mapping[str, Any]) -> None:
+        """Append a snapshot and wait until it is on the disk; one that changes nothing is not written."""
+        if snapshot == self.saved:
+            return
+        value = dict(snapshot)
+        line = {"key": self._key, "snapshot": value, "digest": digest_json(value)}
+        # The line end before it closes whatever a crash left half-written.
+        data = f"\n{json.dumps(line, ensure_ascii=False)}\n".encode()
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+        os.fsync(self._descriptor)
+        self.saved = value
+
+    def discard(self) -> None:
+        """Remove the journal: its answer is in the ledger now."""
+        self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_draft(folder: Path, window: str, *, report: str, images: str) -> Iterator[Draft]:
+    """Open this user's draft for a window, read what it holds, and keep others out meanwhile.
+
+    Snapshots of another report or of other images are not given back.
+
+    Raises:
+        LedgerError: the same user is reviewing the window in another terminal.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{window}.{getpass.getuser()}.jsonl"
+    key = f"{report}:{images}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerError(
+                f"{window} is being reviewed in another terminal already. Finish it there."
+            ) from error
+        yield Draft(path, _newest(path, key), key, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _newest(path: Path, key: str) -> dict[str, Any] | None:
+    for line in reversed(path.read_bytes().split(b"\n")):
+        try:
+            value = json.loads(line)
+            if value["key"] == key and value["digest"] == digest_json(value["snapshot"]):
+                return dict(value["snapshot"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None

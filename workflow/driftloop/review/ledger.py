@@ -1,0 +1,394 @@
+"""The ledger: what people decided about a window, as append-only, hash-chained JSON lines.
+
+One file a window, `decisions/{window}.jsonl`, written by people and tracked by Git. Each line is one
+entry in canonical JSON that ends with its own digest and carries the digest of the line before it, so
+that a change anywhere, also in the last line, is found. Nothing is ever taken out or overwritten: a
+second thought, or a second reviewer, is another line. An empty file is an empty ledger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from driftloop.errors import LedgerError
+from driftloop.files import digest_json
+
+DECISIONS = ("keep", "retrain", "filter", "both")
+NONE = "(none)"
+"""The label of a sample that shows none of the classes."""
+UNSURE = "(unsure)"
+"""The label of a sample that the reviewer cannot tell."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reviewer says about one window.
+
+    Attributes:
+        decision: one of `DECISIONS`.
+        diagnosis: the family of corruption that the reviewer sees, or None.
+        reason: the reviewer's own words, possibly empty.
+        labels: sample index to class name, `NONE` or `UNSURE`; skipped samples are absent.
+    """
+
+    decision: str
+    diagnosis: str | None = None
+    reason: str = ""
+    labels: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger: an answer, who gave it, when, and what was on screen.
+
+    `previous` and `digest` are filled in by `append`; both are SHA-256 in hexadecimal.
+    """
+
+    project: str
+    window: str
+    reviewer: str
+    simulated: bool
+    time: str
+    answer: Answer
+    report: str
+    images: str
+    previous: str | None = None
+    digest: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as it stands in the file, in the file's order of keys."""
+        answer = self.answer
+        return {
+            "project": self.project,
+            "window": self.window,
+            "reviewer": self.reviewer,
+            "simulated": self.simulated,
+            "time": self.time,
+            "decision": answer.decision,
+            "diagnosis": answer.diagnosis,
+            "reason": answer.reason,
+            "labels": _sorted_labels(answer.labels),
+            "report": self.report,
+            "images": self.images,
+            "previous": self.previous,
+            "digest": self.digest,
+        }
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two reviewers agree on the samples that both labelled.
+
+    Attributes:
+        n: how many samples both labelled.
+        observed: share of them with the same label, in [0, 1]; None when n is 0.
+        kappa: Cohen's kappa, at most 1; None where it is not defined (n is 0, or both reviewers gave
+            one and the same label throughout, so that agreement by chance is certain).
+        disagreements: (sample index, first reviewer's label, second's), by index.
+    """
+
+    n: int
+    observed: float | None
+    kappa: float | None
+    disagreements: tuple[tuple[int, str, str], ...]
+
+
+def new_entry(
+    answer: Answer,
+    *,
+    project: str,
+    window: str,
+    reviewer: str,
+    report: str,
+    images: str,
+    simulated: bool = False,
+    time: datetime | None = None,
+) -> Entry:
+    """Return an entry that `append` can take, stamped with the present time (UTC) unless `time` is given."""
+    if answer.decision not in DECISIONS:
+        raise LedgerError(f"decision is {answer.decision!r}; it is one of {', '.join(DECISIONS)}.")
+    if not reviewer.strip():
+        raise LedgerError("An entry needs its reviewer's name. Give one with --reviewer NAME.")
+    stamp = (time or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Entry(project, window, reviewer.strip(), simulated, stamp, answer, report, images)
+
+
+def project_id(decisions: Path) -> str:
+    """Return the project's id, kept in `project.json` beside the ledgers; make it on first use.
+
+    Raises:
+        LedgerError: the file is damaged, or is gone while ledgers are there.
+    """
+    path = decisions / "project.json"
+    if not path.exists():
+        orphans = [ledger.name for ledger in sorted(decisions.glob("*.jsonl")) if ledger.stat().st_size]
+        if orphans:
+            raise LedgerError(
+                f"{path} is missing, but {decisions} holds entries ({orphans[0]}). "
+                f"It says which project they belong to; bring it back: git checkout -- {path}"
+            )
+        _create_project(path)
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"{path} is damaged ({error}). Bring it back: git checkout -- {path}") from error
+
+
+def append(path: Path, entry: Entry) -> Entry:
+    """Add `entry` at the end of the ledger and return it with its place in the chain.
+
+    The whole ledger is verified first, under a lock, so that several processes can append at once and
+    none builds on a damaged file. A last line that a crash left unfinished (it was never acknowledged)
+    makes room. When this returns, the entry is on the disk.
+
+    Raises:
+        LedgerError: the ledger does not hold, or belongs to another project or window.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path) as descriptor:
+        whole, torn = _split(_read_all(descriptor))
+        entries = _parse(whole, path)
+        _refuse_strangers(entries, path, entry.project, entry.window)
+        chained = _seal(replace(entry, previous=entries[-1].digest if entries else None))
+        if torn:
+            os.ftruncate(descriptor, len(whole))
+        line = (b"\n" if whole and not whole.endswith(b"\n") else b"") + _line(chained)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        _write_all(descriptor, line)
+        os.fsync(descriptor)
+    _sync_folder(path.parent)
+    return chained
+
+
+def read_ledger(path: Path, *, project: str | None = None) -> tuple[Entry, ...]:
+    """Read and verify a ledger, oldest entry first; a missing or empty file has none.
+
+    An unfinished last line is left out: it is what a crash leaves, and `verify` reports it.
+
+    Raises:
+        LedgerError: names the first entry that does not hold, or the other project it belongs to.
+    """
+    entries = _parse(_split(_content(path))[0], path)
+    _refuse_strangers(entries, path, project, path.stem)
+    return entries
+
+
+def verify(path: Path, *, project: str | None = None) -> int:
+    """Check every entry of a ledger and return how many there are.
+
+    Raises:
+        LedgerError: names the first entry that does not hold; or the last line is unfinished.
+    """
+    whole, torn = _split(_content(path))
+    entries = _parse(whole, path)
+    _refuse_strangers(entries, path, project, path.stem)
+    if torn:
+        raise LedgerError(
+            f"{path}: line {len(entries) + 1} is unfinished ({len(torn)} bytes): a crash cut it off "
+            f"before it counted. The {len(entries)} before it hold; the next review takes its place."
+        )
+    return len(entries)
+
+
+def standing_decision(
+    entries: Sequence[Entry], report: str, images: str, *, humans_only: bool = False
+) -> Entry | None:
+    """Return the entry that answers this report and these images, or None.
+
+    The newest one stands; a person's goes before a simulated reviewer's.
+    """
+    fitting = [entry for entry in entries if (entry.report, entry.images) == (report, images)]
+    people = [entry for entry in fitting if not entry.simulated]
+    candidates = people or ([] if humans_only else fitting)
+    return candidates[-1] if candidates else None
+
+
+def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
+    """Compare two reviewers' labels on the samples that both labelled.
+
+    `UNSURE` is no label and is left out. Kappa after Cohen (1960), "A coefficient of agreement for
+    nominal scales".
+
+    >>> agreement({1: "a", 2: "a", 3: "b", 4: "b"}, {1: "a", 2: "b", 3: "b", 4: "b"}).kappa
+    0.5
+    """
+    shared = sorted(
+        index for index in first.keys() & second.keys() if UNSURE not in (first[index], second[index])
+    )
+    if not shared:
+        return Agreement(0, None, None, ())
+    n = len(shared)
+    ones, twos = [first[index] for index in shared], [second[index] for index in shared]
+    observed = sum(one == two for one, two in zip(ones, twos, strict=True)) / n
+    chance = sum(ones.count(label) * twos.count(label) for label in set(ones)) / n**2
+    kappa = (observed - chance) / (1 - chance) if chance < 1 else None
+    differing = tuple((i, first[i], second[i]) for i in shared if first[i] != second[i])
+    return Agreement(n, observed, kappa, differing)
+
+
+def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> dict[str, Any]:
+    """Return what the steps after the review read, the same bytes whoever answered and when.
+
+    >>> verdict("w01", drifted=False)
+    {'window': 'w01', 'drifted': False, 'decision': 'keep', 'diagnosis': None, 'labels': {}}
+    """
+    answer = answer or Answer("keep")
+    return {
+        "window": window,
+        "drifted": drifted,
+        "decision": answer.decision,
+        "diagnosis": answer.diagnosis,
+        "labels": _sorted_labels(answer.labels),
+    }
+
+
+# --- the file ---------------------------------------------------------------------------------------
+
+
+def _sorted_labels(labels: Mapping[int, str]) -> dict[str, str]:
+    return {str(index): labels[index] for index in sorted(labels)}
+
+
+def _line(entry: Entry) -> bytes:
+    return json.dumps(entry.as_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _seal(entry: Entry) -> Entry:
+    content = entry.as_dict()
+    del content["digest"]
+    return replace(entry, digest=digest_json(content))
+
+
+def _entry(value: dict[str, Any]) -> Entry:
+    """Build an entry from a line's JSON; raises KeyError, TypeError or ValueError when it is none."""
+    answer = Answer(
+        decision=value["decision"],
+        diagnosis=value["diagnosis"],
+        reason=value["reason"],
+        labels={int(index): str(label) for index, label in value["labels"].items()},
+    )
+    rest = {item.name: value[item.name] for item in fields(Entry) if item.name != "answer"}
+    return Entry(answer=answer, **rest)
+
+
+def _split(content: bytes) -> tuple[bytes, bytes]:
+    """Split a ledger's bytes into its whole lines and what a crash left unfinished behind them.
+
+    A last line that only lacks its line end is whole: an editor took the line end away, or the crash
+    came right before it. It is unfinished when no JSON value stands there.
+    """
+    end = content.rfind(b"\n") + 1
+    tail = content[end:]
+    try:
+        json.JSONDecoder().raw_decode(tail.decode())
+    except ValueError:
+        return content[:end], tail
+    return content, b""
+
+
+def _parse(whole: bytes, path: Path) -> tuple[Entry, ...]:
+    """Read whole lines; each is canonical, has the digest it claims, and follows the one before."""
+    entries: list[Entry] = []
+    lines = whole.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    for number, line in enumerate(lines, start=1):
+        problem = "it is not an entry in canonical form"
+        try:
+            entry = _entry(json.loads(line))
+            canonical = _line(entry) == line + b"\n"
+        except (ValueError, KeyError, TypeError, AttributeError):
+            canonical = False
+        if canonical:
+            previous = entries[-1].digest if entries else None
+            if _seal(entry).digest != entry.digest:
+                problem = "its content does not match its own digest"
+            elif entry.previous != previous:
+                problem = "it does not follow the entry before it"
+            else:
+                entries.append(entry)
+                continue
+        raise LedgerError(
+            f"{path}: entry {number} does not hold: {problem}. The {number - 1} before it do. "
+            f"See what changed: git log -p -- {path}"
+        )
+    return tuple(entries)
+
+
+def _refuse_strangers(entries: Sequence[Entry], path: Path, project: str | None, window: str) -> None:
+    for number, entry in enumerate(entries, start=1):
+        if project is not None and entry.project != project:
+            raise LedgerError(
+                f"{path}: entry {number} is of another project ({entry.project}; this one is {project}), "
+                "so it is about other images. Move the file away, or bring back decisions/project.json."
+            )
+        if entry.window != window:
+            raise LedgerError(
+                f"{path}: entry {number} is about window {entry.window}, not {window}. Rename it back."
+            )
+
+
+def _create_project(path: Path) -> None:
+    """Write a fresh id once, also when several processes come here together."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".project.{uuid.uuid4().hex}.json")
+    temporary.write_text(json.dumps({"id": str(uuid.uuid4())}) + "\n", encoding="utf-8")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass  # another process was first; its id is as good
+    finally:
+        temporary.unlink()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Yield a descriptor of the file, made if need be, that no other process can hold meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be written ({error.strerror}); nothing was decided.") from error
+
+
+def _content(path: Path) -> bytes:
+    """Return a ledger's bytes as they stand between two appends; a missing file is an empty one."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH)
+            return stream.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _read_all(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as stream:
+        return stream.read()
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name as durable as its bytes."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+"""Styled text and its width in cells, for lines that are put together by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from driftloop.review.pictures import RESET, Depth
+
+_CODES = {
+    "bold": "1",
+    "dim": "2",
+    "reverse": "7",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+_COLOURLESS = {"bold", "dim", "reverse"}
+
+
+def clip(text: str, width: int) -> str:
+    """Cut or pad to exactly `width` cells; what is cut off shows as an ellipsis.
+
+    >>> clip("automobile", 6), clip("cat", 6)
+    ('autom…', 'cat   ')
+    """
+    if width <= 0:
+        return ""
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1).rstrip() + "…"
+    return set_cell_size(text, width)
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Writes styled text for one terminal.
+
+    Attributes:
+        depth: the colours it shows; with none, only bold, dim and reversed text are left.
+        plain: no styles at all, for a terminal that knows no escape codes.
+    """
+
+    depth: Depth
+    plain: bool = False
+
+    def __call__(self, text: str, style: str = "") -> str:
+        """Return `text` in a style such as `"bold green"`."""
+        names = [] if self.plain else style.split()
+        if self.depth is Depth.NONE:
+            names = [name for name in names if name in _COLOURLESS]
+        if not names or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}{RESET}"

@@ -1,0 +1,132 @@
+"""Images as lines of text: two pixels a cell where the terminal has colours, shades where it has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+RESET = "\x1b[0m"
+_SHADES = np.array(list(" .:-=+*#%@"))
+# The brightness of a colour, after ITU-R BT.601.
+_LUMA = np.array([0.299, 0.587, 0.114])
+_NUMBERS = [str(number) for number in range(256)]
+# The 6 x 6 x 6 colour cube and the 24 greys of a 256-colour terminal.
+_CUBE = np.array([0, 95, 135, 175, 215, 255])
+_GREYS = np.arange(8, 248, 10)
+
+
+class Depth(Enum):
+    """How many colours a terminal shows."""
+
+    TRUECOLOR = "truecolor"
+    PALETTE = "256"
+    NONE = "none"
+
+
+def detect_depth(environment: Mapping[str, str] = os.environ) -> Depth:
+    """Return the colours that a terminal claims to show, after no-color.org and the custom of COLORTERM.
+
+    >>> detect_depth({"TERM": "xterm-256color"}).value
+    '256'
+    >>> detect_depth({"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"}).value
+    'none'
+    """
+    term = environment.get("TERM", "dumb")
+    if environment.get("NO_COLOR") or term in ("", "dumb", "unknown"):
+        return Depth.NONE
+    if environment.get("COLORTERM", "") in ("truecolor", "24bit") or term.endswith("-direct"):
+        return Depth.TRUECOLOR
+    return Depth.PALETTE if "256" in term or "COLORTERM" in environment else Depth.NONE
+
+
+def fit(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
+    """Return the largest size in cells that an image of this size fills, its aspect ratio kept.
+
+    A cell is taken to be twice as high as wide, so it holds two pixels, one above the other.
+
+    >>> fit(28, 28, rows=7, columns=40)
+    (7, 14)
+    >>> fit(100, 400, rows=10, columns=40)
+    (5, 40)
+    """
+    scale = min(2 * rows / height, columns / width)
+    return max(1, min(rows, round(height * scale / 2))), max(1, min(columns, round(width * scale)))
+
+
+def draw(image: npt.NDArray[np.uint8], rows: int, columns: int, depth: Depth) -> list[str]:
+    """Draw an image centred in a box of cells.
+
+    Args:
+        image: uint8 (H, W, C) with C 1 or 3.
+        rows: height of the box in cells, at least 1.
+        columns: width of the box in cells, at least 1.
+        depth: the colours to draw with.
+
+    Returns:
+        `rows` lines, each `columns` cells wide; colours end where the line does.
+    """
+    high, wide = fit(image.shape[0], image.shape[1], rows, columns)
+    pixels = _resize(image, 2 * high, wide)
+    match depth:
+        case Depth.TRUECOLOR:
+            lines = _half_blocks(_truecolor_codes(pixels))
+        case Depth.PALETTE:
+            lines = _half_blocks(_palette_codes(pixels))
+        case Depth.NONE:
+            lines = _shades(pixels)
+    top, left = (rows - high) // 2, (columns - wide) // 2
+    body = [" " * left + line + " " * (columns - wide - left) for line in lines]
+    return [" " * columns] * top + body + [" " * columns] * (rows - high - top)
+
+
+def _resize(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return uint8 (height, width, 3), averaged where it shrinks; whole-numbered enlargements stay crisp."""
+    rgb = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image
+    if rgb.shape[:2] == (height, width):
+        return np.ascontiguousarray(rgb)
+    crisp = height % rgb.shape[0] == 0 and width % rgb.shape[1] == 0
+    how = Image.Resampling.NEAREST if crisp else Image.Resampling.BOX
+    if height > rgb.shape[0] and not crisp:
+        how = Image.Resampling.BILINEAR
+    picture = Image.fromarray(np.ascontiguousarray(rgb))
+    return np.asarray(picture.resize((width, height), how, reducing_gap=3.0))
+
+
+def _half_blocks(codes: list[list[str]]) -> list[str]:
+    """Join colour codes, two rows of pixels a line: the upper is the block's colour, the lower its ground."""
+    lines = []
+    for upper, lower in zip(codes[::2], codes[1::2], strict=True):
+        parts: list[str] = []
+        last = ("", "")
+        for pair in zip(upper, lower, strict=True):
+            if pair != last:
+                parts.append(f"\x1b[38;{pair[0]};48;{pair[1]}m")
+                last = pair
+            parts.append("▀")
+        lines.append("".join(parts) + RESET)
+    return lines
+
+
+def _truecolor_codes(pixels: npt.NDArray[np.uint8]) -> list[list[str]]:
+    return [[f"2;{_NUMBERS[r]};{_NUMBERS[g]};{_NUMBERS[b]}" for r, g, b in row] for row in pixels.tolist()]
+
+
+def _palette_codes(pixels: npt.NDArray[np.uint8]) -> list[list[str]]:
+    """Nearest of the 256 colours: the better of the cube's and, as most of MNIST is grey, the greys'."""
+    values = pixels.astype(np.int64)
+    cube = np.abs(values[..., None] - _CUBE).argmin(-1)
+    grey = np.abs(values.mean(-1)[..., None] - _GREYS).argmin(-1)
+    cube_error = ((values - _CUBE[cube]) ** 2).sum(-1)
+    grey_error = ((values - _GREYS[grey][..., None]) ** 2).sum(-1)
+    index = np.where(grey_error < cube_error, 232 + grey, 16 + cube @ np.array([36, 6, 1]))
+    return [[f"5;{_NUMBERS[code]}" for code in row] for row in index.tolist()]
+
+
+def _shades(pixels: npt.NDArray[np.uint8]) -> list[str]:
+    light = (pixels @ _LUMA).reshape(len(pixels) // 2, 2, -1).mean(1) / 255
+    return ["".join(row) for row in _SHADES[(light * (len(_SHADES) - 1)).round().astype(int)]]

@@ -1,0 +1,403 @@
+"""The review as a pure state machine: a state and a key give the next state.
+
+Nothing here knows of terminals, files or colours. `press` is total: a key that means nothing leaves the
+state as it was, perhaps with a message. Every letter and digit belongs to class names, so commands are
+keys that no class name starts with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Answer
+
+
+class Stage(Enum):
+    """Where the review stands; the order is the order of the screens."""
+
+    STORY = "story"
+    LABEL = "label"
+    DIAGNOSE = "diagnose"
+    DECIDE = "decide"
+    REASON = "reason"
+    SIGN = "sign"
+    SIGNED = "signed"
+    LEFT = "left"
+
+
+_SCREENS = (Stage.STORY, Stage.LABEL, Stage.DIAGNOSE, Stage.DECIDE, Stage.REASON, Stage.SIGN)
+_LEAVE = ("ctrl-c", "ctrl-d", "eof")
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is asked: the samples with the model's own answer, the classes, the diagnoses to choose from."""
+
+    indices: tuple[int, ...]
+    predicted: tuple[str, ...]
+    classes: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+
+    @property
+    def diagnosis_choices(self) -> tuple[str | None, ...]:
+        """The diagnoses, and last "I do not know"."""
+        return (*self.diagnoses, None)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How many samples stand side by side, and how many rows of them make a page."""
+
+    across: int
+    down: int
+
+    @property
+    def per_page(self) -> int:
+        """Samples a page."""
+        return self.across * self.down
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the reviewer has said and where they are.
+
+    Attributes:
+        labels: one a sample, in the order of the questions; None while unanswered.
+        cursor: the sample that a key would label.
+        typed: first letters of a class name, or the number to jump to when `jumping`.
+        highlighted: the row of the menu, in the stages that have one.
+        undo: earlier labels with their cursor, newest last.
+        problem: set by the edge when signing was refused.
+    """
+
+    labels: tuple[str | None, ...]
+    stage: Stage = Stage.STORY
+    cursor: int = 0
+    typed: str = ""
+    jumping: bool = False
+    highlighted: int = 0
+    diagnosis: str | None = None
+    decision: str | None = None
+    reason: str = ""
+    reviewer: str = ""
+    message: str = ""
+    help: bool = False
+    closeup: bool = False
+    undo: tuple[tuple[tuple[str | None, ...], int], ...] = ()
+
+    @property
+    def labelled(self) -> int:
+        """How many samples have a label."""
+        return sum(label is not None for label in self.labels)
+
+
+def start(questions: Questions, reviewer: str = "") -> State:
+    """Return the state before the first key."""
+    return State(labels=(None,) * len(questions.indices), reviewer=reviewer)
+
+
+def answer_of(state: State, questions: Questions) -> Answer:
+    """Return what was said so far; the decision is empty while none was chosen."""
+    given = zip(questions.indices, state.labels, strict=True)
+    labels = {index: label for index, label in given if label is not None}
+    return Answer(state.decision or "", state.diagnosis, state.reason.strip(), labels)
+
+
+def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
+    """Return the state after one key.
+
+    Args:
+        state: the state before it.
+        key: a printable character, or a name such as `"enter"`, `"left"`, `"ctrl-c"`, `"eof"`.
+        questions: what is asked.
+        grid: how the samples are laid out at present.
+    """
+    if state.stage in (Stage.SIGNED, Stage.LEFT):
+        return state
+    if key in _LEAVE:
+        return replace(state, stage=Stage.LEFT)
+    if state.help:
+        return replace(state, help=False)
+    state = replace(state, message="")
+    if key == "?" and state.stage not in (Stage.REASON, Stage.SIGN):
+        return replace(state, help=True)
+    if key in ("tab", "shift-tab"):
+        return _turn(state, 1 if key == "tab" else -1, questions)
+    if state.stage is Stage.LABEL:
+        return _label(state, key, questions, grid)
+    return _HANDLERS[state.stage](state, key, questions)
+
+
+def matching_classes(typed: str, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes whose names start with what was typed, an exact name first; case does not matter.
+
+    >>> matching_classes("a", ("airplane", "automobile", "bird"))
+    ('airplane', 'automobile')
+    """
+    fitting = [name for name in classes if name.casefold().startswith(typed.casefold())]
+    return tuple(sorted(fitting, key=lambda name: name.casefold() != typed.casefold()))
+
+
+def snapshot(state: State) -> dict[str, Any]:
+    """Return what must survive a crash, as JSON."""
+    return {
+        "stage": state.stage.value,
+        "cursor": state.cursor,
+        "labels": list(state.labels),
+        "diagnosis": state.diagnosis,
+        "decision": state.decision,
+        "reason": state.reason,
+        "reviewer": state.reviewer,
+    }
+
+
+def resume(saved: Mapping[str, Any], questions: Questions) -> State:
+    """Return the state that a snapshot was taken of.
+
+    Raises:
+        ValueError, KeyError, TypeError: it was taken of another review.
+    """
+    labels = tuple(saved["labels"])
+    if len(labels) != len(questions.indices) or not 0 <= saved["cursor"] < max(1, len(labels)):
+        raise ValueError("the snapshot is of other samples")
+    state = State(
+        labels=labels,
+        stage=Stage(saved["stage"]),
+        cursor=int(saved["cursor"]),
+        diagnosis=saved["diagnosis"],
+        decision=saved["decision"],
+        reason=str(saved["reason"]),
+        reviewer=str(saved["reviewer"]),
+    )
+    return _highlight(state, questions)
+
+
+# --- moving between screens -------------------------------------------------------------------------
+
+
+def _turn(state: State, step: int, questions: Questions) -> State:
+    """Go to the next or previous screen; menus open on what was chosen before."""
+    place = min(max(_SCREENS.index(state.stage) + step, 0), len(_SCREENS) - 1)
+    moved = replace(state, stage=_SCREENS[place], typed="", jumping=False, closeup=False)
+    return _highlight(moved, questions)
+
+
+def _highlight(state: State, questions: Questions) -> State:
+    if state.stage is Stage.DIAGNOSE:
+        choices = questions.diagnosis_choices
+        row = choices.index(state.diagnosis) if state.diagnosis in questions.diagnoses else 0
+        return replace(state, highlighted=row)
+    if state.stage is Stage.DECIDE:
+        return replace(state, highlighted=DECISIONS.index(state.decision) if state.decision else 0)
+    return state
+
+
+def _story(state: State, key: str, questions: Questions) -> State:
+    return _turn(state, 1, questions) if key in ("enter", " ", "right", "pagedown") else state
+
+
+# --- labelling --------------------------------------------------------------------------------------
+
+
+def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
+    if state.jumping:
+        return _jump(state, key)
+    if state.typed:
+        return _complete(state, key, questions)
+    target = _target(key, state.cursor, len(state.labels), grid)
+    if target is not None:
+        return _move(state, target)
+    match key:
+        case "enter":
+            return _agree(state, questions)
+        case "=":
+            return _agree_with_page(state, questions, grid)
+        case "-":
+            return _set_labels(state, {state.cursor: NONE})
+        case "/":
+            return _set_labels(state, {state.cursor: UNSURE})
+        case "backspace":
+            return _undo(state)
+        case "#":
+            return replace(state, jumping=True)
+        case "+":
+            return replace(state, closeup=not state.closeup)
+        case "escape":
+            return replace(state, closeup=False)
+    return _complete(state, key, questions)
+
+
+def _page_start(cursor: int, grid: Grid) -> int:
+    return cursor - cursor % grid.per_page
+
+
+def _target(key: str, cursor: int, count: int, grid: Grid) -> int | None:
+    """Return where a key moves the cursor, or None when it is no such key."""
+    page = _page_start(cursor, grid)
+    match key:
+        case " " | "right":
+            return cursor + 1
+        case "left":
+            return cursor - 1
+        case "down":
+            return cursor + grid.across
+        case "up":
+            return cursor - grid.across
+        case "pagedown" | ">":
+            return page + grid.per_page
+        case "pageup" | "<":
+            return page - grid.per_page
+        case "home":
+            return 0
+        case "end":
+            return count - 1
+    return None
+
+
+def _move(state: State, target: int) -> State:
+    return replace(state, cursor=min(max(target, 0), max(len(state.labels) - 1, 0)))
+
+
+def _set_labels(state: State, given: Mapping[int, str]) -> State:
+    """Label samples, remember how it was, and move on to the next sample without a label."""
+    if not state.labels:
+        return state
+    labels = tuple(given.get(place, label) for place, label in enumerate(state.labels))
+    waiting = [place for place, label in enumerate(labels) if label is None]
+    following = [place for place in waiting if place > state.cursor] or waiting
+    return replace(
+        state,
+        labels=labels,
+        cursor=following[0] if following else state.cursor,
+        typed="",
+        undo=(*state.undo, (state.labels, state.cursor)),
+        message="" if following else "Every sample has its label. Enter goes on.",
+    )
+
+
+def _agree(state: State, questions: Questions) -> State:
+    """Take the model's answer; on a sample that has a label, go on instead of overwriting it."""
+    if None not in state.labels:
+        return _turn(state, 1, questions)
+    if state.labels[state.cursor] is not None:
+        return _move(state, state.cursor + 1)
+    return _set_labels(state, {state.cursor: questions.predicted[state.cursor]})
+
+
+def _agree_with_page(state: State, questions: Questions, grid: Grid) -> State:
+    first = _page_start(state.cursor, grid)
+    page = range(first, min(first + grid.per_page, len(state.labels)))
+    waiting = {place: questions.predicted[place] for place in page if state.labels[place] is None}
+    if not waiting:
+        return replace(state, message="Every sample of this page has its label already.")
+    return _set_labels(state, waiting)
+
+
+def _undo(state: State) -> State:
+    if not state.undo:
+        return replace(state, message="Nothing to undo.")
+    labels, cursor = state.undo[-1]
+    return replace(state, labels=labels, cursor=cursor, undo=state.undo[:-1], message="Undone.")
+
+
+def _jump(state: State, key: str) -> State:
+    if key.isdecimal() and key.isascii():
+        return replace(state, typed=(state.typed + key)[:6])
+    if key == "backspace" and state.typed:
+        return replace(state, typed=state.typed[:-1])
+    done = replace(state, typed="", jumping=False)
+    if key != "enter" or not state.typed:
+        return done
+    place = int(state.typed) - 1
+    if not 0 <= place < len(state.labels):
+        return replace(
+            done, message=f"There is no sample {state.typed}; they go from 1 to {len(state.labels)}."
+        )
+    return _move(done, place)
+
+
+def _complete(state: State, key: str, questions: Questions) -> State:
+    """Take one more letter of a class name; the first letters that fit one class only are enough."""
+    if key == "escape":
+        return replace(state, typed="")
+    if key == "backspace":
+        return replace(state, typed=state.typed[:-1])
+    if key == "enter":
+        return _set_labels(state, {state.cursor: matching_classes(state.typed, questions.classes)[0]})
+    if len(key) != 1 or not key.isprintable():
+        return state
+    typed = state.typed + key
+    fitting = matching_classes(typed, questions.classes)
+    if len(fitting) == 1:
+        return _set_labels(state, {state.cursor: fitting[0]})
+    if fitting:
+        return replace(state, typed=typed)
+    if not state.typed and key.isascii() and key.isdecimal() and int(key) < len(questions.classes) <= 10:
+        return _set_labels(state, {state.cursor: questions.classes[int(key)]})
+    return replace(state, message=f"No class starts with {typed!r}. ? shows the keys.")
+
+
+# --- diagnosis, decision, reason, signature ---------------------------------------------------------
+
+
+def _diagnose(state: State, key: str, questions: Questions) -> State:
+    choices = questions.diagnosis_choices
+    if key == "enter":
+        return _turn(replace(state, diagnosis=choices[state.highlighted]), 1, questions)
+    return _choose(state, key, [name or "I do not know" for name in choices])
+
+
+def _decide(state: State, key: str, questions: Questions) -> State:
+    if key == "enter":
+        return _turn(replace(state, decision=DECISIONS[state.highlighted]), 1, questions)
+    return _choose(state, key, list(DECISIONS))
+
+
+def _choose(state: State, key: str, names: list[str]) -> State:
+    """Move the highlighted row by arrow, by number, or to the next name with this first letter."""
+    row, count = state.highlighted, len(names)
+    if key in ("up", "down"):
+        return replace(state, highlighted=(row + (1 if key == "down" else -1)) % count)
+    if key in ("home", "end"):
+        return replace(state, highlighted=0 if key == "home" else count - 1)
+    if len(key) == 1 and key.isascii() and key.isdecimal():
+        return replace(state, highlighted=int(key) - 1) if 1 <= int(key) <= count else state
+    if len(key) == 1 and key.isalpha():
+        rows = [(row + step) % count for step in range(1, count + 1)]
+        found = [place for place in rows if names[place].casefold().startswith(key.casefold())]
+        return replace(state, highlighted=found[0]) if found else state
+    return state
+
+
+def _give_reason(state: State, key: str, questions: Questions) -> State:
+    return _turn(state, 1, questions) if key == "enter" else replace(state, reason=_edit(state.reason, key))
+
+
+def _sign(state: State, key: str, questions: Questions) -> State:  # noqa: ARG001
+    if key != "enter":
+        return replace(state, reviewer=_edit(state.reviewer, key))
+    if not state.decision:
+        return replace(state, message="There is no decision yet. Shift-Tab goes back to it.")
+    if not state.reviewer.strip():
+        return replace(state, message="Type your name; it stands under the decision in the ledger.")
+    return replace(state, stage=Stage.SIGNED)
+
+
+def _edit(text: str, key: str) -> str:
+    if key == "backspace":
+        return text[:-1]
+    if key == "ctrl-u":
+        return ""
+    return text + key if len(key) == 1 and key.isprintable() else text
+
+
+_HANDLERS: dict[Stage, Callable[[State, str, Questions], State]] = {
+    Stage.STORY: _story,
+    Stage.DIAGNOSE: _diagnose,
+    Stage.DECIDE: _decide,
+    Stage.REASON: _give_reason,
+    Stage.SIGN: _sign,
+}

@@ -1,0 +1,258 @@
+"""The thin edge to a real terminal: raw keys in, screens out, and always back to normal."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import termios
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from driftloop.errors import ReviewPendingError
+from driftloop.review.answers import find_problem
+from driftloop.review.draft import Draft, open_draft
+from driftloop.review.ledger import Answer, Entry
+from driftloop.review.material import Material
+from driftloop.review.pen import Pen
+from driftloop.review.pictures import detect_depth
+from driftloop.review.screens import View, render
+from driftloop.review.session import Questions, Stage, State, answer_of, press, resume, snapshot, start
+
+_RESIZED = "resized"
+_ESCAPE_WAIT = 0.05
+_KEYS = {
+    b"\r": "enter",
+    b"\n": "enter",
+    b"\t": "tab",
+    b"\x7f": "backspace",
+    b"\x08": "backspace",
+    b"\x1b": "escape",
+    b"\x03": "ctrl-c",
+    b"\x04": "ctrl-d",
+    b"\x15": "ctrl-u",
+    b"\x1b[Z": "shift-tab",
+    b"\x1b[A": "up",
+    b"\x1b[B": "down",
+    b"\x1b[C": "right",
+    b"\x1b[D": "left",
+    b"\x1bOA": "up",
+    b"\x1bOB": "down",
+    b"\x1bOC": "right",
+    b"\x1bOD": "left",
+    b"\x1b[H": "home",
+    b"\x1b[F": "end",
+    b"\x1bOH": "home",
+    b"\x1bOF": "end",
+    b"\x1b[1~": "home",
+    b"\x1b[4~": "end",
+    b"\x1b[5~": "pageup",
+    b"\x1b[6~": "pagedown",
+}
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked: standard input is a terminal, and this process may read from it.
+
+    A background job passes `isatty` and would hang at the first key.
+    """
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def ask(
+    material: Material, drafts: Path, record: Callable[[Answer, str], Entry], *, reviewer: str | None = None
+) -> Entry:
+    """Take a person through the review at the terminal, and hand what they signed to `record`.
+
+    Every answer is in the draft under `drafts` before the next screen shows; the draft goes when `record`
+    has returned.
+
+    Raises:
+        ReviewPendingError: they left; nothing is decided, and the draft is kept.
+    """
+    questions = questions_of(material)
+    with open_draft(
+        drafts, material.window, report=material.report_digest, images=material.images_digest
+    ) as draft:
+        state = start(questions, reviewer or git_name())
+        with suppress(ValueError, KeyError, TypeError):
+            state = resume(draft.saved, questions) if draft.saved else state
+        with Terminal() as terminal:
+            while state.stage not in (Stage.SIGNED, Stage.LEFT):
+                state = _turn(
+                    state, terminal, draft, View(material, questions, terminal.pen, *terminal.size())
+                )
+        if state.stage is Stage.LEFT:
+            raise ReviewPendingError(
+                f"Nothing is decided for {material.window}; {state.labelled} labels are kept. "
+                f"Go on with: driftloop review {material.window}"
+            )
+        signed = record(answer_of(state, questions), state.reviewer.strip())
+        draft.discard()
+    return signed
+
+
+def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
+    """Show the state, take one key, and keep what it changed before anything else is shown."""
+    terminal.show(render(state, view))
+    key = terminal.read_key()
+    if key == _RESIZED:
+        return state
+    following = press(state, key, view.questions, view.layout.grid)
+    if following.stage is Stage.SIGNED and find_problem(answer_of(following, view.questions), view.material):
+        return state  # the screen says what is missing
+    if following.stage not in (Stage.SIGNED, Stage.LEFT):
+        draft.save(snapshot(following))
+    return following
+
+
+def questions_of(material: Material) -> Questions:
+    """Return what the material asks."""
+    return Questions(
+        indices=tuple(pick.index for pick in material.picks),
+        predicted=tuple(pick.predicted for pick in material.picks),
+        classes=material.classes,
+        diagnoses=material.diagnoses,
+    )
+
+
+def git_name() -> str:
+    """Return `user.name` from Git's configuration, or nothing."""
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "config", "user.name"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=2, check=False)  # noqa: S603
+        return done.stdout.strip()
+    return ""
+
+
+class Terminal:
+    """A terminal in raw mode on its alternate screen; leaving the `with` block puts everything back.
+
+    Signals that end the process (interrupt, hang-up, termination) arrive as the key `"eof"`, so that
+    there is one way out.
+    """
+
+    def __init__(self) -> None:
+        self._input = 0
+        self._waiting = b""
+        self.plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
+        self.pen = Pen(detect_depth(), self.plain)
+
+    def __enter__(self) -> Terminal:
+        self._output = 1 if os.isatty(1) else os.open(os.ctermid(), os.O_WRONLY | os.O_CLOEXEC)
+        self._before = termios.tcgetattr(self._input)
+        self._wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._waker = waker
+        self._handlers = {number: signal.signal(number, _note) for number in (*_ENDINGS, signal.SIGWINCH)}
+        self._old_waker = signal.set_wakeup_fd(waker)
+        tty.setraw(self._input, termios.TCSAFLUSH)
+        if not self.plain:
+            self._write(_ENTER)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError):  # the terminal may be gone
+            if not self.plain:
+                self._write(_EXIT)
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+        signal.set_wakeup_fd(self._old_waker)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        for descriptor in (self._wake, self._waker):
+            os.close(descriptor)
+        if self._output != 1:
+            os.close(self._output)
+
+    def size(self) -> tuple[int, int]:
+        """Return columns and rows; 80 x 24 where the terminal does not say."""
+        with suppress(OSError):
+            columns, rows = os.get_terminal_size(self._output)
+            if columns > 0 and rows > 0:
+                return columns, rows
+        return 80, 24
+
+    def show(self, lines: list[str]) -> None:
+        """Put a screen up in one write, so that it does not flicker."""
+        if self.plain:
+            text = "\r\n".join(lines) + "\r\n"
+        else:
+            placed = [f"\x1b[{row};1H{line}\x1b[K" for row, line in enumerate(lines, start=1)]
+            text = _BEGIN_UPDATE + "".join(placed) + "\x1b[J" + _END_UPDATE
+        with suppress(OSError):  # a terminal that is gone says so at the next key
+            self._write(text)
+
+    def read_key(self) -> str:
+        """Wait for a key and return it; `"eof"` at the end of input, `"resized"` after a change of size."""
+        while not self._waiting:
+            ready, _, _ = select.select([self._input, self._wake], [], [])
+            if self._wake in ready:
+                numbers = os.read(self._wake, 64)
+                return _RESIZED if set(numbers) <= {signal.SIGWINCH} else "eof"
+            if not self._receive():
+                return "eof"
+        return self._take_key()
+
+    def _take_key(self) -> str:
+        """Take one key off the bytes that wait."""
+        first = self._waiting[:1]
+        if first == b"\x1b":
+            if len(self._waiting) == 1 and select.select([self._input], [], [], _ESCAPE_WAIT)[0]:
+                self._receive()
+            return _KEYS.get(self._take(_escape_length(self._waiting)), "")
+        if first in _KEYS:
+            return _KEYS[self._take(1)]
+        length = 1 if first < b"\x80" else 2 if first < b"\xe0" else 3 if first < b"\xf0" else 4
+        while len(self._waiting) < length and self._receive():
+            pass
+        text = self._take(length).decode(errors="replace")
+        return text if text.isprintable() else ""
+
+    def _receive(self) -> bool:
+        try:
+            data = os.read(self._input, 1024)
+        except OSError:  # the terminal hung up
+            return False
+        self._waiting += data
+        return bool(data)
+
+    def _take(self, count: int) -> bytes:
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return taken
+
+    def _write(self, text: str) -> None:
+        data = text.encode(errors="replace")
+        while data:
+            data = data[os.write(self._output, data) :]
+
+
+def _escape_length(data: bytes) -> int:
+    """Length of the escape sequence at the start: ESC [ … letter, ESC O letter, or ESC alone."""
+    if data[1:2] == b"O":
+        return 3
+    if data[1:2] != b"[":
+        return 1
+    for place, byte in enumerate(data[2:], start=3):
+        if 0x40 <= byte <= 0x7E:
+            return place
+    return len(data)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    """Let the signal only wake the reader up."""
+
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Alternate screen, no cursor, no line wrapping; and back.
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
+_EXIT = "\x1b[?7h\x1b[?25h\x1b[?1049l"
+# Terminals that know synchronised updates show the screen at once; the others ignore this.
+_BEGIN_UPDATE = "\x1b[?2026h"
+_END_UPDATE = "\x1b[?2026l"
