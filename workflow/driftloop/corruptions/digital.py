@@ -31,12 +31,12 @@ def saturate(images: Floats, rng: np.random.Generator, factor: float, offset: fl
     value = strongest(images)
     shortfall = value - images  # how far each channel lies below the largest
     saturation = strongest(shortfall) / np.where(value == 0, np.float32(1), value)
-    wanted = np.clip(saturation * np.float32(factor) + np.float32(offset), 0, 1)
+    wanted: Floats = np.clip(saturation * np.float32(factor) + np.float32(offset), 0, 1)
     grey = saturation == 0
     # A grey pixel's hue is red by convention: green and blue are what it gives up.
     red = value * np.array([0, 1, 1], dtype=np.float32)
-    given_up: Floats = np.where(grey, red, shortfall / np.where(grey, np.float32(1), saturation))
-    return value - given_up * wanted
+    colour: Floats = np.where(grey, red, shortfall / np.where(grey, np.float32(1), saturation))
+    return value - colour * wanted
 
 
 def contrast(images: Floats, rng: np.random.Generator, factor: float) -> Floats:  # noqa: ARG001

@@ -17,8 +17,8 @@ from driftloop.corruptions.edges import find_edges
 from driftloop.corruptions.raster import Floats, grey, smooth, zoom
 
 # Red, green, blue; a grey image takes the first, as MNIST-C does.
-_MUD = np.array([63, 42, 20], dtype=np.float32) / 255
-_WATER = np.array([175, 238, 238], dtype=np.float32) / 255
+_MUD: Floats = np.array([63, 42, 20], dtype=np.float32) / np.float32(255)
+_WATER: Floats = np.array([175, 238, 238], dtype=np.float32) / np.float32(255)
 _ICE = np.array([0.86, 0.94, 1.0], dtype=np.float32)
 
 
@@ -37,9 +37,8 @@ def fog(images: Floats, rng: np.random.Generator, thickness: float, decay: float
     while field < max(height, width):
         field *= 2
     cloud = plasma(rng, count, field, decay, max(height, width))[:, :height, :width, None]
-    brightest = images.max(axis=(1, 2, 3), keepdims=True)
-    fogged: Floats = images + np.float32(thickness) * cloud
-    return fogged * (brightest / (brightest + np.float32(thickness)))
+    brightest: Floats = images.max(axis=(1, 2, 3), keepdims=True)
+    return (images + np.float32(thickness) * cloud) * (brightest / (brightest + np.float32(thickness)))
 
 
 def plasma(rng: np.random.Generator, count: int, field: int, decay: float, crop: int) -> Floats:
@@ -60,12 +59,13 @@ def plasma(rng: np.random.Generator, count: int, field: int, decay: float, crop:
     heights = np.zeros((count, 1, 1), dtype=np.float32)
     for level in range(coarse):
         heights = _refine(rng, heights, (100 / decay**level) ** 2)
-    low, high = heights.min(axis=(1, 2), keepdims=True), heights.max(axis=(1, 2), keepdims=True)
+    low: Floats = heights.min(axis=(1, 2), keepdims=True)
+    high: Floats = heights.max(axis=(1, 2), keepdims=True)
     window = np.arange(-margin, crop + margin, apart) // apart
     heights = heights[:, window][:, :, window]
     for level in range(coarse, levels):
         heights = _refine(rng, heights, (100 / decay**level) ** 2)
-    corner: Floats = heights[:, margin : margin + crop, margin : margin + crop]
+    corner = heights[:, margin : margin + crop, margin : margin + crop]
     return (corner - low) / (high - low)
 
 
@@ -156,8 +156,7 @@ def mud(
     cover = smooth(_noise(rng, images, mean, deviation), size) > level
     mask = smooth(cover.astype(np.float32), soft)
     mask = np.where(mask < 0.8, np.float32(0), mask)[..., None]
-    colour: Floats = _MUD[: images.shape[-1]]
-    return images * (1 - mask) + mask * colour
+    return images * (1 - mask) + mask * _MUD[: images.shape[-1]]
 
 
 def water(
@@ -173,10 +172,9 @@ def water(
     liquid = smooth(_noise(rng, images, mean, deviation), size)
     liquid = np.floor(255 * np.clip(np.where(liquid < level, np.float32(0), liquid), 0, 1))
     drops = liquid * _relief(liquid)
-    largest = drops.max(axis=(1, 2), keepdims=True)
-    drops = drops * np.float32(strength) / np.where(largest == 0, np.float32(1), largest)
-    colour: Floats = _WATER[: images.shape[-1]]
-    return images + drops[..., None] * colour
+    largest: Floats = drops.max(axis=(1, 2), keepdims=True)
+    light: Floats = drops * np.float32(strength) / np.where(largest == 0, np.float32(1), largest)
+    return images + light[..., None] * _WATER[: images.shape[-1]]
 
 
 def _relief(liquid: Floats) -> Floats:
