@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from driftloop.errors import DataError
 from driftloop.models.augment import augment
 from driftloop.models.classifier import Classifier, ClassifierSpec
 from driftloop.models.device import autocast, default_device, seeded
@@ -47,6 +48,11 @@ class TrainSettings:
     shift: int = 2
     flip: bool = False
     cutout: int = 0
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """The keywords of `driftloop.models.augment.augment`."""
+        return {"shift": self.shift, "flip": self.flip, "cutout": self.cutout}
 
 
 @dataclass(frozen=True)
@@ -87,18 +93,20 @@ def train_classifier(
 
     Raises:
         ModelError: `network` names no network.
+        DataError: there are fewer than two images, or not one label for each.
     """
+    if len(images) < 2 or len(labels) != len(images):
+        raise DataError(f"{len(images)} images with {len(labels)} labels cannot train a network.")
     place = torch.device(device or default_device())
     with seeded(seed, place):
         mean, std = channel_statistics(images)
         height, width, channels = (int(size) for size in images.shape[1:])
         spec = ClassifierSpec(dict(network), (height, width, channels), tuple(classes), mean, std)
         classifier = Classifier(spec).to(place).train()
-        classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         history = _fit(
             classifier,
-            torch.from_numpy(np.ascontiguousarray(images)).to(place),
-            torch.from_numpy(labels).to(place),
+            torch.from_numpy(np.array(images)).to(place),  # a copy: images may be a read-only memory map
+            torch.from_numpy(np.array(labels)).to(place),
             settings,
             torch.Generator().manual_seed(seed),
             progress,
@@ -121,31 +129,30 @@ def _fit(
     history = []
     for epoch in range(settings.epochs):
         order = torch.randperm(len(images), generator=generator).to(images.device)
-        loss_sum = torch.zeros((), device=images.device)
-        hits = torch.zeros((), device=images.device)
+        loss, hits = torch.zeros(2, device=images.device)
         for step in range(steps):
             chosen = order[step * size : (step + 1) * size]
-            target = labels[chosen]
-            batch = augment(
-                images[chosen],
-                generator,
-                shift=settings.shift,
-                flip=settings.flip,
-                cutout=settings.cutout,
-            )
+            batch = augment(images[chosen], generator, **settings.augmentation)
             optimizer.zero_grad(set_to_none=True)
-            with autocast(images.device):
-                logits = classifier(batch)
-            loss = functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
+            step_loss, step_hits = _backward(classifier, batch, labels[chosen], settings.label_smoothing)
             optimizer.step()
             schedule.step()
-            loss_sum += loss.detach()
-            hits += (logits.argmax(1) == target).sum()
+            loss, hits = loss + step_loss, hits + step_hits
             if progress is not None:
                 progress(epoch * steps + step + 1, total)
-        history.append(Epoch(float(loss_sum) / steps, float(hits) / (steps * size)))
+        history.append(Epoch(float(loss) / steps, float(hits) / (steps * size)))
     return tuple(history)
+
+
+def _backward(
+    classifier: Classifier, images: Tensor, labels: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Leave the gradients of a batch's mean loss in the parameters; return that loss and the hits."""
+    with autocast(images.device):
+        logits = classifier(images)
+    loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach(), (logits.argmax(1) == labels).sum()
 
 
 def _optimizer(
