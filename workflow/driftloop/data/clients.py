@@ -78,9 +78,9 @@ def run_client(
     Raises:
         DataError: there is no such command, it failed, or it took too long; with its own words.
     """
-    program = shutil.which(command[0])
+    program, name = shutil.which(command[0]), Path(command[0]).name
     if program is None:
-        raise DataError(f"there is no {command[0]} here.")
+        raise DataError(f"there is no {name} here.")
     log = folder / "client.log"
     # The log is a file: a pipe would stay open, and hold us, when a killed client leaves a child behind.
     log.write_bytes(b"")
@@ -96,11 +96,11 @@ def run_client(
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise DataError(f"{command[0]} gave nothing within {seconds:g} s.") from error
+            raise DataError(f"{name} gave nothing within {seconds:g} s.") from error
         except OSError as error:
-            raise DataError(f"{command[0]} cannot be started ({error}).") from error
+            raise DataError(f"{name} cannot be started ({error}).") from error
     if done.returncode:
-        raise DataError(_reason(log) or f"{command[0]} failed with status {done.returncode}.")
+        raise DataError(_reason(log) or f"{name} failed with status {done.returncode}.")
 
 
 def _reason(log: Path) -> str:

@@ -47,8 +47,10 @@ def download(name: str, folder: str) -> None:
     """Download a dataset's published files below `folder`."""
     probe(MIRRORS[name])
     socket.setdefaulttimeout(STALL_SECONDS)
-    from torchvision import datasets
-
+    try:
+        from torchvision import datasets
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(f"torchvision does not fit the torch that is installed ({error})") from error
     if name == "cifar10":
         # torchvision's CIFAR10 class reads the pickled version; the binary one holds the same images.
         datasets.utils.download_url(MIRRORS[name], folder)
