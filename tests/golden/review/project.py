@@ -1,8 +1,8 @@
 """A small checked project of real images, for the tests and the benchmark of the review.
 
 The images are the first 24 test images of MNIST and of CIFAR-10, clean and with the benchmarks' own impulse
-noise and fog (Mu and Gilmer 2019; Hendrycks and Dietterich 2019). What the model and the check say about them is
-made up, but the same each time: the model is wrong about every other sample.
+noise and fog (Mu and Gilmer 2019; Hendrycks and Dietterich 2019). What the model and the check say about them
+is made up, but the same each time: the model is wrong about every other sample.
 """
 
 from __future__ import annotations

@@ -289,7 +289,7 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
     end = content.rfind(b"\n") + 1
     tail = content[end:]
     try:
-        json.JSONDecoder().raw_decode(tail.decode())
+        json.JSONDecoder().raw_decode(tail.decode(errors="replace"))
     except ValueError:
         return content[:end], tail
     return content, b""

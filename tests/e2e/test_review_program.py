@@ -1,0 +1,199 @@
+"""The real program at a real pseudo-terminal, from the first screen to the ledger and the verdict."""
+
+import json
+import runpy
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).parents[1] / "golden/review"
+build_project = runpy.run_path(str(PARTS / "project.py"))["build_project"]
+_person = runpy.run_path(str(PARTS / "person.py"))
+Person, DRIFTLOOP, environment = (_person[name] for name in ("Person", "DRIFTLOOP", "environment"))
+
+VERDICT = ("--verdict", "results/w02/verdict.json")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    build_project(tmp_path)
+    return tmp_path
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DRIFTLOOP, *arguments],
+        cwd=project,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def entries(project: Path) -> list[dict[str, object]]:
+    path = project / "decisions/w02.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def labels_of(project: Path) -> dict[str, str]:
+    return {str(place): name for place, name in enumerate(predictions(project))}
+
+
+def predictions(project: Path) -> list[str]:
+    rows = (project / "results/w02/samples.csv").read_text().splitlines()[1:]
+    return [row.split(",")[1] for row in rows]
+
+
+def test_a_person_labels_decides_and_signs(project: Path) -> None:
+    person = Person(project, "review", "w02", *VERDICT)
+    person.see("w02 has drifted")
+    person.press("\r")
+    person.see("what do they show?")
+    person.press("7", "-", "/", "=", "=", "=")
+    person.see("24/24 labelled")
+    person.press("\r")
+    person.see("What happened to these images?")
+    person.press("i", "\r")
+    person.see("What should happen now?")
+    person.press("f", "\r")
+    person.see("In your own words")
+    person.press(*"grainy", "\r")
+    person.see("This goes into the ledger")
+    person.press(*"Ada", "\r")
+    assert person.leave() == 0
+    (entry,) = entries(project)
+    assert (entry["reviewer"], entry["simulated"], entry["reason"]) == ("Ada", False, "grainy")
+    expected = {**labels_of(project), "0": "7", "1": "(none)", "2": "(unsure)"}
+    verdict = json.loads((project / "results/w02/verdict.json").read_text())
+    assert verdict == {
+        "window": "w02",
+        "drifted": True,
+        "decision": "filter",
+        "diagnosis": "impulse_noise",
+        "labels": expected,
+    }
+    assert not list((project / ".driftloop/drafts").iterdir())
+
+
+def test_a_replayed_verdict_has_the_same_bytes_and_asks_nobody(project: Path) -> None:
+    (project / "labels.csv").write_text("index,label\n4,3\n2,(none)\n")
+    given = ("--decision", "retrain", "--labels", "labels.csv", "--reason", "a tilt", "--reviewer", "Ada")
+    assert run(project, "review", "w02", *given).returncode == 0
+    verdict = project / "results/w02/verdict.json"
+    assert run(project, "review", "w02", *VERDICT).returncode == 0
+    first = verdict.read_bytes()
+    verdict.unlink()
+    assert run(project, "review", "w02", *VERDICT).returncode == 0
+    assert verdict.read_bytes() == first
+    assert len(entries(project)) == 1
+
+
+@pytest.mark.parametrize("way_out", ["\x03", "\x04"])
+def test_leaving_decides_nothing_and_coming_back_goes_on(project: Path, way_out: str) -> None:
+    person = Person(project, "review", "w02", *VERDICT)
+    person.see("w02 has drifted")
+    person.press("\r", "7", "5")
+    person.see("2/24 labelled")
+    person.press(way_out)
+    assert person.leave() == 75
+    assert entries(project) == []
+    assert not (project / "results/w02/verdict.json").exists()
+    again = Person(project, "review", "w02", *VERDICT)
+    screen = again.see("2/24 labelled")
+    assert "✗ 7" in screen
+    again.press("\x03")
+    assert again.leave() == 75
+
+
+def test_without_anyone_the_simulated_reviewer_answers_loudly(project: Path) -> None:
+    done = run(project, "review", "w02", *VERDICT)
+    assert done.returncode == 0
+    assert "SIMULATED" in done.stderr
+    (entry,) = entries(project)
+    assert (entry["simulated"], entry["decision"]) == (True, "filter")
+
+
+def test_a_human_is_waited_for(project: Path) -> None:
+    done = run(project, "review", "w02", *VERDICT, "review.reviewer=human")
+    assert done.returncode == 75
+    assert done.stderr.strip() == "No decision for window w02 yet. Run: driftloop review w02"
+    assert not (project / "results/w02/verdict.json").exists()
+    simulated = run(project, "review", "w02", *VERDICT, "review.reviewer=simulated")
+    assert simulated.returncode == 0
+    still = run(project, "review", "w02", *VERDICT, "review.reviewer=human")
+    assert still.returncode == 75
+
+
+def test_a_window_without_drift_is_kept_unasked(tmp_path: Path) -> None:
+    build_project(tmp_path, drifted=False)
+    done = run(tmp_path, "review", "w02", *VERDICT, "review.reviewer=human")
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "results/w02/verdict.json").read_text())["decision"] == "keep"
+    assert entries(tmp_path) == []
+
+
+def test_answers_to_another_report_are_not_applied(project: Path) -> None:
+    assert run(project, "review", "w02", "--decision", "keep", "--reviewer", "Ada").returncode == 0
+    report = project / "results/w02/drift.json"
+    report.write_text(report.read_text().replace("0.41", "0.44"))
+    assert run(project, "review", "w02", *VERDICT, "review.reviewer=human").returncode == 75
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--decision", "maybe"], "keep, retrain, filter, both"),
+        (["--decision", "keep", "--labels", "labels.csv"], "row 3: 'kitten' is no class"),
+        (["--decision", "keep", "--labels", "missing.csv"], "cannot be read"),
+        (["--decision", "keep"], "--reviewer NAME"),
+        (["--reason", "just so"], "go with --decision"),
+    ],
+)
+def test_refusals_are_one_message_and_write_nothing(
+    project: Path, arguments: list[str], message: str
+) -> None:
+    (project / "labels.csv").write_text("index,label\n4,3\n5,kitten\n")
+    done = run(project, "review", "w02", *arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert entries(project) == []
+
+
+def test_what_a_program_needs_is_printed_as_json(project: Path) -> None:
+    questions = json.loads(run(project, "review", "w02", "--json").stdout)
+    assert [sample["predicted"] for sample in questions["samples"]] == predictions(project)
+    assert questions["standing"] is None
+    assert "impulse_noise" in questions["diagnoses"]
+    done = run(project, "review", "w02", "--decision", "keep", "--reviewer", "Ada", "--json")
+    assert json.loads(done.stdout) == entries(project)[0]
+
+
+def test_the_ledger_is_shown_and_verified(project: Path) -> None:
+    (project / "one.csv").write_text("index,label\n1,3\n2,4\n")
+    (project / "two.csv").write_text("index,label\n1,3\n2,5\n")
+    for name, labels in (("Ada", "one.csv"), ("Grace", "two.csv")):
+        run(project, "review", "w02", "--decision", "retrain", "--labels", labels, "--reviewer", name)
+    assert "2 entries in 1 ledger" in run(project, "ledger", "verify").stderr
+    shown = run(project, "ledger", "show", "w02").stdout
+    assert "Ada and Grace agree on 50% of 2 samples" in shown
+    assert "2 (4 / 5)" in shown
+    path = project / "decisions/w02.jsonl"
+    path.write_text(path.read_text().replace('"2":"5"', '"2":"6"'))
+    done = run(project, "ledger", "verify", "w02")
+    assert done.returncode == 1
+    assert "entry 2 does not hold" in done.stderr
+
+
+def test_the_sheet_is_a_picture(project: Path) -> None:
+    from PIL import Image
+
+    assert run(project, "review", "w02", "--export", "sheet.png").returncode == 0
+    with Image.open(project / "sheet.png") as sheet:
+        assert sheet.size[0] > 600
+        assert len(set(sheet.convert("L").tobytes())) > 20
+    assert run(project, "review", "w02", "--export", "sheet.what").returncode == 1
+    assert not (project / "sheet.what").exists()

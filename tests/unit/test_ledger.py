@@ -1,0 +1,246 @@
+"""The ledger holds what it was given, whatever happens to the processes and bytes around it."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import cohen_kappa_score
+
+from driftloop.errors import LedgerError
+from driftloop.review.ledger import (
+    NONE,
+    UNSURE,
+    Answer,
+    Entry,
+    agreement,
+    append,
+    new_entry,
+    project_id,
+    read_ledger,
+    standing_decision,
+    verdict,
+    verify,
+)
+
+LABELS = {11: "7", 3: "2", 20: NONE, 21: UNSURE}
+
+
+def entry(decision: str = "filter", *, reviewer: str = "Zoë Ångström", **changes: object) -> Entry:
+    answer = Answer(decision, "impulse_noise", "Salt, pepper, “both”.", LABELS)
+    made = new_entry(answer, project="p", window="w02", reviewer=reviewer, report="r" * 64, images="i" * 64)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "decisions" / "w02.jsonl"
+    for decision in ("keep", "filter", "retrain"):
+        append(path, entry(decision))
+    return path
+
+
+def test_entries_come_back_as_they_went_in(ledger: Path) -> None:
+    entries = read_ledger(ledger, project="p")
+    assert [item.answer.decision for item in entries] == ["keep", "filter", "retrain"]
+    assert entries[1].answer == Answer("filter", "impulse_noise", "Salt, pepper, “both”.", LABELS)
+    assert entries[0].previous is None
+    assert entries[2].previous == entries[1].digest
+    assert verify(ledger, project="p") == 3
+
+
+def test_missing_and_empty_ledgers_have_no_entries(tmp_path: Path) -> None:
+    empty = tmp_path / "w02.jsonl"
+    empty.touch()
+    assert read_ledger(tmp_path / "w09.jsonl") == read_ledger(empty) == ()
+    assert append(empty, entry()).previous is None
+    assert verify(empty) == 1
+
+
+def test_time_is_utc(ledger: Path) -> None:
+    made = new_entry(
+        Answer("keep"),
+        project="p",
+        window="w",
+        reviewer="r",
+        report="",
+        images="",
+        time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+    assert made.time == "2026-01-02T03:04:05Z"
+
+
+def test_every_flipped_byte_is_found(ledger: Path) -> None:
+    """Also in the last entry, and also where the JSON would still mean the same."""
+    content = b"".join(ledger.read_bytes().splitlines(keepends=True)[:2])
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        ledger.write_bytes(damaged)
+        with pytest.raises(LedgerError, match="does not hold"):
+            verify(ledger, project="p")
+
+
+def test_the_first_bad_entry_is_named(ledger: Path) -> None:
+    lines = ledger.read_text().splitlines(keepends=True)
+    ledger.write_text(lines[0] + lines[1].replace("filter", "keep", 1) + lines[2])
+    with pytest.raises(LedgerError, match=r"entry 2 does not hold: its content does not match"):
+        verify(ledger)
+    ledger.write_text(lines[0] + lines[2])
+    with pytest.raises(LedgerError, match=r"entry 2 does not hold: it does not follow"):
+        verify(ledger)
+    ledger.write_text(lines[1] + lines[0])
+    with pytest.raises(LedgerError, match=r"entry 1 does not hold: it does not follow"):
+        append(ledger, entry())
+
+
+def test_a_crash_at_any_byte_loses_no_whole_entry(ledger: Path) -> None:
+    """Whatever part of a line reached the disk, the entries before it stay and the next finds its place."""
+    content = ledger.read_bytes()
+    second_end = content.rfind(b"\n", 0, len(content) - 1) + 1
+    for cut in range(second_end, len(content) + 1):
+        ledger.write_bytes(content[:cut])
+        whole = 3 if cut >= len(content) - 1 else 2
+        assert len(read_ledger(ledger)) == whole
+        if second_end < cut < len(content) - 1:
+            with pytest.raises(LedgerError, match="line 3 is unfinished"):
+                verify(ledger)
+        if cut % 16 == 0 or cut >= len(content) - 2:
+            append(ledger, entry("both"))
+            assert verify(ledger) == whole + 1
+
+
+def test_zeros_left_by_a_power_cut_are_unfinished_not_damage(ledger: Path) -> None:
+    with ledger.open("ab") as stream:
+        stream.write(b"\0" * 300)
+    assert len(read_ledger(ledger)) == 3
+    append(ledger, entry())
+    assert verify(ledger) == 4
+
+
+def test_whole_entry_with_junk_behind_it_is_damage_and_stays(ledger: Path) -> None:
+    damaged = ledger.read_bytes()[:-1] + b"X"
+    ledger.write_bytes(damaged)
+    with pytest.raises(LedgerError, match="entry 3 does not hold"):
+        append(ledger, entry())
+    assert ledger.read_bytes() == damaged
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from driftloop.review.ledger import Answer, append, new_entry
+
+path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for number in range(count):
+    answer = Answer("keep", reason=f"number {number}", labels={number: "7"})
+    append(path, new_entry(answer, project="p", window="w02", reviewer=name, report="", images=""))
+"""
+
+
+def start_writer(path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _WRITER, str(path), name, str(count)])
+
+
+def test_two_processes_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "w02.jsonl"
+    writers = [start_writer(path, name, 200) for name in ("Ada", "Grace")]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert verify(path, project="p") == 400
+    for name in ("Ada", "Grace"):
+        reasons = [item.answer.reason for item in read_ledger(path) if item.reviewer == name]
+        assert reasons == [f"number {number}" for number in range(200)]
+
+
+def test_killed_writers_leave_a_ledger_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "w02.jsonl"
+    path.touch()
+    for delay in (0.0, 0.01, 0.03, 0.07):
+        size = path.stat().st_size
+        with start_writer(path, "Ada", 10_000) as writer:
+            while path.stat().st_size == size:
+                time.sleep(0.001)
+            time.sleep(delay)
+            writer.kill()
+        before = len(read_ledger(path))
+        append(path, entry(reviewer="Grace"))
+        assert verify(path) == before + 1
+
+
+def test_another_projects_ledger_is_refused(ledger: Path) -> None:
+    before = ledger.read_bytes()
+    for use in (lambda: read_ledger(ledger, project="other"), lambda: append(ledger, entry(project="other"))):
+        with pytest.raises(LedgerError, match=r"entry 1 is of another project \(p; this one is other\)"):
+            use()
+    renamed = ledger.rename(ledger.with_name("w05.jsonl"))
+    with pytest.raises(LedgerError, match="is about window w02, not w05"):
+        read_ledger(renamed)
+    assert renamed.read_bytes() == before
+
+
+def test_project_id_is_made_once_and_missed_when_gone(tmp_path: Path) -> None:
+    decisions = tmp_path / "decisions"
+    first = project_id(decisions)
+    assert project_id(decisions) == first
+    append(decisions / "w02.jsonl", entry(project=first))
+    (decisions / "project.json").unlink()
+    with pytest.raises(LedgerError, match="git checkout -- "):
+        project_id(decisions)
+
+
+def test_a_ledger_that_cannot_be_written_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "w02.jsonl").mkdir()
+    with pytest.raises(LedgerError, match="cannot be written"):
+        append(tmp_path / "w02.jsonl", entry())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"decision": "ignore"}, "keep"), ({"reviewer": "  "}, "name")]
+)
+def test_entries_that_make_no_sense_are_refused(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(LedgerError, match=message):
+        entry(**changes)
+
+
+def test_the_newest_fitting_decision_of_a_person_stands() -> None:
+    ada, grace, robot = entry("keep"), entry("filter"), entry("retrain", simulated=True)
+    other = entry("both", report="x")
+    key = ("r" * 64, "i" * 64)
+    assert standing_decision([ada, grace, robot, other], *key) is grace
+    assert standing_decision([robot, other], *key) is robot
+    assert standing_decision([robot, other], *key, humans_only=True) is None
+    assert standing_decision([other], *key) is None
+
+
+def test_verdict_has_the_same_bytes_whoever_answered() -> None:
+    ada = Answer("filter", "fog", "because", {3: "b", 11: "a"})
+    grace = Answer("filter", "fog", "other words", {11: "a", 3: "b"})
+    texts = [json.dumps(verdict("w02", drifted=True, answer=answer)) for answer in (ada, grace)]
+    assert texts[0] == texts[1]
+    assert '"labels": {"3": "b", "11": "a"}' in texts[0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=30))
+def test_kappa_agrees_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    first, second = ({place: pair[side] for place, pair in enumerate(pairs)} for side in (0, 1))
+    compared = agreement(first, second)
+    assert compared.n == len(pairs)
+    assert [index for index, _, _ in compared.disagreements] == [i for i in first if first[i] != second[i]]
+    if len({*first.values(), *second.values()}) > 1:
+        expected = cohen_kappa_score(list(first.values()), list(second.values()))
+        assert compared.kappa == pytest.approx(expected)
+    else:
+        assert compared.kappa is None
+
+
+def test_samples_that_only_one_labelled_or_cannot_tell_do_not_count() -> None:
+    compared = agreement({1: "a", 2: UNSURE, 3: "b"}, {1: "a", 2: "a", 4: "b"})
+    assert (compared.n, compared.observed, compared.disagreements) == (1, 1.0, ())
+    assert agreement({}, {}).observed is None
