@@ -8,6 +8,7 @@ rule make_window:
         "data/windows/{window}/images.npy",
         "data/windows/{window}/meta.json",
         "answers/{window}/answers.json",
+        "answers/{window}/population/meta.json",
     params:
         parameters_of("make-window"),
     log:

@@ -1,14 +1,29 @@
 """What came of it: true scores where the window was simulated, the summary, the report."""
 
+from types import SimpleNamespace
+
+
+def in_stream(question):
+    """The files that answer a question about a window, for all windows of the stream."""
+
+    def files(_):
+        answers = [question(SimpleNamespace(window=window)) for window in PARAMS["stream"]]
+        return [file for answer in answers for file in ([answer] if isinstance(answer, str) else answer)]
+
+    return files
+
 
 rule score_window:
     input:
         "answers/{window}/answers.json",
+        "answers/{window}/population/meta.json",
+        "results/{window}/verdict.json",
         incumbent("model.json"),
         evaluation,
         candidates,
     output:
         "results/{window}/score.json",
+        "results/{window}/strip.npy",
     params:
         parameters_of("score-window"),
     log:
@@ -27,9 +42,12 @@ rule summarize_run:
         expand(
             "results/{window}/{file}",
             window=PARAMS["stream"],
-            file=["drift.json", "verdict.json", "score.json"],
+            file=["drift.json", "samples.csv", "verdict.json", "score.json"],
         ),
-        expand("models/{window}/lineage.json", window=PARAMS["stream"]),
+        expand("data/windows/{window}/meta.json", window=PARAMS["stream"]),
+        expand("models/{owner}/lineage.json", owner=["reference", *PARAMS["stream"]]),
+        in_stream(ledger),
+        in_stream(evaluation),
     output:
         "results/summary.json",
     params:
@@ -47,6 +65,16 @@ rule summarize_run:
 rule render_report:
     input:
         "results/summary.json",
+        "results/reference/training.json",
+        expand(
+            "results/{window}/{file}",
+            window=PARAMS["stream"],
+            file=["drift.json", "samples.csv", "verdict.json", "score.json", "strip.npy"],
+        ),
+        expand("data/windows/{window}/meta.json", window=PARAMS["stream"]),
+        expand("models/{owner}/lineage.json", owner=["reference", *PARAMS["stream"]]),
+        in_stream(ledger),
+        in_stream(evaluation),
     output:
         "results/report.html",
     params:

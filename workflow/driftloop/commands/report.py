@@ -2,48 +2,93 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.commands.step import step
-from driftloop.files import read_json, write_json, write_text
+from driftloop.files import read_json, write_array, write_json, write_text
+
+if TYPE_CHECKING:
+    from driftloop.review.ledger import Entry
+
+_STRIP = 10
+"""Images shown before and after the repair: one of each class, of so many classes at most."""
 
 
 @step("score-window", reads=("stream.{window}.parent",), windowed=True)
 def score_window(params: dict[str, Any], window: str) -> None:
-    """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
-    from driftloop.commands.classify import correct, open_model
+    """Score incumbent and candidate on the rest of a simulated window's population, by its true labels.
+
+    Beside score.json goes strip.npy, uint8 (2, k, H, W, C): a few images as they arrived, and as they
+    reach the network behind the filters of the candidate, or of the incumbent where there is none.
+    """
+    import numpy as np
+    import torch
+
+    from driftloop.commands.classify import open_model, see
     from driftloop.data.answers import load_answers
+    from driftloop.report.score import one_of_each, score
     from driftloop.report.summary import foremost
 
-    population = load_answers(layout.answers(window)).population
-    incumbent = layout.model(params["stream"][window]["parent"])
-    scores: dict[str, Any] = {"n": len(population), "incumbent": _accuracy(incumbent, population), "candidate": None}
-    if evaluation := evaluation_of(window):
-        candidate = layout.candidate(window, foremost(evaluation))
-        scores["candidate"] = _accuracy(candidate, population)
-    write_json(layout.results(window) / "score.json", scores)
+    answers = load_answers(layout.answers(window))
+    population = answers.population
+    assert population.labels is not None  # noqa: S101 (answers always have labels)
+    evaluation = evaluation_of(window)
+    models = {"incumbent": open_model(layout.model(params["stream"][window]["parent"]))}
+    if evaluation:
+        models["candidate"] = open_model(layout.candidate(window, foremost(evaluation)))
+    predicted = {
+        name: see(model, population.images, f"{window}: scoring the {name}").logits.argmax(axis=1)
+        for name, model in models.items()
+    }
+    eligible = (
+        answers.population_corrupted if answers.population_corrupted.any() else np.ones(len(population), bool)
+    )
+    chosen = one_of_each(population.labels, eligible, _STRIP)
+    last = models["candidate" if evaluation else "incumbent"]
+    arrived = np.asarray(population.images[chosen])
+    with torch.inference_mode():
+        filtered = last.filtered(torch.from_numpy(arrived).to(last.mean.device))[0].cpu().numpy()
+    scores = score(
+        population.labels, predicted["incumbent"], predicted.get("candidate"), classes=len(population.classes)
+    )
+    shown = {"labels": population.labels, **predicted}
+    strip = {name: [int(each) for each in values[chosen]] for name, values in shown.items()}
+    write_array(layout.results(window) / "strip.npy", np.stack([arrived, filtered]))
+    write_json(layout.results(window) / "score.json", scores | {"strip": strip})
 
 
-@step("summarize-run", reads=("stream",))
+@step("summarize-run", reads=("stream", "corruptions"))
 def summarize_run(params: dict[str, Any]) -> None:
     """Write one row for each window into results/summary.json."""
-    rows = [_row(window, facts["parent"]) for window, facts in params["stream"].items()]
+    from driftloop.report.summary import summary_row
+    from driftloop.tracker.lineage import load_lineage
+
+    rows = []
+    for window, facts in params["stream"].items():
+        folder = layout.results(window)
+        entry = _entry(window, params["corruptions"])
+        row = summary_row(
+            read_json(folder / "drift.json"),
+            read_json(folder / "verdict.json"),
+            evaluation_of(window),
+            read_json(folder / "score.json"),
+            reviewer=entry.reviewer if entry else None,
+            clean=load_lineage(layout.model(facts["parent"])).clean_accuracy,
+        )
+        rows.append(row)
     write_json(layout.SUMMARY, rows)
     promoted = sum(row["promoted"] is not None for row in rows)
     say(f"{len(rows)} windows, {sum(row['drifted'] for row in rows)} drifted, {promoted} repairs promoted.")
 
 
-@step("render-report", reads=("stream",))
-def render_report(params: dict[str, Any]) -> None:
+@step("render-report", reads=("stream", "corruptions"))
+def render_report(params: dict[str, Any]) -> None:  # noqa: ARG001 (the full page needs them)
     """Write results/report.html: one self-contained page about the whole stream."""
-    from driftloop.report.page import Chapter, render_page
+    from driftloop.report.page import render_page
 
-    summary = read_json(layout.SUMMARY)
-    chapters = [_chapter(window, Chapter) for window in params["stream"]]
-    write_text(layout.REPORT, render_page(summary, chapters))
+    write_text(layout.REPORT, render_page(read_json(layout.SUMMARY)))
     say(f"Report: {layout.REPORT}")
 
 
@@ -55,3 +100,19 @@ def evaluation_of(window: str) -> Any:
     if read_json(layout.results(window) / "verdict.json")["decision"] == "keep":
         return None
     return read_json(layout.results(window) / "evaluation.json")
+
+
+def _entry(window: str, suite: str) -> Entry | None:
+    """Return the decision that stands, or None where nobody was asked.
+
+    A person's goes before a simulated reviewer's here also where only people may answer: without an
+    answer of theirs there would be no verdict, and nothing to report.
+    """
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+    from driftloop.review.material import load_material
+
+    material = load_material(window, suite)
+    if not material.drifted:
+        return None
+    entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
+    return standing_decision(entries, material.report_digest, material.images_digest)

@@ -7,9 +7,23 @@ from typing import Any
 
 Facts = Mapping[str, Any]
 
+REPAIRS: Mapping[str, tuple[str, ...]] = {
+    "keep": (),
+    "retrain": ("retrain",),
+    "filter": ("filter",),
+    "both": ("retrain", "filter"),
+}
+"""Decision → the repairs that it asks for."""
+
 
 def summary_row(
-    drift: Facts, verdict: Facts, evaluation: Facts | None, score: Facts | None, *, reviewer: str | None, clean: float
+    drift: Facts,
+    verdict: Facts,
+    evaluation: Facts | None,
+    score: Facts | None,
+    *,
+    reviewer: str | None,
+    clean: float,
 ) -> dict[str, Any]:
     """Return a window's row of `results/summary.json`; None stands where a figure does not apply.
 
@@ -26,15 +40,16 @@ def summary_row(
         window was drawn from, `incumbent_accuracy` and `candidate_accuracy` on reviewed samples that the
         candidate did not learn from, `clean_` on the clean test split.
     """
-    judged = _judged(evaluation)
+    judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
+    estimate = share(drift, "estimated_accuracy")
     return {
         "window": drift["window"],
         "n": drift["n"],
         "p_value": drift["p_value"],
         "alpha": drift["alpha"],
         "drifted": drift["drifted"],
-        "known_as": drift.get("known_as"),
-        "estimated_accuracy": (drift.get("estimated_accuracy") or {}).get("estimate"),
+        "known_as": drift["known_as"],
+        "estimated_accuracy": estimate[0] if estimate else None,
         "decision": verdict["decision"],
         "reviewer": reviewer,
         "labels_used": len(verdict["labels"]),
@@ -49,13 +64,31 @@ def summary_row(
 
 
 def foremost(evaluation: Facts) -> str:
-    """Return the name of the candidate that won, or else the one that gained most."""
+    """Return the name of the candidate that won, or else of the one that gained most.
+
+    >>> foremost({"winner": None, "candidates": {"retrain": {"drift": {"gain": 0.1}},
+    ...                                          "filter": {"drift": {"gain": 0.2}}}})
+    'filter'
+    """
     candidates = evaluation["candidates"]
     return str(evaluation["winner"] or max(candidates, key=lambda name: candidates[name]["drift"]["gain"]))
 
 
-def _judged(evaluation: Facts | None) -> Facts | None:
-    if not evaluation:
-        return None
-    judged: Facts = evaluation["candidates"][foremost(evaluation)]
-    return judged
+def believed(verdict: Facts, evaluation: Facts | None) -> Facts | None:
+    """Return the evaluation if it is of what the verdict asks for, else None: it is left from an earlier one.
+
+    >>> believed({"decision": "keep"}, {"winner": "filter", "candidates": {"filter": {}}}) is None
+    True
+    """
+    asked = set(REPAIRS[verdict["decision"]])
+    return evaluation if evaluation and asked and set(evaluation["candidates"]) == asked else None
+
+
+def share(drift: Facts, name: str) -> tuple[float, float, float] | None:
+    """Return a drift report's estimate called `name` with its 95 % limits, or None where it has none.
+
+    >>> share({"novel_share": {"estimate": 0.5, "low": 0.4, "high": 0.6}}, "novel_share")
+    (0.5, 0.4, 0.6)
+    """
+    value = drift.get(name)
+    return None if value is None else (value["estimate"], value["low"], value["high"])

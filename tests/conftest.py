@@ -1,0 +1,213 @@
+"""A project on disk, as the pipeline leaves it, built in a second: real images, no model is trained."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from driftloop import layout
+from driftloop.data.dataset import Dataset, save_dataset
+from driftloop.files import digest_json, write_array, write_json, write_text
+from driftloop.improver.gate import choose, judge
+from driftloop.params.compose import compose, render
+from driftloop.report.score import one_of_each, score
+from driftloop.review.ledger import Answer, append, new_entry, project_id, verdict
+from driftloop.review.material import load_material
+from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
+
+MNIST_C = Path(__file__).parents[2] / "shared" / "data" / "mnist-c-reference.npz"
+DIGITS = tuple("0123456789")
+N = 120
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project, made the working directory: params.yaml with the demo's stream, and a reference."""
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("params.yaml"), render(compose(()), ()))
+    save_lineage(layout.model("reference"), Lineage("reference", "0" * 64, 0.9946))
+    epochs = [
+        {"loss": 0.62, "accuracy": 0.951},
+        {"loss": 0.46, "accuracy": 0.986},
+        {"loss": 0.43, "accuracy": 0.993},
+    ]
+    write_json(layout.results("reference") / "training.json", {"epochs": epochs})
+    return Project()
+
+
+@pytest.fixture
+def finished(project: Project) -> Project:
+    """The project after the demo's five windows."""
+    project.keep("w01", parent="reference")
+    project.repair("w02", "impulse_noise", "filter", parent="w01", before=0.31, after=0.97)
+    project.repair(
+        "w03", "rotate", "retrain", parent="w02", before=0.74, after=0.95, reviewer="Ada <ada@example.org>",
+        reason="The camera was mounted askew after the repair on Tuesday; no filter turns pictures back.",
+    )  # fmt: skip
+    project.keep("w04", parent="w03")
+    project.keep("w05", "impulse_noise", parent="w04", known_as="w02")
+    return project
+
+
+def images_of(corruption: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Real digits, uint8 (500, 28, 28, 1), with or without a corruption, and their labels."""
+    if MNIST_C.exists():
+        with np.load(MNIST_C) as stored:
+            return stored[corruption or "clean"][..., None], stored["label"].astype(np.int64)
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.kron(digits.images[:500] * 15, np.ones((3, 3))).astype(np.uint8)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
+    if corruption is None:
+        return padded, digits.target[:500].astype(np.int64)
+    from driftloop.corruptions import corrupt
+
+    changed = corrupt(padded, "mnist_c", corruption, None, rng=np.random.default_rng(0))
+    return changed, digits.target[:500].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Takes windows through the steps of the pipeline, one method each, with results as told."""
+
+    def check(
+        self, window: str, corruption: str | None = None, *, drifted: bool, known_as: str | None = None
+    ) -> None:
+        images, labels = images_of(corruption)
+        save_dataset(layout.window(window), Dataset(images[:N], None, f"mnist-{window}", DIGITS))
+        rng = np.random.default_rng([*window.encode()])
+        predicted = np.where(rng.random(N) < (0.3 if drifted else 0.99), labels[:N], rng.integers(0, 10, N))
+        picks = [{"index": int(i), "random": bool(p >= 36)} for p, i in enumerate(rng.permutation(N)[:48])]
+        report = {
+            "window": window,
+            "n": N,
+            "statistic": 14.2 if drifted else 0.4,
+            "p_value": 0.0001 if drifted else 0.413,
+            "alpha": 0.01,
+            "drifted": drifted,
+            "novel_share": _share(0.86 if drifted else 0.0),
+            "estimated_accuracy": _share(0.34 if drifted else 0.99),
+            "known_as": known_as,
+            "kinds": ["clean"],
+            "picks": picks,
+        }
+        table = zip(
+            range(N), predicted, rng.uniform(0.4, 1, N), rng.gamma(4, 2, N), rng.uniform(0, 1, N), strict=True
+        )
+        folder = layout.results(window)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "samples.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("index", "predicted", "confidence", "drift_score", "p_value"))
+            writer.writerows(table)
+        write_json(folder / "drift.json", report)
+
+    def decide(self, window: str, decision: str, **how: Any) -> None:
+        material = load_material(window, "mnist_c")
+        _, labels = images_of(None)
+        answer = Answer(
+            decision,
+            how.get("diagnosis"),
+            how.get("reason", ""),
+            {pick.index: DIGITS[labels[pick.index]] for pick in material.picks},
+        )
+        entry = new_entry(
+            answer,
+            project=project_id(layout.DECISIONS),
+            window=window,
+            reviewer=how.get("reviewer", "simulated"),
+            simulated="reviewer" not in how,
+            report=material.report_digest,
+            images=material.images_digest,
+        )
+        append(layout.ledger(window), entry)
+        self.write_verdict(window, answer)
+
+    def write_verdict(self, window: str, answer: Answer | None = None) -> None:
+        value = verdict(window, drifted=answer is not None, answer=answer)
+        write_json(layout.results(window) / "verdict.json", value)
+
+    def evaluate(self, window: str, *repairs: str, before: float, after: float) -> str | None:
+        def right(share: float, n: int) -> np.ndarray:
+            return np.arange(n) < share * n
+
+        tried = {
+            repair: judge(
+                right(before, 80),
+                right(after - 0.04 * place, 80),
+                right(0.995, 2000),
+                right(0.994, 2000),
+                alpha=0.05,
+                margin=0.005,
+            )
+            for place, repair in enumerate(repairs)
+        }
+        decided, winner = choose(tried)
+        value = {
+            "window": window,
+            "winner": winner,
+            "candidates": {k: v.to_json() for k, v in decided.items()},
+        }
+        write_json(layout.results(window) / "evaluation.json", value)
+        return winner
+
+    def promote(
+        self, window: str, parent: str, repair: str | None = None, diagnosis: str | None = None
+    ) -> None:
+        before = load_lineage(layout.model(parent))
+        made = (Repair(window, repair, diagnosis, digest_json(window), "f" * 64),) if repair else ()
+        lineage = Lineage(window, made[0].model if made else before.model, 0.9944, (*before.repairs, *made))
+        save_lineage(layout.model(window), lineage)
+
+    def score(self, window: str, corruption: str | None, before: float, after: float | None) -> None:
+        images, labels = images_of(corruption)
+        rng = np.random.default_rng([*window.encode()])
+        sure = rng.random(len(labels))
+        guess = rng.integers(0, 10, len(labels))
+        incumbent = np.where(sure < before, labels, guess)
+        candidate = None if after is None else np.where(sure < after, labels, guess)
+        chosen = one_of_each(labels, np.ones(len(labels), bool), 10)
+        shown = {"labels": labels, "incumbent": incumbent} | (
+            {} if candidate is None else {"candidate": candidate}
+        )
+        strip = {name: values[chosen].tolist() for name, values in shown.items()}
+        through = images_of(None)[0] if corruption == "impulse_noise" else images
+        write_array(layout.results(window) / "strip.npy", np.stack([images[chosen], through[chosen]]))
+        scored = score(labels, incumbent, candidate, classes=10)
+        write_json(layout.results(window) / "score.json", scored | {"strip": strip})
+
+    def keep(
+        self, window: str, corruption: str | None = None, *, parent: str, known_as: str | None = None
+    ) -> None:
+        self.check(window, corruption, drifted=False, known_as=known_as)
+        self.write_verdict(window)
+        self.promote(window, parent)
+        self.score(window, corruption, 0.98, None)
+
+    def repair(
+        self,
+        window: str,
+        corruption: str,
+        decision: str,
+        *,
+        parent: str,
+        before: float,
+        after: float,
+        **how: Any,
+    ) -> None:
+        self.check(window, corruption, drifted=True)
+        self.decide(window, decision, diagnosis=corruption, **how)
+        repairs = ("retrain", "filter") if decision == "both" else (decision,)
+        winner = self.evaluate(window, *repairs, before=before, after=after)
+        self.promote(window, parent, winner, corruption)
+        self.score(window, corruption, before, after)
+
+
+def _share(estimate: float) -> dict[str, float]:
+    return {"estimate": estimate, "low": max(0.0, estimate - 0.05), "high": min(1.0, estimate + 0.05)}

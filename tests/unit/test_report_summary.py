@@ -1,0 +1,92 @@
+"""The summary: one row a window, with the figures that its files hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from driftloop.cli import driftloop
+
+KEYS = [
+    "window",
+    "n",
+    "p_value",
+    "alpha",
+    "drifted",
+    "estimated_accuracy",
+    "decision",
+    "reviewer",
+    "labels_used",
+    "promoted",
+    "incumbent_accuracy",
+    "candidate_accuracy",
+    "true_incumbent_accuracy",
+    "true_candidate_accuracy",
+    "clean_incumbent_accuracy",
+    "clean_candidate_accuracy",
+]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(driftloop, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def rows(finished) -> dict[str, dict]:
+    run("summarize-run")
+    return {row["window"]: row for row in json.loads(Path("results/summary.json").read_text())}
+
+
+def test_each_window_of_the_stream_has_a_row_with_the_promised_keys(rows):
+    assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
+    for row in rows.values():
+        assert [key for key in row if key != "known_as"] == KEYS
+
+
+def test_a_kept_window_has_null_for_all_that_nobody_did(rows):
+    kept = rows["w01"]
+    assert (kept["decision"], kept["labels_used"]) == ("keep", 0)
+    for key in (
+        "reviewer",
+        "promoted",
+        "incumbent_accuracy",
+        "candidate_accuracy",
+        "true_candidate_accuracy",
+    ):
+        assert kept[key] is None
+    assert kept["clean_incumbent_accuracy"] == 0.9946
+
+
+def test_a_repaired_window_has_what_was_measured_on_it(rows):
+    repaired = rows["w03"]
+    assert (repaired["decision"], repaired["promoted"]) == ("retrain", "retrain")
+    assert repaired["reviewer"] == "Ada <ada@example.org>"
+    assert repaired["labels_used"] == 48
+    assert repaired["incumbent_accuracy"] == pytest.approx(0.74, abs=0.02)
+    assert repaired["candidate_accuracy"] == pytest.approx(0.95, abs=0.02)
+    assert repaired["true_candidate_accuracy"] > repaired["true_incumbent_accuracy"]
+    assert repaired["clean_candidate_accuracy"] == pytest.approx(0.994)
+
+
+def test_an_evaluation_left_from_an_earlier_verdict_does_not_count(finished):
+    from driftloop.review.ledger import Answer
+
+    finished.write_verdict("w03", Answer("keep"))
+    finished.score("w03", "rotate", 0.74, None)
+    run("summarize-run")
+    row = json.loads(Path("results/summary.json").read_text())[2]
+    assert row["promoted"] is None
+    assert row["candidate_accuracy"] is None
+
+
+def test_of_two_candidates_the_winner_is_reported(project):
+    project.repair("w01", "fog", "both", parent="reference", before=0.2, after=0.9)
+    run("summarize-run", "stream={w01: {n: 120}}")
+    (row,) = json.loads(Path("results/summary.json").read_text())
+    assert row["promoted"] == "retrain"
+    assert row["candidate_accuracy"] == 0.9

@@ -1,0 +1,83 @@
+"""Scores against the true labels, for windows whose labels are known: which class is taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def confusion(
+    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
+) -> list[list[int]]:
+    """Count how often each class (row) is taken for each (column).
+
+    Args:
+        labels: int64 (N,), the true classes, in [0, classes).
+        predicted: int64 (N,), the predicted ones.
+        classes: how many there are.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    [[1, 1], [0, 1]]
+    """
+    counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return [[int(count) for count in row] for row in counts.reshape(classes, classes)]
+
+
+def class_accuracy(counts: Sequence[Sequence[int]]) -> list[float | None]:
+    """Return the accuracy on each class from a confusion matrix; None for a class without samples.
+
+    >>> class_accuracy([[3, 1], [0, 0]])
+    [0.75, None]
+    """
+    return [row[place] / sum(row) if sum(row) else None for place, row in enumerate(counts)]
+
+
+def one_of_each(
+    labels: npt.NDArray[np.int64], eligible: npt.NDArray[np.bool_], most: int
+) -> npt.NDArray[np.int64]:
+    """Return the positions of the first eligible sample of each class, of `most` classes at most.
+
+    Nothing is chosen by how well it came out: in a random order, the first one is a random one.
+
+    >>> one_of_each(np.array([1, 0, 1, 0]), np.array([True, False, True, True]), 10)
+    array([3, 0])
+    """
+    allowed = np.flatnonzero(eligible)
+    _, first = np.unique(labels[allowed], return_index=True)
+    return allowed[first[:most]].astype(np.int64)
+
+
+def score(
+    labels: npt.NDArray[np.int64],
+    incumbent: npt.NDArray[np.int64],
+    candidate: npt.NDArray[np.int64] | None,
+    *,
+    classes: int,
+) -> dict[str, Any]:
+    """Return what `score.json` holds of the whole population.
+
+    Args:
+        labels: int64 (N,), the true classes.
+        incumbent: int64 (N,), the incumbent's predictions.
+        candidate: the candidate's, where there is one.
+        classes: how many there are.
+
+    >>> score(np.array([0, 1]), np.array([0, 0]), None, classes=2)["incumbent"]
+    0.5
+    """
+
+    def accuracy(predicted: npt.NDArray[np.int64] | None) -> float | None:
+        return None if predicted is None else float((predicted == labels).mean())
+
+    def matrix(predicted: npt.NDArray[np.int64] | None) -> list[list[int]] | None:
+        return None if predicted is None else confusion(labels, predicted, classes)
+
+    return {
+        "n": len(labels),
+        "incumbent": accuracy(incumbent),
+        "candidate": accuracy(candidate),
+        "confusion": {"incumbent": matrix(incumbent), "candidate": matrix(candidate)},
+    }

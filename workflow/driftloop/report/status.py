@@ -1,0 +1,213 @@
+"""Where the stream stands: each window's state, read from its files, and the next command to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from driftloop import layout
+from driftloop.files import digest_json, read_json
+from driftloop.report.summary import Facts, believed, foremost, share
+from driftloop.review.ledger import Entry, read_ledger, standing_decision, verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+FINAL = ("kept", "promoted", "rejected")
+"""States in which nothing is left to do. Before them come waiting, checked, pending and decided."""
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """What is known of a window at this moment; None for what is not known, or does not apply.
+
+    Attributes:
+        window: its name.
+        state: `waiting` for its check, `checked` with nothing to ask, `pending` until somebody decides,
+            `decided` with the repair under way; at last `kept`, `promoted` or `rejected`.
+        drifted: what the check found.
+        p_value: of the check.
+        novel_share: share of samples unlike everything known, in [0, 1].
+        known_as: the repaired drift that this window shows again.
+        estimated_accuracy: the incumbent's, without labels, in [0, 1].
+        decision: keep, retrain, filter or both.
+        diagnosis: the corruption that the reviewer saw.
+        labels: how many samples they labelled.
+        reviewer: who decided.
+        simulated: whether that was no person.
+        repair: the candidate that was promoted, or gained most.
+        incumbent_accuracy: on reviewed samples that the candidate did not learn from.
+        candidate_accuracy: on the same.
+    """
+
+    window: str
+    state: str
+    drifted: bool | None = None
+    p_value: float | None = None
+    novel_share: float | None = None
+    known_as: str | None = None
+    estimated_accuracy: float | None = None
+    decision: str | None = None
+    diagnosis: str | None = None
+    labels: int | None = None
+    reviewer: str | None = None
+    simulated: bool | None = None
+    repair: str | None = None
+    incumbent_accuracy: float | None = None
+    candidate_accuracy: float | None = None
+
+
+def windows(params: Mapping[str, Any]) -> list[WindowState]:
+    """Read the state of every window of the stream from the project's files.
+
+    Raises:
+        DataError: a file is damaged.
+        LedgerError: a ledger does not hold.
+    """
+    return [_read_state(window, params["review"]["reviewer"]) for window in params["stream"]]
+
+
+def describe(state: WindowState) -> dict[str, Any]:
+    """Return a state as plain values, for a program."""
+    return asdict(state)
+
+
+def next_step(states: Sequence[WindowState]) -> str:
+    """Return the command that takes the stream on, or tries the model in production.
+
+    >>> next_step([WindowState("w01", "kept"), WindowState("w02", "pending")])
+    'driftloop review w02'
+    """
+    pending = [state.window for state in states if state.state == "pending"]
+    if pending:
+        return f"driftloop review {pending[0]}"
+    if any(state.state not in FINAL for state in states):
+        return "snakemake --cores all"
+    return f"driftloop predict {layout.model(states[-1].window)} IMAGE…"
+
+
+def _read_state(window: str, mode: str) -> WindowState:
+    folder = layout.results(window)
+    drift = _read(folder / "drift.json")
+    if drift is None:
+        return WindowState(window, "waiting")
+    entry = _standing(window, drift, mode) if drift["drifted"] else None
+    if drift["drifted"] and entry is None:
+        return _state(window, "checked" if mode == "simulated" else "pending", drift)
+    answer = verdict(window, drifted=drift["drifted"], answer=entry.answer if entry else None)
+    if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
+        return _state(window, "decided" if entry else "checked", drift, entry)
+    evaluation = believed(answer, _read(folder / "evaluation.json"))
+    return _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
+
+
+def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
+    """Say what a window with a verdict has come to: what was promoted must stand in its lineage."""
+    lineage = _read(layout.model(window) / "lineage.json")
+    tried = evaluation is not None or answer["decision"] == "keep"
+    winner = evaluation["winner"] if evaluation else None
+    made_here = {repair["window"]: repair["repair"] for repair in (lineage or {}).get("repairs", ())}
+    if not tried or lineage is None or made_here.get(window) != winner:
+        return "decided" if answer["drifted"] else "checked"
+    if winner:
+        return "promoted"
+    return "rejected" if evaluation else "kept"
+
+
+def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
+    """Return the decision about this drift report.
+
+    Of the images it is only asked that the same ones were seen; comparing their pixels, too, is the
+    review's business and would open every window here.
+    """
+    report = digest_json(drift)
+    entries = [entry for entry in read_ledger(layout.ledger(window)) if entry.report == report]
+    images = entries[-1].images if entries else ""
+    return standing_decision(entries, report, images, humans_only=mode == "human")
+
+
+def _state(
+    window: str, state: str, drift: Facts, entry: Entry | None = None, evaluation: Facts | None = None
+) -> WindowState:
+    novel, accuracy = share(drift, "novel_share"), share(drift, "estimated_accuracy")
+    repair = foremost(evaluation) if evaluation else None
+    compared = evaluation["candidates"][repair]["drift"] if evaluation else {}
+    return WindowState(
+        window=window,
+        state=state,
+        drifted=drift["drifted"],
+        p_value=drift["p_value"],
+        novel_share=novel and novel[0],
+        known_as=drift["known_as"],
+        estimated_accuracy=accuracy and accuracy[0],
+        decision=entry.answer.decision if entry else None,
+        diagnosis=entry.answer.diagnosis if entry else None,
+        labels=len(entry.answer.labels) if entry else None,
+        reviewer=entry.reviewer if entry else None,
+        simulated=entry.simulated if entry else None,
+        repair=repair,
+        incumbent_accuracy=compared.get("incumbent_accuracy"),
+        candidate_accuracy=compared.get("candidate_accuracy"),
+    )
+
+
+def _read(path: Path) -> Any:
+    return read_json(path) if path.exists() else None
+
+
+# --- in the terminal --------------------------------------------------------------------------------
+
+_STYLES = {
+    "promoted": "green",
+    "rejected": "red",
+    "pending": "bold yellow",
+    "waiting": "dim",
+    "checked": "dim",
+}
+
+
+def table(states: Sequence[WindowState]) -> Table:
+    """Return the stream as a Rich table that 80 columns hold."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    result = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for heading in ("window", "state", "drift, p", "decision", "by", "accuracy"):
+        result.add_column(heading, overflow="fold", no_wrap=heading in ("state", "drift, p", "accuracy"))
+    for state in states:
+        result.add_row(
+            Text(state.window, style="bold"),
+            Text(state.state, style=_STYLES.get(state.state, "")),
+            Text(_drift(state)),
+            Text(" ".join(filter(None, (state.decision, state.diagnosis)))),
+            _reviewer(state),
+            Text(_accuracy(state)),
+        )
+    return result
+
+
+def _drift(state: WindowState) -> str:
+    if state.drifted is None:
+        return ""
+    if state.known_as:
+        return f"{state.known_as} again"
+    return f"{'yes' if state.drifted else 'no'}, {state.p_value:.2g}"
+
+
+def _reviewer(state: WindowState) -> Text:
+    from rich.text import Text
+
+    if state.simulated:
+        return Text("simulated", style="yellow")
+    return Text((state.reviewer or "").partition(" <")[0])
+
+
+def _accuracy(state: WindowState) -> str:
+    """Measured on reviewed samples where a repair was tried; else estimated."""
+    if state.candidate_accuracy is not None and state.incumbent_accuracy is not None:
+        return f"{state.incumbent_accuracy:.0%} → {state.candidate_accuracy:.0%}"
+    return "" if state.estimated_accuracy is None else f"≈ {state.estimated_accuracy:.0%}"
