@@ -34,7 +34,8 @@ LABELS = {11: "7", 3: "2", 20: NONE, 21: UNSURE}
 
 def entry(decision: str = "filter", *, reviewer: str = "Zoë Ångström", **changes: object) -> Entry:
     answer = Answer(decision, "impulse_noise", "Salt, pepper, “both”.", LABELS)
-    made = new_entry(answer, project="p", window="w02", reviewer=reviewer, report="r" * 64, images="i" * 64)
+    shown = {"report": "r" * 64, "images": "i" * 64, "content": "c" * 64}
+    made = new_entry(answer, project="p", window="w02", reviewer=reviewer, **shown)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -71,6 +72,7 @@ def test_time_is_utc(ledger: Path) -> None:
         reviewer="r",
         report="",
         images="",
+        content="",
         time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
     assert made.time == "2026-01-02T03:04:05Z"
@@ -140,7 +142,8 @@ from driftloop.review.ledger import Answer, append, new_entry
 path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
     answer = Answer("keep", reason=f"number {number}", labels={number: "7"})
-    append(path, new_entry(answer, project="p", window="w02", reviewer=name, report="", images=""))
+    seen = {"report": "", "images": "", "content": ""}
+    append(path, new_entry(answer, project="p", window="w02", reviewer=name, **seen))
 """
 
 

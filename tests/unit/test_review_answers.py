@@ -29,8 +29,10 @@ def test_material_is_what_the_check_wrote(material: Material) -> None:
     assert material.picks[0].predicted == "cat"
     assert material.picks[1].predicted == "truck"
     assert material.picks[1].confidence == 0.97
-    assert material.nearest[23] == (23, 0, 1)
+    assert material.picks[23].nearest == (23, 0, 1, 2, 3)
+    assert material.picks[23].random
     assert material.reference is not None
+    assert sum(count.n for count in material.counts) == 24
     assert "fog" in material.diagnoses
 
 
@@ -52,7 +54,9 @@ def test_a_window_that_was_not_checked_is_a_message(material: Material) -> None:
     with pytest.raises(DataError, match="w77 is not checked yet"):
         load_material("w77", "cifar10_c")
     report = read_json(Path("results/w02/drift.json"))
-    write_json(Path("results/w02/drift.json"), {**report, "picks": [{"index": 24, "reason": ""}]})
+    write_json(
+        Path("results/w02/drift.json"), {**report, "picks": [{"index": 24, "random": False, "nearest": []}]}
+    )
     with pytest.raises(DataError, match="do not fit together"):
         load_material("w02", "cifar10_c")
 

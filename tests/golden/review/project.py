@@ -45,10 +45,12 @@ def _write_samples(path: Path, predicted: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["index", "predicted", "confidence", "drift_score", "p_value", "pick"])
+        writer.writerow(["index", "predicted", "confidence", "drift_score", "p_value", "kind"])
         for place, name in enumerate(predicted):
             rank = place % 24
-            writer.writerow([place, name, 0.99 - 0.02 * rank, 9.5 - 0.3 * rank, 0.001 + 0.002 * rank, ""])
+            writer.writerow(
+                [place, name, 0.99 - 0.02 * rank, 9.5 - 0.3 * rank, 0.001 + 0.003 * rank, "clean"]
+            )
 
 
 def _report(n: int, drifted: bool) -> dict[str, object]:
@@ -62,8 +64,14 @@ def _report(n: int, drifted: bool) -> dict[str, object]:
         "novel_share": {"estimate": 0.92, "low": 0.84, "high": 0.97},
         "estimated_accuracy": {"estimate": 0.41, "low": 0.33, "high": 0.5},
         "known_as": None,
-        "picks": [{"index": place, "reason": "far from everything known"} for place in range(min(n, 24))],
-        "nearest": {str(place): [place, (place + 1) % 24, (place + 2) % 24] for place in range(min(n, 24))},
+        "label_shift_p_value": 0.4,
+        "kinds": ["clean"],
+        "kind_shares": [1.0],
+        "seed": 0,
+        "picks": [
+            {"index": place, "random": place >= 18, "nearest": [(place + step) % 24 for step in range(5)]}
+            for place in range(min(n, 24))
+        ],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,12 @@ def review(
 
     if given["decision"] is None and any(given.values()):
         raise click.UsageError("--labels, --diagnosis and --reason go with --decision.")
+    if verdict and (given["decision"] is not None or export):
+        raise click.UsageError("--verdict goes with neither --decision nor --export.")
     with logging_to(log):
         params = load_params(overrides)
-        material = load_material(window, params["corruptions"])
+        before = itertools.takewhile(lambda name: name != window, params["stream"])
+        material = load_material(window, params["corruptions"], tuple(before)[-20:])
         if export:
             _export(material, export)
         elif given["decision"] is not None:
@@ -68,6 +72,17 @@ def review(
             _print_questions(material)
         else:
             _ask(material, reviewer)
+
+
+def _refuse_undrifted(material: Material) -> None:
+    from driftloop.errors import LedgerError
+
+    if not material.drifted:
+        window = material.window
+        raise LedgerError(
+            f"{window} has not drifted: there is nothing to decide. "
+            f"To look at its samples: driftloop review {window} --export {window}.png"
+        )
 
 
 def _export(material: Material, path: Path) -> None:
@@ -101,6 +116,7 @@ def _answer(
     from driftloop.review.ledger import Answer
     from driftloop.review.terminal import git_name
 
+    _refuse_undrifted(material)
     given = read_labels(labels, material) if labels else {}
     answer = check_answer(Answer(decision, diagnosis, reason, given), material)
     entry = _append(material, answer, reviewer or git_name())
@@ -112,11 +128,14 @@ def _answer(
 
 def _ask(material: Material, reviewer: str | None) -> Entry:
     """Ask the person at the terminal."""
+    from driftloop.review.ledger import project_id, read_ledger
     from driftloop.review.terminal import ask, is_interactive
 
+    _refuse_undrifted(material)
     if not is_interactive():
         raise _pending(material.window)
-    entry = ask(material, _DRAFTS, lambda answer, name: _append(material, answer, name), reviewer=reviewer)
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    entry = ask(material, entries, _DRAFTS, lambda *signed: _append(material, *signed), reviewer=reviewer)
     _confirm(entry)
     return entry
 
@@ -189,6 +208,7 @@ def _append(material: Material, answer: Answer, reviewer: str, *, simulated: boo
         simulated=simulated,
         report=material.report_digest,
         images=material.images_digest,
+        content=material.content,
     )
     return append(layout.ledger(material.window), entry)
 

@@ -50,7 +50,18 @@ class Answer:
 class Entry:
     """One line of the ledger: an answer, who gave it, when, and what was on screen.
 
-    `previous` and `digest` are filled in by `append`; both are SHA-256 in hexadecimal.
+    Attributes:
+        project: id of the project, see `project_id`.
+        window: the window's name.
+        reviewer: who signed.
+        simulated: whether that was no person.
+        time: UTC, as `2026-01-31T23:59:59Z`.
+        answer: what they said.
+        report: SHA-256 of the drift report.
+        images: SHA-256 of the samples on screen.
+        content: SHA-256 of the whole window's images.
+        previous: digest of the entry before it, None for the first; filled in by `append`.
+        digest: SHA-256 of everything else here; filled in by `append`.
     """
 
     project: str
@@ -61,6 +72,7 @@ class Entry:
     answer: Answer
     report: str
     images: str
+    content: str
     previous: str | None = None
     digest: str = ""
 
@@ -79,6 +91,7 @@ class Entry:
             "labels": _sorted_labels(answer.labels),
             "report": self.report,
             "images": self.images,
+            "content": self.content,
             "previous": self.previous,
             "digest": self.digest,
         }
@@ -110,6 +123,7 @@ def new_entry(
     reviewer: str,
     report: str,
     images: str,
+    content: str,
     simulated: bool = False,
     time: datetime | None = None,
 ) -> Entry:
@@ -119,7 +133,7 @@ def new_entry(
     if not reviewer.strip():
         raise LedgerError("An entry needs its reviewer's name. Give one with --reviewer NAME.")
     stamp = (time or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Entry(project, window, reviewer.strip(), simulated, stamp, answer, report, images)
+    return Entry(project, window, reviewer.strip(), simulated, stamp, answer, report, images, content)
 
 
 def project_id(decisions: Path) -> str:

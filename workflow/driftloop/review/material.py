@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import numpy.typing as npt
 
 from driftloop import layout
 from driftloop.corruptions import SUITES
-from driftloop.data.dataset import load_dataset
+from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
 from driftloop.review.ledger import NONE, UNSURE
+
+STRANGE = 0.05
+"""A sample is called strange when at most this share of clean ones is as far from everything known."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Pick:
         confidence: the incumbent's probability of that class, in [0, 1].
         drift_score: how unlike the reference it is; larger is stranger.
         p_value: the share of clean samples at least as strange, in (0, 1].
-        reason: why the check picked it.
+        random: whether it was drawn at random from the window, and not chosen for being strange.
+        nearest: places in the reference of the samples most like it, nearest first.
     """
 
     index: int
@@ -47,7 +52,42 @@ class Pick:
     confidence: float
     drift_score: float
     p_value: float
-    reason: str = ""
+    random: bool = False
+    nearest: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """How many samples the model gives a class, and how many of them are strange."""
+
+    name: str
+    n: int
+    strange: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """What became of an earlier window; None for what does not apply.
+
+    Attributes:
+        window: its name.
+        drifted: what the check found.
+        accuracy: the incumbent's estimated accuracy, in [0, 1].
+        decision: keep, retrain, filter or both.
+        diagnosis: the corruption that the reviewer saw.
+        repair: the repair that was promoted.
+        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from.
+        after: the foremost candidate's, on the same samples.
+    """
+
+    window: str
+    drifted: bool
+    accuracy: float | None = None
+    decision: str | None = None
+    diagnosis: str | None = None
+    repair: str | None = None
+    before: float | None = None
+    after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,27 +98,31 @@ class Material:
         window: the window's name.
         classes: class names in the order of the labels.
         images: uint8 (N, H, W, C), the whole window.
+        content: SHA-256 of all the window's images.
         picks: the samples to ask about, most telling first.
         report: the drift report, as its file holds it.
-        diagnoses: families of corruption to choose the diagnosis from, likeliest first.
-        reference: uint8 (M, H, W, C), or None where the check named no nearest reference samples.
-        nearest: pick index to indices into `reference`, nearest first.
+        diagnoses: corruptions to choose the diagnosis from.
+        counts: what the model makes of the whole window, by class.
+        reference: what the model learned from, with true labels where they are known; None without one.
+        past: earlier windows of the stream that were checked, oldest first.
     """
 
     window: str
     classes: tuple[str, ...]
     images: npt.NDArray[np.uint8]
+    content: str
     picks: tuple[Pick, ...]
     report: Mapping[str, Any]
     diagnoses: tuple[str, ...] = ()
-    reference: npt.NDArray[np.uint8] | None = None
-    nearest: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    counts: tuple[ClassCount, ...] = ()
+    reference: Dataset | None = None
+    past: tuple[Past, ...] = ()
 
     def __post_init__(self) -> None:
         reserved = {NONE, UNSURE} & set(self.classes)
         if reserved:
             raise DataError(
-                f"{self.window}: a class is called {reserved.pop()!r}, which the review needs itself."
+                f"{self.window}: no class may be called {reserved.pop()}; the review uses it itself."
             )
 
     @property
@@ -109,12 +153,13 @@ class Material:
         return None if value is None else Estimate(value["estimate"], value["low"], value["high"])
 
 
-def load_material(window: str, suite: str) -> Material:
+def load_material(window: str, suite: str, before: Sequence[str] = ()) -> Material:
     """Read what the check prepared for `window` in the project of the working directory.
 
     Args:
         window: its name.
         suite: the suite of corruptions to choose a diagnosis from.
+        before: the windows that came before it, oldest first.
 
     Raises:
         DataError: the window was not checked yet, or a file of it is damaged.
@@ -128,56 +173,87 @@ def load_material(window: str, suite: str) -> Material:
     dataset = load_dataset(layout.window(window))
     rows = _read_samples(folder / "samples.csv")
     try:
-        picks = tuple(_pick(item, rows, dataset.classes) for item in report["picks"])
-        nearest = {int(key): tuple(map(int, value)) for key, value in (report.get("nearest") or {}).items()}
-    except (KeyError, TypeError, ValueError) as error:
+        picks = tuple(_pick(item, rows) for item in report["picks"])
+        counts = _count(rows, dataset.classes)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"{folder}: drift.json and samples.csv do not fit together ({error!r}).") from error
-    if any(not 0 <= pick.index < len(dataset) for pick in picks):
-        raise DataError(
-            f"{folder}: drift.json names samples that the window's {len(dataset)} images do not have."
-        )
+    if len(rows) != len(dataset):
+        raise DataError(f"{folder}: samples.csv has {len(rows)} samples, but the window {len(dataset)}.")
     return Material(
         window=window,
         classes=dataset.classes,
         images=dataset.images,
+        content=content_digest(layout.window(window)),
         picks=picks,
         report=report,
-        diagnoses=_diagnoses(report, suite),
-        reference=_reference() if nearest else None,
-        nearest=nearest,
+        diagnoses=tuple(SUITES[suite]),
+        counts=counts,
+        reference=_reference(),
+        past=tuple(past for name in before if (past := _past(name))),
     )
 
 
-def _read_samples(path: Path) -> dict[int, dict[str, str]]:
+def _read_samples(path: Path) -> list[dict[str, str]]:
+    """Read the table of samples, whose rows stand in the window's order."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return {int(row["index"]): row for row in csv.DictReader(stream)}
+            return list(csv.DictReader(stream))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error!r}).") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is damaged ({error}).") from error
 
 
-def _pick(item: Mapping[str, Any], rows: Mapping[int, Mapping[str, str]], classes: tuple[str, ...]) -> Pick:
+def _pick(item: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> Pick:
     index = int(item["index"])
     row = rows[index]
-    predicted = row["predicted"]
+    if int(row["index"]) != index:
+        raise ValueError(f"row {index} is about sample {row['index']}")
     return Pick(
         index=index,
-        predicted=predicted if predicted in classes else classes[int(predicted)],
+        predicted=row["predicted"],
         confidence=float(row["confidence"]),
         drift_score=float(row["drift_score"]),
         p_value=float(row["p_value"]),
-        reason=str(item.get("reason", "")),
+        random=bool(item["random"]),
+        nearest=tuple(map(int, item["nearest"])),
     )
 
 
-def _diagnoses(report: Mapping[str, Any], suite: str) -> tuple[str, ...]:
-    """Corruptions to choose from: those that the check ranked first, then the rest of the suite."""
-    ranked = [str(name) for name in report.get("families") or ()]
-    return tuple(dict.fromkeys([*ranked, *SUITES[suite]]))
+def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> tuple[ClassCount, ...]:
+    given = Counter(row["predicted"] for row in rows)
+    strange = Counter(row["predicted"] for row in rows if float(row["p_value"]) <= STRANGE)
+    return tuple(ClassCount(name, given[name], strange[name]) for name in classes)
 
 
-def _reference() -> npt.NDArray[np.uint8] | None:
+def _reference() -> Dataset | None:
     folder = layout.split("train")
-    return load_dataset(folder).images if (folder / "meta.json").exists() else None
+    return load_dataset(folder) if (folder / "meta.json").exists() else None
+
+
+def _past(window: str) -> Past | None:
+    """Read what became of an earlier window, as far as it got."""
+    folder = layout.results(window)
+    drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
+    if drift is None:
+        return None
+    verdict, evaluation = verdict or {}, evaluation or {}
+    tried = evaluation.get("candidates") or {}
+    best = evaluation.get("winner") or max(tried, key=lambda name: tried[name]["drift"]["gain"], default=None)
+    return Past(
+        window=window,
+        drifted=bool(drift["drifted"]),
+        accuracy=(drift.get("estimated_accuracy") or {}).get("estimate"),
+        decision=verdict.get("decision"),
+        diagnosis=verdict.get("diagnosis"),
+        repair=evaluation.get("winner"),
+        before=tried[best]["drift"]["incumbent_accuracy"] if best else None,
+        after=tried[best]["drift"]["candidate_accuracy"] if best else None,
+    )
+
+
+_OUTCOME = ("drift", "verdict", "evaluation")
+
+
+def _optional(path: Path) -> Any:
+    return read_json(path) if path.exists() else None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+import numpy as np
 from rich.cells import cell_len
 
 from driftloop.review.answers import find_problem
 from driftloop.review.grid import Layout, describe_label, draw_bar, draw_page, lay_out
-from driftloop.review.ledger import DECISIONS, NONE, UNSURE
+from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Entry
 from driftloop.review.material import Material
 from driftloop.review.pen import Pen, clip
-from driftloop.review.pictures import draw
+from driftloop.review.pictures import draw, fit
 from driftloop.review.session import Questions, Stage, State, answer_of, matching_classes
 from driftloop.review.story import tell
 
@@ -49,6 +50,7 @@ class View:
     """What does not change from key to key: the material, the questions, the terminal."""
 
     material: Material
+    entries: Sequence[Entry]
     questions: Questions
     pen: Pen
     columns: int
@@ -106,7 +108,7 @@ def _foot(state: State, view: View) -> list[str]:
 
 
 def _story(state: State, view: View) -> list[str]:  # noqa: ARG001
-    lines = ["", *_paragraphs(tell(view.material), view)]
+    lines = ["", *_paragraphs(tell(view.material, view.entries), view)]
     return [*lines, "", _MARGIN + view.pen(f"Enter: look at the {len(view.material.picks)} samples", "bold")]
 
 
@@ -124,41 +126,55 @@ def _label(state: State, view: View) -> list[str]:
 
 
 def _closeup(state: State, view: View) -> list[str]:
-    """One sample, large, and beside it the reference samples most like it."""
+    """One sample, large; beside it what is most like it in the reference, and what its class looks like."""
     material, pen = view.material, view.pen
     pick = material.picks[state.cursor]
-    rows = view.body_rows - 4
+    rows = view.body_rows - 3
     wide = min(2 * rows, view.columns // 2)
     picture = draw(material.images[pick.index], rows, wide, pen.depth)
-    text, style = describe_label(state.labels[state.cursor], pick)
-    near = material.nearest.get(pick.index, ())
-    beside = _nearest(view, near, rows, view.columns - wide - 2)
+    half = rows // 2
+    beside = _strip(view, "most like it in the reference:", pick.nearest, half, view.columns - wide - 2)
+    known = f"what {pick.predicted} looks like there:"
+    beside += _strip(view, known, _typical(view, pick.predicted), rows - half, view.columns - wide - 2)
     lines = [left + "  " + right for left, right in zip(picture, beside, strict=True)]
-    facts = f"{state.cursor + 1} · model says {pick.predicted} ({pick.confidence:.0%}) · " + (
-        f"drift score {pick.drift_score:.3g} (p = {pick.p_value:.2g}) · sample {pick.index} of the window"
-    )
+    why = "drawn at random" if pick.random else "picked as strange"
+    head = f" {state.cursor + 1}  the model says {pick.predicted}, {pick.confidence:.0%} sure"
+    score = f"drift score {pick.drift_score:.3g} (p = {pick.p_value:.2g})"
+    facts = f" {score}; {why}; number {pick.index} of the window"
+    text, style = describe_label(state.labels[state.cursor], pick)
     return [
         *lines,
-        pen(clip(" " + facts, view.columns), "bold"),
-        clip(f" picked because: {pick.reason}" if pick.reason else "", view.columns),
-        " " + pen(clip(text, view.columns - 1), style),
+        pen(clip(head, view.columns), "bold"),
+        clip(facts, view.columns),
+        pen(clip(f" your label: {text}", view.columns), style),
     ]
 
 
-def _nearest(view: View, near: tuple[int, ...], rows: int, columns: int) -> list[str]:
+def _typical(view: View, name: str) -> tuple[int, ...]:
+    """Return places in the reference of samples that really are of a class."""
     reference = view.material.reference
-    if reference is None or not near:
-        return [clip("no reference samples" if row == 0 else "", columns) for row in range(rows)]
-    lines = [view.pen(clip("most like it among the reference:", columns), "dim")]
-    high = max(4, (rows - 1) // (1 if rows < 16 else 2))
-    across = max(1, columns // (2 * high + 1))
-    for start in range(0, len(near), across):
-        row = [
-            draw(reference[index], high, 2 * high, view.pen.depth) for index in near[start : start + across]
-        ]
-        lines += [" ".join(parts) for parts in zip(*row, strict=True)]
-    lines = lines[:rows]
-    return lines + [""] * (rows - len(lines))
+    if reference is None or reference.labels is None:
+        return ()
+    found = np.flatnonzero(reference.labels[:5000] == view.material.classes.index(name))
+    return tuple(found[:12].tolist())
+
+
+def _strip(view: View, title: str, places: Sequence[int], rows: int, columns: int) -> list[str]:
+    """A title and as many reference samples side by side as fit, with their true classes under them."""
+    reference, blank = view.material.reference, " " * max(columns, 0)
+    if reference is None or not places or rows < 4:
+        return [blank] * rows
+    high = min(rows - 2, max(4, -(-reference.images.shape[1] // 2)))
+    wide = min(fit(reference.images.shape[1], reference.images.shape[2], high, columns)[1], columns)
+    chosen = list(places)[: max(1, (columns + 1) // (wide + 1))]
+    pictures = [draw(reference.images[place], high, wide, view.pen.depth) for place in chosen]
+    names = [
+        "" if reference.labels is None else reference.classes[reference.labels[place]] for place in chosen
+    ]
+    lines = [view.pen(clip(title, columns), "dim")]
+    lines += [" ".join(parts) for parts in zip(*pictures, strict=True)]
+    lines.append(" ".join(clip(name, wide) for name in names))
+    return lines + [blank] * (rows - len(lines))
 
 
 def _diagnose(state: State, view: View) -> list[str]:
@@ -253,11 +269,10 @@ _TITLES = {
     Stage.SIGN: "sign",
 }
 _KEYS = {
-    Stage.STORY: "Enter: go on   ?: keys   Ctrl-C: leave",
-    Stage.LABEL: "Enter model is right   digit/letters class   = rest of page   - none   / can't tell   "
-    "Space skip   ? all keys   Tab go on",
-    Stage.DIAGNOSE: "↑ ↓ first letter: choose   Enter: take it   Shift-Tab: back   Ctrl-C: leave",
-    Stage.DECIDE: "↑ ↓ first letter: choose   Enter: take it   Shift-Tab: back   Ctrl-C: leave",
-    Stage.REASON: "type   Ctrl-U: clear   Enter: go on   Shift-Tab: back",
-    Stage.SIGN: "Enter: sign   type: your name   Shift-Tab: back   Ctrl-C: leave, nothing decided",
+    Stage.STORY: "Enter go on   ? keys   Ctrl-C leave",
+    Stage.LABEL: "Enter agree  0-9 a-z class  = agree with page  - none  / can't tell  ? help",
+    Stage.DIAGNOSE: "↑ ↓ or first letter: choose   Enter: take it   Shift-Tab: back",
+    Stage.DECIDE: "↑ ↓ or first letter: choose   Enter: take it   Shift-Tab: back",
+    Stage.REASON: "Enter: go on   Ctrl-U: clear   Shift-Tab: back",
+    Stage.SIGN: "Enter: sign   Ctrl-U: another name   Shift-Tab: back   Ctrl-C: leave undecided",
 }

@@ -8,7 +8,7 @@ keys that no class name starts with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -34,12 +34,21 @@ _LEAVE = ("ctrl-c", "ctrl-d", "eof")
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked: the samples with the model's own answer, the classes, the diagnoses to choose from."""
+    """What is asked.
+
+    Attributes:
+        indices: the samples.
+        predicted: the model's own answers to them.
+        classes: what they can be.
+        diagnoses: what can have happened to them.
+        earlier: sample to label, from an answer that no longer stands but can be started from.
+    """
 
     indices: tuple[int, ...]
     predicted: tuple[str, ...]
     classes: tuple[str, ...]
     diagnoses: tuple[str, ...]
+    earlier: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def diagnosis_choices(self) -> tuple[str | None, ...]:
@@ -196,6 +205,9 @@ def _highlight(state: State, questions: Questions) -> State:
 
 
 def _story(state: State, key: str, questions: Questions) -> State:
+    if key in ("o", "O") and questions.earlier:
+        places = {place: questions.earlier.get(index) for place, index in enumerate(questions.indices)}
+        return _set_labels(state, {place: label for place, label in places.items() if label})
     return _turn(state, 1, questions) if key in ("enter", " ", "right", "pagedown") else state
 
 

@@ -1,37 +1,133 @@
-"""What happened to a window, in plain words."""
+"""What happened to a window, in plain words: the first screen of the review."""
 
 from __future__ import annotations
 
-from driftloop.review.material import Estimate, Material
+from collections.abc import Sequence
+
+from driftloop.review.ledger import Entry
+from driftloop.review.material import STRANGE, Estimate, Material, Past
+
+Line = tuple[str, str]
+"""A sentence and its style; an empty sentence is a gap."""
 
 
-def tell(material: Material) -> list[tuple[str, str]]:
-    """Return the story as (sentence, style) pairs; an empty sentence is a gap."""
-    report, lines = material.report, []
-    n = int(report.get("n", len(material.images)))
+def tell(material: Material, entries: Sequence[Entry] = ()) -> list[Line]:
+    """Return the story of a drifted window: how much, what it costs, whom it hits, and what went before."""
+    n = int(material.report.get("n", len(material.images)))
+    lines: list[Line] = [
+        (f"{material.window} has drifted: {n:,} samples, and many are not what the model knows.", "bold")
+    ]
+    lines += [("", ""), *_cost(material), *_hit(material)]
+    lines += [("", ""), *_before(material.past)] if material.past else []
+    answered = _answered(material, entries)
+    return [*lines, ("", ""), *answered] if answered else lines
+
+
+def earlier_labels(material: Material, entries: Sequence[Entry]) -> tuple[Entry, dict[int, str]] | None:
+    """Return a person's newest answer that no longer stands, and its labels for the samples shown now.
+
+    It is not applied, as the check has said something else since. But the same sample of the same images
+    still shows the same, so its labels are an offer to start from. None where there is no such answer, or
+    a person's answer stands.
+    """
+    key = (material.report_digest, material.images_digest)
+    people = [entry for entry in entries if not entry.simulated]
+    if not people or any((entry.report, entry.images) == key for entry in people):
+        return None
+    newest = people[-1]
+    if newest.content != material.content:
+        return newest, {}
+    return newest, {index: label for index, label in newest.answer.labels.items() if index in material.shown}
+
+
+def how_it_fared(material: Material, decision: str, diagnosis: str | None) -> str:
+    """Return how a repair did on this kind of drift before, or nothing where it was not tried."""
+    repairs = ("retrain", "filter") if decision == "both" else (decision,)
+    tried = [
+        past
+        for past in material.past
+        if past.diagnosis == diagnosis and past.decision in (*repairs, "both") and past.after is not None
+    ]
+    if diagnosis is None or not tried or decision == "keep":
+        return ""
+    last = tried[-1]
+    outcome = f"{last.repair} promoted" if last.repair else "not promoted"
+    return (
+        f"{diagnosis} before, in {last.window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
+    )
+
+
+def _cost(material: Material) -> list[Line]:
     novel, accuracy = material.share("novel_share"), material.share("estimated_accuracy")
-    if material.drifted:
-        lines.append(
-            (f"{material.window} has drifted: {n:,} samples, and they are not what the model knows.", "bold")
-        )
-    else:
-        lines.append((f"{material.window} has not drifted.", "bold green"))
-    lines.append(("", ""))
+    report, lines = material.report, []
     if novel:
-        lines.append((f"About {_share(novel)} of them are unlike anything seen before.", ""))
+        lines.append((f"{_share(novel)} of them are unlike everything known.", ""))
     if accuracy:
-        lines.append((f"The model is right about an estimated {_share(accuracy)}.", ""))
+        then = [past.accuracy for past in material.past if not past.drifted and past.accuracy is not None]
+        usual = f"; before the drift {_percent(then[-1])}" if then else ""
+        lines.append((f"The model is right about an estimated {_share(accuracy)}{usual}.", ""))
     if report.get("p_value") is not None:
-        lines.append(
-            (
-                f"Chance does this with p = {report['p_value']:.2g}; the alarm is at {report['alpha']:g}.",
-                "",
+        sure = f"p = {report['p_value']:.2g}, and the alarm is at {report['alpha']:g}"
+        lines.append((f"Chance alone does this rarely: {sure}.", "dim"))
+    return lines
+
+
+def _hit(material: Material) -> list[Line]:
+    """Name the classes with the largest share of strange samples, if that is more than chance has."""
+    hit = [item for item in material.counts if item.strange > max(1, 2 * STRANGE * item.n)]
+    hit.sort(key=lambda item: (-item.strange / item.n, item.name))
+    if not hit:
+        return []
+    named = ", ".join(f"{item.name} ({item.strange} of {item.n})" for item in hit[:3])
+    return [(f"Strangest is what the model takes for {named}.", "")]
+
+
+def _before(past: Sequence[Past]) -> list[Line]:
+    """Say since when, and what drift looked like last time."""
+    last = past[-1]
+    lines = [
+        (f"The window before it, {last.window}, was {'drifted too' if last.drifted else 'as usual'}.", "")
+    ]
+    drifts = [item for item in past if item.drifted and item.decision]
+    if drifts:
+        item = drifts[-1]
+        text = f"The last drift, {item.window}, was answered with {item.decision}"
+        text += f" ({item.diagnosis})" if item.diagnosis else ""
+        if item.after is not None:
+            text += f": {_percent(item.before)} → {_percent(item.after)} on reviewed samples"
+            text += f", {item.repair} promoted" if item.repair else ", not promoted"
+        lines.append((text + ".", ""))
+    return lines
+
+
+def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
+    """Say who has answered already, to this or to something else."""
+    key = (material.report_digest, material.images_digest)
+    lines = []
+    for entry in entries:
+        if not entry.simulated and (entry.report, entry.images) == key:
+            when = entry.time[:10]
+            lines.append(
+                (f"{entry.reviewer} answered {entry.answer.decision} on {when}. You can answer too.", "cyan")
             )
+    offer = earlier_labels(material, entries)
+    if offer:
+        entry, labels = offer
+        changed = (
+            "the images are others now"
+            if entry.content != material.content
+            else "the check says otherwise now"
         )
-    if report.get("known_as"):
-        lines.append((f"It resembles {report['known_as']}.", ""))
+        text = f"{entry.reviewer} answered {entry.answer.decision} on {entry.time[:10]}, but {changed}."
+        lines.append(
+            (text + (f" O takes over {len(labels)} labels to start from." if labels else ""), "yellow")
+        )
     return lines
 
 
 def _share(value: Estimate) -> str:
-    return f"{value.estimate:.0%} ({value.low:.0%} to {value.high:.0%})"
+    return f"{_percent(value.estimate)} ({_percent(value.low)} to {_percent(value.high)})"
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0%}"

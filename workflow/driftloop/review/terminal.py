@@ -8,7 +8,7 @@ import signal
 import subprocess
 import termios
 import tty
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from driftloop.review.pen import Pen
 from driftloop.review.pictures import detect_depth
 from driftloop.review.screens import View, render
 from driftloop.review.session import Questions, Stage, State, answer_of, press, resume, snapshot, start
+from driftloop.review.story import earlier_labels
 
 _RESIZED = "resized"
 _ESCAPE_WAIT = 0.05
@@ -67,7 +68,12 @@ def is_interactive() -> bool:
 
 
 def ask(
-    material: Material, drafts: Path, record: Callable[[Answer, str], Entry], *, reviewer: str | None = None
+    material: Material,
+    entries: Sequence[Entry],
+    drafts: Path,
+    record: Callable[[Answer, str], Entry],
+    *,
+    reviewer: str | None = None,
 ) -> Entry:
     """Take a person through the review at the terminal, and hand what they signed to `record`.
 
@@ -77,7 +83,7 @@ def ask(
     Raises:
         ReviewPendingError: they left; nothing is decided, and the draft is kept.
     """
-    questions = questions_of(material)
+    questions = questions_of(material, entries)
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
@@ -86,9 +92,8 @@ def ask(
             state = resume(draft.saved, questions) if draft.saved else state
         with Terminal() as terminal:
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
-                state = _turn(
-                    state, terminal, draft, View(material, questions, terminal.pen, *terminal.size())
-                )
+                view = View(material, entries, questions, terminal.pen, *terminal.size())
+                state = _turn(state, terminal, draft, view)
         if state.stage is Stage.LEFT:
             raise ReviewPendingError(
                 f"Nothing is decided for {material.window}; {state.labelled} labels are kept. "
@@ -113,13 +118,15 @@ def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
     return following
 
 
-def questions_of(material: Material) -> Questions:
-    """Return what the material asks."""
+def questions_of(material: Material, entries: Sequence[Entry] = ()) -> Questions:
+    """Return what the material asks, with the labels of an answer that no longer stands as an offer."""
+    earlier = earlier_labels(material, entries)
     return Questions(
         indices=tuple(pick.index for pick in material.picks),
         predicted=tuple(pick.predicted for pick in material.picks),
         classes=material.classes,
         diagnoses=material.diagnoses,
+        earlier=earlier[1] if earlier else {},
     )
 
 
