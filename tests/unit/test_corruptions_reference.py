@@ -1,0 +1,166 @@
+"""Held against images that the benchmarks' authors' own code made: pixel by pixel, or by what they do.
+
+The reference files `mnist-c-reference.npz` and `cifar10-c-reference.npz` are looked for in
+$DRIFTLOOP_REFERENCE_DATA, or in shared/data beside the repository. Frost is in neither: its texture is ours.
+The classifiers train on published images, from $DRIFTLOOP_PUBLISHED_DATA (a folder) or else from npm.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from driftloop.corruptions import SEVERITIES, SUITES, corrupt
+from driftloop.data.dataset import Dataset
+from driftloop.data.published import PublishedDataset
+from driftloop.data.sources import CIFAR10, MNIST
+from driftloop.errors import DataError
+
+FOLDER = Path(os.environ.get("DRIFTLOOP_REFERENCE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+SEEDS = range(6)
+DETERMINISTIC = {
+    ("mnist_c", name) for name in ("scale", "brightness", "stripe", "canny_edges")
+} | {
+    ("cifar10_c", name)
+    for name in (
+        "defocus_blur", "zoom_blur", "brightness", "contrast",
+        "pixelate", "jpeg_compression", "gaussian_blur", "saturate",
+    )
+}  # fmt: skip
+RANDOM = (
+    {(suite, name) for suite in SUITES for name in SUITES[suite]} - DETERMINISTIC - {("cifar10_c", "frost")}
+)
+
+Accuracy = Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Clean images, uint8 (N, H, W, C), and by corruption and severity what became of them."""
+
+    clean: np.ndarray
+    corrupted: dict[str, dict[int, np.ndarray]]
+
+
+def load_reference(suite: str) -> Reference:
+    path = FOLDER / {"mnist_c": "mnist-c-reference.npz", "cifar10_c": "cifar10-c-reference.npz"}[suite]
+    if not path.exists():
+        pytest.skip(f"{path} is not there; $DRIFTLOOP_REFERENCE_DATA names the folder that has it")
+    with np.load(path) as arrays:
+        if suite == "mnist_c":
+            levels = {
+                name: {SUITES[suite][name].default_severity: arrays[name][..., None]}
+                for name in SUITES[suite]
+            }
+            return Reference(arrays["clean"][..., None], levels)
+        names = set(SUITES[suite]) - {"frost"}
+        return Reference(
+            arrays["clean"], {name: dict(zip(SEVERITIES, arrays[name], strict=True)) for name in names}
+        )
+
+
+@pytest.fixture(scope="module")
+def references() -> dict[str, Reference]:
+    return {suite: load_reference(suite) for suite in SUITES}
+
+
+def change(images: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference in grey levels."""
+    return float(np.abs(images.astype(float) - other).mean())
+
+
+@pytest.mark.parametrize(("suite", "name"), sorted(DETERMINISTIC))
+def test_what_draws_nothing_is_the_same_within_a_grey_level(
+    suite: str, name: str, references: dict[str, Reference]
+) -> None:
+    reference = references[suite]
+    for severity, expected in reference.corrupted[name].items():
+        ours = corrupt(reference.clean, suite, name, severity)
+        assert change(ours, expected) <= 1, f"severity {severity}"
+        assert (ours == expected).mean() > 0.9, f"severity {severity}"
+
+
+@pytest.mark.parametrize(("suite", "name"), sorted(RANDOM))
+def test_what_draws_changes_as_much_within_a_tenth(
+    suite: str, name: str, references: dict[str, Reference]
+) -> None:
+    reference = references[suite]
+    for severity, expected in reference.corrupted[name].items():
+        changes = [
+            change(corrupt(reference.clean, suite, name, severity, rng=seed), reference.clean)
+            for seed in SEEDS
+        ]
+        assert np.mean(changes) == pytest.approx(change(expected, reference.clean), rel=0.1), (
+            f"severity {severity}"
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", sorted(SUITES))
+def test_a_classifier_suffers_as_much_within_three_points(
+    suite: str, references: dict[str, Reference]
+) -> None:
+    reference = references[suite]
+    accuracies = [accuracy_of_a_classifier(suite, reference.clean, seed) for seed in CLASSIFIERS[suite]]
+    off = {}
+    for name, levels in reference.corrupted.items():
+        theirs = np.mean([accuracy(images) for images in levels.values() for accuracy in accuracies])
+        ours = np.mean(
+            [
+                accuracy(corrupt(reference.clean, suite, name, severity, rng=seed))
+                for severity in levels
+                for seed in (SEEDS if (suite, name) in RANDOM else [0])
+                for accuracy in accuracies
+            ]
+        )
+        if abs(ours - theirs) > 0.03:
+            off[name] = f"{ours:.3f} on ours, {theirs:.3f} on the reference"
+    assert not off
+
+
+CLASSIFIERS = {"mnist_c": (0, 1), "cifar10_c": (0,)}  # the seeds of those trained
+SOURCES: dict[str, tuple[type[PublishedDataset], int, int]] = {
+    "mnist_c": (MNIST, 12_000, 60_000),  # how many images train it, and where the test images begin
+    "cifar10_c": (CIFAR10, 15_000, 50_000),
+}
+
+
+@cache
+def fetched(source: type[PublishedDataset]) -> Dataset:
+    try:
+        folder = os.environ.get("DRIFTLOOP_PUBLISHED_DATA")
+        return source(folder=folder, sources=("folder", "packages")).fetch(print)
+    except DataError as error:
+        pytest.skip(f"the images that train the classifier cannot be had: {error}")
+
+
+def accuracy_of_a_classifier(suite: str, clean: np.ndarray, seed: int) -> Accuracy:
+    """Train a small network on real images, and return what measures it on corrupted copies of `clean`."""
+    from driftloop.models.predict import predict
+    from driftloop.models.train import TrainSettings, train_classifier
+
+    source, train, first_test = SOURCES[suite]
+    dataset = fetched(source)
+    places = {image.tobytes(): i for i, image in enumerate(dataset.images[first_test:], first_test)}
+    assert dataset.labels is not None
+    labels = dataset.labels[[places[image.tobytes()] for image in clean]]
+    classifier, _ = train_classifier(
+        dataset.images[:train],
+        dataset.labels[:train],
+        network={"_target_": "driftloop.models.networks.ConvNet"},
+        classes=dataset.classes,
+        settings=TrainSettings(epochs=3 if suite == "mnist_c" else 4, flip=suite == "cifar10_c"),
+        seed=seed,
+    )
+
+    def accuracy(images: np.ndarray) -> float:
+        return float((predict(classifier, images).logits.argmax(axis=1) == labels).mean())
+
+    assert accuracy(clean) > (0.97 if suite == "mnist_c" else 0.5)
+    return accuracy
