@@ -91,15 +91,16 @@ def _refine(rng: np.random.Generator, corners: Floats, wobble: float) -> Floats:
 def frost(images: Floats, rng: np.random.Generator, keep: float, ice: float) -> Floats:
     """Overlay frost: `keep` of the image, and `ice` of a texture.
 
-    The texture is generated: ridges of a plasma fractal, thin and branching like crystals, bluish white
-    on half grey. The benchmark overlays photographs of frosted windows, which its authors ship and this
-    package does not, so figures for frost do not compare with published ones.
+    The texture is generated: the ridges of a rough plasma fractal, which branch like crystals, bluish white
+    on dark. The benchmark overlays photographs of frosted windows, which its authors ship and this package
+    does not, so figures for frost do not compare with published ones.
     """
     count, height, width, channels = images.shape
     size = max(height, width)
     field = 1 << (2 * size - 1).bit_length()
-    ridges = 1 - np.abs(2 * plasma(rng, count, field, 1.6, size)[:, :height, :width] - 1)
-    texture = (np.float32(0.25) + np.float32(0.75) * ridges**3)[..., None] * _ICE[:channels]
+    ridges = 1 - np.abs(2 * plasma(rng, count, field, 1.25, size)[:, :height, :width] - 1)
+    low, high = np.percentile(ridges, (5, 95), axis=(1, 2), keepdims=True).astype(np.float32)
+    texture: Floats = np.clip((ridges - low) / (high - low), 0, 1)[..., None] * _ICE[:channels]
     return np.float32(keep) * images + np.float32(ice) * texture
 
 
