@@ -63,10 +63,10 @@ def corrupt(
         )
     severity = chosen.default_severity if severity is None else severity
     rng = np.random.default_rng(rng)
-    result = np.empty_like(images)
+    result = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), _CHUNK):
         part = slice(start, start + _CHUNK)
-        result[part] = chosen.apply(images[part], severity, rng)
+        result[part] = chosen.apply(np.ascontiguousarray(images[part]), severity, rng)
     return result
 
 
