@@ -9,12 +9,12 @@ rule make_window:
         "data/windows/{window}/meta.json",
         "answers/{window}/answers.json",
         "answers/{window}/population/meta.json",
-    params:
-        parameters_of("make-window"),
     log:
         "logs/{window}/make_window.log",
     container:
         image("data")
+    params:
+        parameters_of("make-window"),
     message:
         "{wildcards.window}: drawing the window from the production pool"
     shell:
@@ -29,13 +29,13 @@ rule predict_window:
         "results/{window}/predictions/logits.npy",
         "results/{window}/predictions/embeddings.npy",
         "results/{window}/predictions/predictions.json",
-    params:
-        parameters_of("predict-window"),
     log:
         "logs/{window}/predict_window.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("predict-window"),
     message:
         "{wildcards.window}: predicting with the incumbent"
     shell:
@@ -49,12 +49,12 @@ rule check_window:
     output:
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
-    params:
-        parameters_of("check-window"),
     log:
         "logs/{window}/check_window.log",
     container:
         image("review")
+    params:
+        parameters_of("check-window"),
     message:
         "{wildcards.window}: checking for drift"
     shell:

@@ -3,27 +3,21 @@
 import shlex
 from pathlib import Path
 
-import yaml
-
 from driftloop import layout
 from driftloop.cli import find_command
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
-from driftloop.params.load import read_params
-from driftloop.params.merge import differences, nest
-from driftloop.params.validate import validate
+from driftloop.params.load import load_params, read_params
+from driftloop.params.merge import overrides_between
 
+# What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
+# rules and the steps read the same parameters in the same way.
 try:
-    config = nest(config)
-    PARAMS = validate(config)
+    changes = overrides_between(read_params(), config)
+    PARAMS = load_params(changes)
 except DriftloopError as error:
     raise WorkflowError(str(error))
-
-# What `snakemake --config` says otherwise than params.yaml, for every step's command line.
-OVERRIDES = " ".join(
-    shlex.quote(f"{path}={yaml.safe_dump(value, default_flow_style=True, width=10_000).split(chr(10))[0]}")
-    for path, value in differences(config, read_params()).items()
-)
+OVERRIDES = " ".join(map(shlex.quote, changes))
 
 
 wildcard_constraints:
@@ -41,7 +35,11 @@ def parameters_of(step):
 def image(role):
     """The container image of a role: a file made by `driftloop images build`, or one from a registry."""
     registry = PARAMS["containers"]["registry"]
-    return f"{registry}/{role}" if registry else str(Path("images", f"{role}.sif").absolute())
+    return (
+        f"{registry}/{role}"
+        if registry
+        else str(Path("images", f"{role}.sif").absolute())
+    )
 
 
 def parent(wildcards):
@@ -74,9 +72,14 @@ def candidates(wildcards):
     repairs = {"keep": [], "both": ["retrain", "filter"]}.get(
         decision(wildcards), [decision(wildcards)]
     )
-    return [f"results/{wildcards.window}/candidates/{repair}/model.json" for repair in repairs]
+    return [
+        f"results/{wildcards.window}/candidates/{repair}/model.json"
+        for repair in repairs
+    ]
 
 
 def evaluation(wildcards):
     """The gate's evaluation, where there is anything to evaluate."""
-    return [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []
+    return (
+        [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []
+    )

@@ -11,13 +11,13 @@ rule retrain_model:
     output:
         "results/{window}/candidates/retrain/model.json",
         "results/{window}/candidates/retrain/model.safetensors",
-    params:
-        parameters_of("retrain-model"),
     log:
         "logs/{window}/retrain_model.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("retrain-model"),
     message:
         "{wildcards.window}: retraining"
     shell:
@@ -33,13 +33,13 @@ rule train_filter:
     output:
         "results/{window}/candidates/filter/model.json",
         "results/{window}/candidates/filter/model.safetensors",
-    params:
-        parameters_of("train-filter"),
     log:
         "logs/{window}/train_filter.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("train-filter"),
     message:
         "{wildcards.window}: training a filter"
     shell:
@@ -55,13 +55,13 @@ rule evaluate_candidates:
         candidates,
     output:
         "results/{window}/evaluation.json",
-    params:
-        parameters_of("evaluate-candidates"),
     log:
         "logs/{window}/evaluate_candidates.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("evaluate-candidates"),
     message:
         "{wildcards.window}: evaluating the candidates against the incumbent"
     shell:
@@ -81,13 +81,13 @@ rule promote_model:
         "models/{window}/detector.json",
         "models/{window}/detector.safetensors",
         "models/{window}/lineage.json",
-    params:
-        parameters_of("promote-model"),
     log:
         "logs/{window}/promote_model.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("promote-model"),
     message:
         "{wildcards.window}: what stays in production"
     shell:

@@ -4,12 +4,12 @@
 rule fetch_dataset:
     output:
         multiext("data/raw/", "images.npy", "labels.npy", "meta.json"),
-    params:
-        parameters_of("fetch-dataset"),
     log:
         "logs/fetch_dataset.log",
     container:
         image("data")
+    params:
+        parameters_of("fetch-dataset"),
     message:
         "Fetching the dataset"
     shell:
@@ -25,12 +25,12 @@ rule split_dataset:
             split=["train", "calibration", "test", "production"],
             file=["images.npy", "labels.npy", "meta.json"],
         ),
-    params:
-        parameters_of("split-dataset"),
     log:
         "logs/split_dataset.log",
     container:
         image("data")
+    params:
+        parameters_of("split-dataset"),
     message:
         "Splitting the dataset"
     shell:
@@ -46,13 +46,13 @@ rule train_model:
         "models/reference/model.safetensors",
         "models/reference/lineage.json",
         "results/reference/training.json",
-    params:
-        parameters_of("train-model"),
     log:
         "logs/train_model.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("train-model"),
     message:
         "Training the reference model"
     shell:
@@ -67,13 +67,13 @@ rule fit_detector:
     output:
         "models/reference/detector.json",
         "models/reference/detector.safetensors",
-    params:
-        parameters_of("fit-detector"),
     log:
         "logs/fit_detector.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("fit-detector"),
     message:
         "Fitting the detector to the reference model"
     shell:

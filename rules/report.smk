@@ -7,8 +7,14 @@ def in_stream(question):
     """The files that answer a question about a window, for all windows of the stream."""
 
     def files(_):
-        answers = [question(SimpleNamespace(window=window)) for window in PARAMS["stream"]]
-        return [file for answer in answers for file in ([answer] if isinstance(answer, str) else answer)]
+        answers = [
+            question(SimpleNamespace(window=window)) for window in PARAMS["stream"]
+        ]
+        return [
+            file
+            for answer in answers
+            for file in ([answer] if isinstance(answer, str) else answer)
+        ]
 
     return files
 
@@ -24,13 +30,13 @@ rule score_window:
     output:
         "results/{window}/score.json",
         "results/{window}/strip.npy",
-    params:
-        parameters_of("score-window"),
     log:
         "logs/{window}/score_window.log",
-    threads: workflow.cores
     container:
         image("torch")
+    threads: workflow.cores
+    params:
+        parameters_of("score-window"),
     message:
         "{wildcards.window}: scoring against the true labels"
     shell:
@@ -50,12 +56,12 @@ rule summarize_run:
         in_stream(evaluation),
     output:
         "results/summary.json",
-    params:
-        parameters_of("summarize-run"),
     log:
         "logs/summarize_run.log",
     container:
         image("review")
+    params:
+        parameters_of("summarize-run"),
     message:
         "Summing up the stream"
     shell:
@@ -69,7 +75,13 @@ rule render_report:
         expand(
             "results/{window}/{file}",
             window=PARAMS["stream"],
-            file=["drift.json", "samples.csv", "verdict.json", "score.json", "strip.npy"],
+            file=[
+                "drift.json",
+                "samples.csv",
+                "verdict.json",
+                "score.json",
+                "strip.npy",
+            ],
         ),
         expand("data/windows/{window}/meta.json", window=PARAMS["stream"]),
         expand("models/{owner}/lineage.json", owner=["reference", *PARAMS["stream"]]),
@@ -77,12 +89,12 @@ rule render_report:
         in_stream(evaluation),
     output:
         "results/report.html",
-    params:
-        parameters_of("render-report"),
     log:
         "logs/render_report.log",
     container:
         image("review")
+    params:
+        parameters_of("render-report"),
     message:
         "Writing the report"
     shell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +31,11 @@ def atomic(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
+    temporary.chmod(0o666 & ~_umask())  # as an ordinary file would be made, not for its owner alone
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -84,6 +85,16 @@ def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"{path} is not a readable .npy file ({error}).") from error
     return array
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, atomically; a copy where the file system has no hard links."""
+    with atomic(target) as temporary:
+        temporary.unlink()
+        try:
+            temporary.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
 
 
 def digest_array(array: npt.NDArray[Any]) -> str:

@@ -1,12 +1,11 @@
 """Where everything lies, relative to the project's root: the one place that the commands ask.
 
-    data/raw, data/splits/{train,calibration,test,production}     datasets
-    data/windows/{window}                                         what arrived in production
-    answers/{window}                                              its true labels, where it was simulated
-    results/{window}                                              what was found, decided and tried
-    models/{owner}                                                the model and the detector in production
-                                                                  after window `owner`, or `reference`
-    decisions/{window}.jsonl                                      the ledger; people's, the output of no rule
+data/raw, data/splits/{train,calibration,test,production}   datasets
+data/windows/{window}       what arrived in production
+answers/{window}            its true labels, where it was simulated
+results/{window}            what was found, decided and tried
+models/{owner}              what is in production after window `owner` (or `reference`): model and detector
+decisions/{window}.jsonl    the ledger; written by people, the output of no rule
 """
 
 from __future__ import annotations

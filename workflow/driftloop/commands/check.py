@@ -54,3 +54,41 @@ def predict_window(params: dict[str, Any], window: str) -> None:
     save_predictions(
         layout.predictions(window), features, images=content_digest(arrived), model=model_digest(incumbent)
     )
+
+
+@step(
+    "check-window",
+    reads=("seed", "detector.alpha", "review.samples", "stream.{window}.parent"),
+    windowed=True,
+)
+def check_window(params: dict[str, Any], window: str) -> None:
+    """Check a window for drift, score its samples, and pick those worth a person's time."""
+    import csv
+
+    from driftloop.checker import check
+    from driftloop.checker.store import load_detector
+    from driftloop.data.dataset import load_dataset
+    from driftloop.data.predictions import load_predictions
+    from driftloop.files import atomic, write_json
+
+    arrived, classes = layout.window(window), load_dataset(layout.window(window)).classes
+    report = check.check_window(
+        load_detector(layout.model(params["stream"][window]["parent"])),
+        load_predictions(layout.predictions(window), arrived),
+        alpha=params["detector"]["alpha"],
+        picks=params["review"]["samples"],
+        seed=params["seed"],
+    )
+    with atomic(layout.results(window) / "samples.csv") as path, path.open("w", newline="") as stream:
+        table = report.samples
+        writer = csv.writer(stream)
+        writer.writerow(["index", "predicted", "confidence", "drift_score", "p_value", "kind"])
+        columns = (table.predicted, table.confidence, table.drift_score, table.p_value, table.kind)
+        for index, (predicted, *figures, kind) in enumerate(zip(*columns, strict=True)):
+            writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
+    write_json(layout.results(window) / "drift.json", {"window": window, **report.to_json()})
+    share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
+    known = f", known as {report.known_as}" if report.known_as else ""
+    say(
+        f"{window}: {'[bold red]drifted[/]' if report.drifted else '[green]not drifted[/]'}{known} ({share})."
+    )

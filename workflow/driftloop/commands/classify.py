@@ -29,5 +29,7 @@ def see(classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "pred
 
 def correct(classifier: Classifier, dataset: Dataset, what: str = "scoring") -> npt.NDArray[np.bool_]:
     """Which samples of a labelled dataset a classifier gets right, bool (N,)."""
-    right: npt.NDArray[np.bool_] = see(classifier, dataset.images, what).logits.argmax(axis=1) == dataset.labels
+    right: npt.NDArray[np.bool_] = (
+        see(classifier, dataset.images, what).logits.argmax(axis=1) == dataset.labels
+    )
     return right

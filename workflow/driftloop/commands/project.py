@@ -1,9 +1,6 @@
-"""Commands that a person uses beside the workflow: configure, status, predict."""
+"""Commands that a person uses beside the workflow: configure, status."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import click
 
@@ -58,34 +55,3 @@ def status(as_json: bool) -> None:
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")
-
-
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True, help="Of the output."
-)
-def predict(model: Path, images: tuple[Path, ...], form: str) -> None:
-    """Classify IMAGES (pictures, folders of pictures, .npy files) with the model folder MODEL.
-
-    Prints one line an image: its name, class, confidence, and the filters that acted on it.
-    """
-    import csv
-    import json
-    import sys
-
-    from driftloop.commands.classify import open_model
-    from driftloop.data.read_images import read_images
-    from driftloop.models.classify_images import classify_images
-
-    classifier = open_model(model)
-    names, pixels = read_images(images, classifier.input_shape)
-    rows: list[dict[str, Any]] = classify_images(classifier, names, pixels)
-    if form == "jsonl":
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows({**row, "filters": " ".join(row["filters"])} for row in rows)

@@ -14,7 +14,7 @@ from driftloop.files import write_json
 def fetch_dataset(params: dict[str, Any]) -> None:
     """Fetch the dataset and check it against its published digests."""
     from driftloop.data.dataset import save_dataset
-    from driftloop.data.sources import DatasetSource
+    from driftloop.data.contract import DatasetSource
     from driftloop.params.instantiate import instantiate
 
     source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
@@ -63,3 +63,15 @@ def train_model(params: dict[str, Any]) -> None:
     epochs = [{"loss": epoch.loss, "accuracy": epoch.accuracy} for epoch in history]
     write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
     say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
+
+
+@step("fit-detector", reads=("seed", "detector.method", "detector.reference"))
+def fit_detector(params: dict[str, Any]) -> None:
+    """Fit the detector to what the reference model makes of clean data."""
+    from driftloop.checker.store import save_detector
+    from driftloop.commands.classify import open_model
+    from driftloop.commands.detect import fit_clean
+    from driftloop.models.store import model_digest
+
+    home = layout.model(layout.REFERENCE)
+    save_detector(home, fit_clean(open_model(home), params), model=model_digest(home))

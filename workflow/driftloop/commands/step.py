@@ -50,7 +50,9 @@ def step(name: str, *, reads: tuple[str, ...] = (), windowed: bool = False) -> C
         parameters: list[click.Parameter] = [
             click.Argument(["overrides"], nargs=-1, metavar="[KEY=VALUE]..."),
             click.Option(
-                ["--log"], type=click.Path(path_type=Path, dir_okay=False), help="Also write what is said here."
+                ["--log"],
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Also write what is said here.",
             ),
         ]
         if windowed:
@@ -71,5 +73,7 @@ def known_window(params: Mapping[str, Any], window: str) -> str:
         ParameterError: there is no such window.
     """
     if window not in params["stream"]:
-        raise ParameterError(f"There is no window {window!r} in the stream.{did_you_mean(window, params['stream'])}")
+        raise ParameterError(
+            f"There is no window {window!r} in the stream.{did_you_mean(window, params['stream'])}"
+        )
     return window

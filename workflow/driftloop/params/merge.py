@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -79,27 +80,18 @@ def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
     return result
 
 
-def nest(params: Mapping[str, Any]) -> Params:
-    """Move dotted top-level keys (as `snakemake --config gate.alpha=0.01` makes them) to their places.
+def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Return the overrides that make `params` of `base`; a text stands for the YAML value that it spells.
 
-    >>> nest({"gate": {"alpha": 0.05, "margin": 0.1}, "gate.alpha": 0.01})
-    {'gate': {'alpha': 0.01, 'margin': 0.1}}
-    """
-    result = {key: copy.deepcopy(value) for key, value in params.items() if "." not in key}
-    for path, value in params.items():
-        if "." in path:
-            place(result, path, value)
-    return result
-
-
-def differences(params: Mapping[str, Any], base: Mapping[str, Any]) -> Params:
-    """Return, by dotted path, the values of `params` that `base` lacks or has otherwise.
-
-    >>> differences({"gate": {"alpha": 0.01, "margin": 0.1}}, {"gate": {"alpha": 0.05, "margin": 0.1}})
-    {'gate.alpha': 0.01}
+    >>> overrides_between({"gate": {"alpha": 0.05, "margin": 0.1}}, {"gate": {"alpha": "0.01", "margin": 0.1}})
+    ['gate.alpha=0.01']
     """
     standing = dict(_leaves(base))
-    return {path: value for path, value in _leaves(params) if path not in standing or standing[path] != value}
+    return [
+        f"{path}={value if isinstance(value, str) else json.dumps(value)}"
+        for path, value in _leaves(params)
+        if path not in standing or standing[path] != value
+    ]
 
 
 def _leaves(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,67 @@
+"""A project of its own for a test, and Snakemake run in it as a user would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+DIGITS = (
+    "dataset=digits",
+    "review.samples=40",
+    *(f"stream.{window}.n=60" for window in ("w01", "w02", "w03", "w04", "w05")),
+)
+"""Choices for `driftloop configure` with which a whole run on real digits takes well under a minute."""
+
+
+def make_project(folder: Path, choices: Sequence[str] = DIGITS) -> Path:
+    """Make a driftloop project in `folder`: the repository's workflow, with parameters of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "Snakefile", folder)
+    for name in ("rules", "profiles"):
+        shutil.copytree(ROOT / name, folder / name)
+    run(folder, "driftloop", "configure", *choices).check_returncode()
+    return folder
+
+
+def run(
+    folder: Path, *command: str, timeout: float = 600, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project, without a terminal; standard error is part of `stdout`."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def snakemake(
+    folder: Path, *arguments: str, timeout: float = 600, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `snakemake --cores 2` in a project."""
+    return run(folder, "snakemake", "--cores", "2", *arguments, timeout=timeout, **environment)
+
+
+def planned(folder: Path, *arguments: str) -> list[str]:
+    """Return the jobs that Snakemake would run now, as `rule` or `rule window`, sorted."""
+    # Only quietness lets us read the plan; a dry run's job list has one block a job.
+    result = snakemake(folder, "--dry-run", "--quiet", "host", *arguments)
+    assert result.returncode == 0, result.stdout
+    jobs: list[list[str]] = []
+    for line in result.stdout.splitlines():
+        name = line.split("] ")[-1]
+        if name.startswith(("rule ", "checkpoint ", "localrule ", "localcheckpoint ")) and name.endswith(":"):
+            jobs.append([name.split()[1].rstrip(":")])
+        elif line.strip().startswith("wildcards: ") and jobs:
+            jobs[-1].append(line.split("window=")[-1].strip())
+    return sorted(" ".join(job) for job in jobs)

@@ -1,0 +1,87 @@
+"""The rules as Snakemake sees them: every one is complete, and the plan is the one we mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, make_project, planned, run, snakemake
+
+
+RULES = """
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+with SnakemakeApi() as api:
+    flow = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(),
+        snakefile=Path("Snakefile"),
+    )._workflow
+    for rule in flow.rules:
+        if rule.name != "all":
+            shell = rule.shellcmd or ""
+            step = shell.startswith("driftloop ") and "{OVERRIDES}" in shell
+            print(rule.name, bool(rule.log), rule.container_img is not None, bool(rule.message), step)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("plan"))
+
+
+def test_a_fresh_project_plans_the_whole_reference_and_every_check(project: Path) -> None:
+    golden = ROOT / "tests" / "golden" / "plan.txt"
+    assert "\n".join(planned(project)) + "\n" == golden.read_text()
+
+
+def test_every_rule_has_a_log_a_container_a_message_and_a_step(project: Path) -> None:
+    result = run(project, "python", "-c", RULES)
+    lines = [line.split() for line in result.stdout.splitlines() if line.endswith(("True", "False"))]
+    assert len(lines) >= 14, result.stdout
+    assert [line for line in lines if line[1:] != ["True"] * 4] == []
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("gate={alhpa: 0.1}", "unknown key 'alhpa'. Did you mean 'alpha'?"),
+        ("gate={alpha: 5}", "gate.alpha is 5; it lies between 0 and 0.5"),
+        ("review={reviewer: nobody}", "review.reviewer is 'nobody'; it is one of auto, human, simulated"),
+        ("stream={w02: {n: many}}", "stream.w02.n is 'many'; it must be a whole number"),
+        ("seed=-1", "seed is -1; it lies at or above 0"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_anything_runs(
+    project: Path, override: str, complaint: str
+) -> None:
+    result = snakemake(project, "--config", override)
+    assert result.returncode != 0
+    assert complaint in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (project / "data").exists()
+
+
+def test_an_override_reaches_the_steps(project: Path) -> None:
+    result = snakemake(project, "--dry-run", "-p", "--quiet", "host", "--config", "train={epochs: 7}")
+    assert "driftloop train-model --log logs/train_model.log train.epochs=7" in result.stdout
+
+
+def test_independent_windows_do_not_wait_for_one_another(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "sweep", ["dataset=digits", "stream=sweep"])
+    run(project, "driftloop", "configure", "--force", "dataset=digits", "stream=sweep")
+    result = snakemake(project, "--dag", "mermaid-js", "--quiet", "host")
+    assert result.returncode == 0, result.stdout
+    jobs = {line.split("[")[0].strip(): line for line in result.stdout.splitlines() if "[" in line}
+    checks = [job for job, line in jobs.items() if "check_window" in line]
+    arrows = [
+        tuple(part.strip() for part in line.split("-->"))
+        for line in result.stdout.splitlines()
+        if "-->" in line
+    ]
+    assert len(checks) == 6
+    assert not [
+        arrow for arrow in arrows if arrow[0] in checks and "predict_window" in jobs.get(arrow[1], "")
+    ]

@@ -1,0 +1,116 @@
+"""`driftloop images`: build the container images that the rules run in, and see what there is."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from driftloop.commands.console import say
+
+if TYPE_CHECKING:
+    from driftloop.containers.build import Engine
+    from driftloop.containers.watch import Watch
+
+_ROOT = Path()
+
+
+@click.group()
+def images() -> None:
+    """Build and list the container images that the rules run in."""
+
+
+@images.command()
+@click.argument("roles", nargs=-1, metavar="[ROLE]...")
+@click.option(
+    "--engine",
+    type=click.Choice(["docker", "apptainer"]),
+    envvar="DRIFTLOOP_ENGINE",
+    help="Build with this; without it, Docker where there is one, else Apptainer.",
+)
+@click.option(
+    "--base-image",
+    envvar="DRIFTLOOP_BASE_IMAGE",
+    help="An image with Python, pip and venv to build on; without it, Docker Hub's python, slim.",
+)
+@click.option(
+    "--torch",
+    default="default",
+    envvar="DRIFTLOOP_TORCH",
+    show_default=True,
+    help="Which torch: default (what pip installs here), one of PyTorch's builds (cpu, cu130), an index, or a folder.",
+)
+@click.option("--force", is_flag=True, help="Build also what is up to date.")
+def build(
+    roles: tuple[str, ...], engine: Engine | None, base_image: str | None, torch: str, force: bool
+) -> None:
+    """Build the images of the ROLEs, or all: a SIF file each in images/, skipping what is up to date."""
+    from driftloop.containers import image
+    from driftloop.containers.build import build_image, choose_engine, find_current
+
+    for role in roles:
+        image.check_role(_ROOT, role)
+    arguments = image.Arguments(base_image or image.DEFAULT_BASE, torch)
+    work = _ROOT / "build"
+    work.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work.absolute(), prefix="images-") as folder:
+        for role in roles or image.roles(_ROOT):
+            current = None if force else find_current(_ROOT, role, arguments)
+            if current is None:
+                engine = engine or choose_engine()
+                with _watching(role) as watch:
+                    current = build_image(_ROOT, role, arguments, engine, Path(folder), watch)
+                say(
+                    f"[bold]{role}[/] built with {engine}: {image.sif(_ROOT, role)}, {_megabytes(current.size)}"
+                )
+            else:
+                say(f"[bold]{role}[/] is up to date: {image.sif(_ROOT, role)}, {_megabytes(current.size)}")
+
+
+@images.command(name="list")
+def list_images() -> None:
+    """List each image: the rules that run in it, whether it is built and up to date, its size and digest."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from driftloop.containers import image
+
+    table = Table("image", "state", "size", "sha256", "rules", box=None, pad_edge=False, header_style="bold")
+    users = image.rules(_ROOT)
+    for role in image.roles(_ROOT):
+        found = image.find_image(_ROOT, role)
+        using = ", ".join(rule for rule, its_role in users.items() if its_role == role)
+        if found is None:
+            table.add_row(role, "[red]not built[/]", "", "", using)
+        else:
+            state = "up to date" if image.is_current(_ROOT, found) else "[yellow]out of date[/]"
+            table.add_row(role, state, _megabytes(found.size), found.sha256[:12], using)
+    Console().print(table)
+
+
+@contextmanager
+def _watching(role: str) -> Iterator[Watch]:
+    """Yield what shows how far a build is: a bar on a terminal, else a line for each step."""
+    if not sys.stderr.isatty():
+        yield lambda what, _done, _total: say(f"[bold]{role}[/] {what}")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.fields[role]}"), BarColumn(20), TimeElapsedColumn())
+    with Progress(
+        *columns, TextColumn("{task.description}"), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("", role=role, total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=what[:70], completed=done, total=total or None
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
