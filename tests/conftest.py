@@ -83,7 +83,10 @@ class Project:
         save_dataset(layout.window(window), Dataset(images[:N], None, f"mnist-{window}", DIGITS))
         rng = np.random.default_rng([*window.encode()])
         predicted = np.where(rng.random(N) < (0.3 if drifted else 0.99), labels[:N], rng.integers(0, 10, N))
-        picks = [{"index": int(i), "random": bool(p >= 36)} for p, i in enumerate(rng.permutation(N)[:48])]
+        picks = [
+            {"index": int(index), "random": place >= 36, "nearest": []}
+            for place, index in enumerate(rng.permutation(N)[:48])
+        ]
         report = {
             "window": window,
             "n": N,
@@ -97,14 +100,13 @@ class Project:
             "kinds": ["clean"],
             "picks": picks,
         }
-        table = zip(
-            range(N), predicted, rng.uniform(0.4, 1, N), rng.gamma(4, 2, N), rng.uniform(0, 1, N), strict=True
-        )
+        figures = (rng.uniform(0.4, 1, N), rng.gamma(4, 2, N), rng.uniform(0, 1, N))
+        table = zip(range(N), map(str, predicted), *figures, ["clean"] * N, strict=True)
         folder = layout.results(window)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "samples.csv").open("w", newline="") as stream:
             writer = csv.writer(stream)
-            writer.writerow(("index", "predicted", "confidence", "drift_score", "p_value"))
+            writer.writerow(("index", "predicted", "confidence", "drift_score", "p_value", "kind"))
             writer.writerows(table)
         write_json(folder / "drift.json", report)
 
@@ -125,6 +127,7 @@ class Project:
             simulated="reviewer" not in how,
             report=material.report_digest,
             images=material.images_digest,
+            content=material.content,
         )
         append(layout.ledger(window), entry)
         self.write_verdict(window, answer)
