@@ -1,0 +1,40 @@
+#!/bin/sh
+# Installs into /opt/driftloop, from wheels alone, whatever engine builds the image:
+#   install.sh packages     what the role's lock names
+#   install.sh driftloop    the package itself, and the note that says what this image was made from
+set -eu
+here=$(dirname "$0")
+venv=/opt/driftloop
+
+install() { python3 -m pip --no-cache-dir --disable-pip-version-check --python "$venv/bin/python3" \
+  install --quiet --no-index --no-deps --no-compile --root-user-action ignore "$@"; }
+
+# Images are read-only, so nothing is ever compiled or checked later: a start would pay for it each time.
+compile() { "$venv/bin/python3" -m compileall -q --invalidation-mode unchecked-hash "$@"; }
+
+site() { "$venv/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+
+case $1 in
+packages)
+  wanted=$(cat "$here/wheels/python-version")
+  found=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  if [ "$wanted" != "$found" ]; then
+    echo "The base image has Python $found, but the packages were collected for Python $wanted." >&2
+    exit 1
+  fi
+  python3 -m venv --without-pip "$venv"
+  install "$here"/wheels/*.whl
+  # Tests, and what only compiling C++ against torch would need. torch starts its shm_manager by itself.
+  find "$(site)" -type d -name tests -prune -exec rm -r {} +
+  rm -rf "$(site)/torch/test" "$(site)/torch/include" "$(site)/torch/share"
+  find "$(site)" -path '*/torch/bin/*' ! -name torch_shm_manager -type f -delete
+  compile "$(site)"
+  ;;
+driftloop)
+  install "$here"/package/*.whl
+  cp "$here/package/image.json" "$venv/image.json"
+  # Isolated: a PYTHONPATH or a ~/.local of the host must not reach what runs in here.
+  sed -i '1s/$/ -I/' "$venv/bin/driftloop"
+  compile "$(site)/driftloop"
+  ;;
+esac

@@ -1,0 +1,75 @@
+"""Building the images that are missing or out of date."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from driftloop.containers import apptainer, docker
+from driftloop.containers.context import collect
+from driftloop.containers.image import (
+    Arguments,
+    Image,
+    build_arguments,
+    facts,
+    find_image,
+    is_current,
+    save_image,
+    sif,
+)
+from driftloop.containers.watch import FULL_DISK, Watch
+from driftloop.errors import ImageError
+
+Engine = Literal["docker", "apptainer"]
+
+
+def choose_engine() -> Engine:
+    """Return the engine to build with: Docker where one answers, else Apptainer."""
+    return "docker" if docker.is_there() else "apptainer"
+
+
+def find_current(root: Path, role: str, arguments: Arguments) -> Image | None:
+    """Return a role's image if building it now would give the same."""
+    image = find_image(root, role)
+    current = image is not None and is_current(root, image, build_arguments(root, role, arguments))
+    return image if current else None
+
+
+def build_image(
+    root: Path, role: str, arguments: Arguments, engine: Engine, work: Path, watch: Watch
+) -> Image:
+    """Build the image of a role and its SIF file, in the empty or shared folder `work`.
+
+    Raises:
+        ImageError: an engine is missing, a step failed, the base image cannot be had, or the disk is full.
+    """
+    apptainer.program()
+    if engine == "docker":
+        docker.connect().close()
+    try:
+        return _build(root, role, arguments, engine, work, watch)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise ImageError(FULL_DISK) from error
+        raise
+
+
+def _build(root: Path, role: str, arguments: Arguments, engine: Engine, work: Path, watch: Watch) -> Image:
+    described = facts(root, role, arguments)
+    target = sif(root, role)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work, prefix=role) as folder:
+        context = Path(folder)
+        temporary = context / f"{role}.sif"
+        watch("collecting packages", 0, 0)
+        collect(root, described, context)
+        if engine == "docker":
+            name = docker.build(context, described, watch)
+            watch("writing the SIF file", 0, 0)
+            apptainer.from_docker(name, temporary)
+        else:
+            apptainer.build(context, described, temporary, watch)
+        temporary.replace(target)
+    return save_image(root, role, described, engine)
