@@ -43,7 +43,7 @@ def images() -> None:
     default="default",
     envvar="DRIFTLOOP_TORCH",
     show_default=True,
-    help="Which torch: default (what pip installs here), one of PyTorch's builds (cpu, cu130), an index, or a folder.",
+    help="Which torch: what pip installs here (default), a build of PyTorch's (cpu, cu130), an index, a folder.",
 )
 @click.option("--force", is_flag=True, help="Build also what is up to date.")
 def build(
@@ -60,16 +60,14 @@ def build(
     work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work.absolute(), prefix="images-") as folder:
         for role in roles or image.roles(_ROOT):
-            current = None if force else find_current(_ROOT, role, arguments)
-            if current is None:
+            found = None if force else find_current(_ROOT, role, arguments)
+            state = "is up to date"
+            if found is None:
                 engine = engine or choose_engine()
                 with _watching(role) as watch:
-                    current = build_image(_ROOT, role, arguments, engine, Path(folder), watch)
-                say(
-                    f"[bold]{role}[/] built with {engine}: {image.sif(_ROOT, role)}, {_megabytes(current.size)}"
-                )
-            else:
-                say(f"[bold]{role}[/] is up to date: {image.sif(_ROOT, role)}, {_megabytes(current.size)}")
+                    found = build_image(_ROOT, role, arguments, engine, Path(folder), watch)
+                state = f"built with {engine}"
+            say(f"[bold]{role}[/] {state}: {image.sif(_ROOT, role)}, {_megabytes(found.size)}")
 
 
 @images.command(name="list")

@@ -1,1 +1,1 @@
-"""Container images of the workflow's roles: what they are made from, whether they still fit, building them."""
+"""Container images of the workflow's roles: what they are made from, whether they fit, building them."""

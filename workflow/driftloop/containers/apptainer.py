@@ -26,7 +26,7 @@ def program() -> str:
         if path := shutil.which(name):
             return path
     raise ImageError(
-        "Apptainer is not on the PATH; rules run in SIF files, which it makes. Load its module, or install it: "
+        "Apptainer is not on the PATH; it makes and runs the SIF files. Load its module, or install it: "
         "https://apptainer.org/docs/admin/main/installation.html"
     )
 
@@ -78,8 +78,8 @@ def _fetch(base_image: str, base: Path) -> None:
     except ImageError as error:
         raise ImageError(
             f"The base image {base_image} cannot be had.\n{error}\nLook for a typing error, log in with "
-            "`apptainer remote login`, or name an image with Python that can be reached: --base-image NAME:TAG or "
-            "--base-image docker-archive:FILE"
+            "`apptainer registry login`, or name an image with Python that can be reached: "
+            "--base-image NAME:TAG or --base-image docker-archive:FILE"
         ) from error
 
 

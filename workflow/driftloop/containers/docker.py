@@ -97,15 +97,15 @@ def _check_base(client: DockerClient, base: str, watch: Watch) -> None:
             image = client.images.pull(repository, version or "latest")
         except APIError as error:
             raise ImageError(
-                f"The base image {base} cannot be pulled ({_root_cause(error)}). Look for a typing error, log in with "
-                "`docker login`, or name an image with Python that can be reached: --base-image NAME:TAG"
+                f"The base image {base} cannot be pulled ({_root_cause(error)}). Look for a typing error, "
+                "log in with `docker login`, or name an image with Python that can be reached: --base-image NAME:TAG"
             ) from error
     architecture = image.attrs["Architecture"]
     if architecture != host_architecture():
         raise ImageError(
             f"The base image {base} is for {architecture}, this machine is {host_architecture()}. "
-            f"Get the right one with `docker pull --platform linux/{host_architecture()} {base}`, or name another: "
-            "--base-image NAME:TAG"
+            f"Get the right one with `docker pull --platform linux/{host_architecture()} {base}`, "
+            "or name another: --base-image NAME:TAG"
         )
 
 

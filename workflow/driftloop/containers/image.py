@@ -131,7 +131,7 @@ def find_image(root: Path, role: str) -> Image | None:
 
 
 def is_current(root: Path, image: Image, arguments: dict[str, str] | None = None) -> bool:
-    """Whether an image would come out the same now; with the arguments it was built with, unless others are given."""
+    """Whether an image would come out the same now, with its own arguments or with those given."""
     wanted = image.arguments if arguments is None else arguments
     return image.inputs == inputs(root, image.role, wanted)
 
@@ -173,7 +173,7 @@ def require_image(role: str, root: Path = Path()) -> Path:
         raise ImageError(f"The image {sif(root, role)} is not there. Run: driftloop images build {role}")
     if image.architecture != host_architecture():
         raise ImageError(
-            f"The image {sif(root, role)} is for {image.architecture}, this machine is {host_architecture()}. "
+            f"{sif(root, role)} is an image for {image.architecture}, this machine is {host_architecture()}. "
             f"Build it here, or on a machine like this one: driftloop images build {role}"
         )
     return sif(root, role)
