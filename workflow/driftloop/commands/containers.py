@@ -43,7 +43,7 @@ def images() -> None:
     default="default",
     envvar="DRIFTLOOP_TORCH",
     show_default=True,
-    help="Which torch: what pip installs here (default), a build of PyTorch's (cpu, cu130), an index, a folder.",
+    help="Torch: what pip installs here (default), a build of PyTorch's (cpu, cu130), an index, a folder.",
 )
 @click.option("--force", is_flag=True, help="Build also what is up to date.")
 def build(

@@ -63,5 +63,5 @@ def _wheel(what: list[str], folder: Path) -> None:
     if done.returncode:
         raise ImageError(
             f"pip could not collect the packages: {' '.join(command)}\n{last_lines(done.stderr)}\n"
-            "Images are built from wheels. See pip's settings with `pip config list`, and the free disk space."
+            "Images are built from wheels. See pip's settings (`pip config list`) and the free disk space."
         )

@@ -98,7 +98,7 @@ def _check_base(client: DockerClient, base: str, watch: Watch) -> None:
         except APIError as error:
             raise ImageError(
                 f"The base image {base} cannot be pulled ({_root_cause(error)}). Look for a typing error, "
-                "log in with `docker login`, or name an image with Python that can be reached: --base-image NAME:TAG"
+                "log in with `docker login`, or name an image that can be reached: --base-image NAME:TAG"
             ) from error
     architecture = image.attrs["Architecture"]
     if architecture != host_architecture():

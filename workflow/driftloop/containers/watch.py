@@ -12,9 +12,9 @@ Watch = Callable[[str, int, int], None]
 
 
 FULL_DISK = (
-    "The disk is full, so the image was not built. Make room and run the same command again: `docker system "
-    "prune` removes what Docker no longer needs, Apptainer works in $APPTAINER_TMPDIR or /tmp, and everything "
-    "else in the project's build/ folder."
+    "The disk is full, so the image was not built. Make room and run the same command again: "
+    "`docker system prune` removes what Docker no longer needs; Apptainer works in $APPTAINER_TMPDIR (/tmp), "
+    "everything else in the project's build/ and images/."
 )
 
 
