@@ -101,6 +101,25 @@ def test_what_draws_changes_as_much_within_a_tenth(
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "draws"),
+    [
+        ("shear", 16), ("rotate", 16), ("translate", 32),
+        ("motion_blur", 500), ("zigzag", 1200), ("dotted_line", 3000),
+    ],
+)  # fmt: skip
+def test_some_draw_gives_the_very_image_of_the_authors(
+    name: str, draws: int, references: dict[str, Reference]
+) -> None:
+    n = 12
+    clean = references["mnist_c"].clean[:n]
+    expected = next(iter(references["mnist_c"].corrupted[name].values()))[:n].astype(np.int16)
+    ours = corrupt(np.tile(clean, (draws, 1, 1, 1)), "mnist_c", name).reshape(draws, *expected.shape)
+    nearest = np.abs(ours - expected).mean(axis=(2, 3, 4)).min(axis=0)
+    assert np.median(nearest) <= 0.01, nearest  # eight of 784 pixels off by one grey level
+    assert (nearest <= 1).mean() >= 0.9, nearest
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", sorted(SUITES))
 def test_a_classifier_suffers_as_much_within_three_points(
