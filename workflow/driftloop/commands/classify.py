@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.features import Features
 from driftloop.commands.console import progress
-from driftloop.data.dataset import Dataset
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import default_device
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model
+
+
+class Labelled(Protocol):
+    """Images with the labels that are known for them: a dataset, or reviewed samples."""
+
+    @property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """uint8 (N, H, W, C)."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """int64 (N,)."""
 
 
 def open_model(folder: Path) -> Classifier:
@@ -27,9 +39,9 @@ def see(classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "pred
         return predict(classifier, images, progress=advance)
 
 
-def correct(classifier: Classifier, dataset: Dataset, what: str = "scoring") -> npt.NDArray[np.bool_]:
-    """Which samples of a labelled dataset a classifier gets right, bool (N,)."""
+def correct(classifier: Classifier, samples: Labelled, what: str = "scoring") -> npt.NDArray[np.bool_]:
+    """Which of some labelled samples a classifier gets right, bool (N,)."""
     right: npt.NDArray[np.bool_] = (
-        see(classifier, dataset.images, what).logits.argmax(axis=1) == dataset.labels
+        see(classifier, samples.images, what).logits.argmax(axis=1) == samples.labels
     )
     return right

@@ -22,7 +22,6 @@ def fit_clean(classifier: Classifier, params: dict[str, Any]) -> FittedDetector:
     """
     train, calibration = load_dataset(layout.split("train")), load_dataset(layout.split("calibration"))
     reference = train.take(np.arange(min(len(train), params["detector"]["reference"])))
-    assert calibration.labels is not None  # noqa: S101 (a split of a labelled dataset)
     return fit_detector(
         see(classifier, reference.images, "embedding the reference"),
         see(classifier, calibration.images, "embedding the calibration"),
@@ -30,7 +29,7 @@ def fit_clean(classifier: Classifier, params: dict[str, Any]) -> FittedDetector:
         classes=reference.labels,
         exposure=expose(
             calibration.images,
-            calibration.labels,
+            calibration.known_labels,
             lambda images: see(classifier, images, "embedding damaged images"),
             seed=params["seed"],
         ),

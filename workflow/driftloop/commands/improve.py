@@ -7,26 +7,100 @@ from pathlib import Path
 from typing import Any
 
 from driftloop import layout
-from driftloop.commands.console import say
+from driftloop.commands.console import progress, say
 from driftloop.commands.report import evaluation_of
 from driftloop.commands.step import step
-from driftloop.files import link_file, read_json, write_json
-from driftloop.tracker.lineage import Lineage
+from driftloop.files import digest_file, link_file, read_json, write_json
+
+_REPAIRS = {"retrain": ("retrain",), "filter": ("filter",), "both": ("retrain", "filter")}
+"""The candidates that a decision asks for."""
 
 
 @step("retrain-model", reads=("seed", "corruptions", "retrain", "stream.{window}.parent"), windowed=True)
 def retrain_model(params: dict[str, Any], window: str) -> None:
     """Retrain the incumbent on what the reviewer said: a candidate."""
+    from driftloop.commands.repair import Occasion, join
+    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+
+    occasion = Occasion(window, params)
+    imitation, train = occasion.imitate(), occasion.split("train")
+    learnt, _ = occasion.reviewed()
+    earlier = [taught for taught, _ in occasion.earlier_reviewed().values()]
+    with progress(f"{window}: retraining") as advance:
+        candidate = retrain(
+            occasion.incumbent,
+            Samples(train.images, train.known_labels),
+            learnt,
+            imitation,
+            settings=RetrainSettings(**params["retrain"]),
+            seed=params["seed"],
+            earlier=occasion.earlier_imitations(),
+            earlier_reviewed=join(earlier) if earlier else None,
+            progress=advance,
+        )
+    occasion.save(candidate, imitation, "retrain")
+    say(f"{window}: retrained on {len(learnt)} reviewed samples, imitations of the drift and clean images.")
 
 
 @step("train-filter", reads=("seed", "corruptions", "filter", "stream.{window}.parent"), windowed=True)
 def train_filter(params: dict[str, Any], window: str) -> None:
     """Train a filter that removes the diagnosed corruption before the incumbent: a candidate."""
+    from driftloop.commands.repair import Occasion
+    from driftloop.improver import train_filter as core
+
+    occasion = Occasion(window, params)
+    imitation = occasion.imitate()
+    spec = dict(params["filter"])
+    settings = core.FilterSettings(**{key: spec.pop(key) for key in ("steps", "batch_size", "learning_rate")})
+    with progress(f"{window}: training a filter") as advance:
+        candidate = core.train_filter(
+            occasion.incumbent,
+            occasion.split("train").images,
+            occasion.split("calibration").images,
+            imitation,
+            spec=spec,
+            settings=settings,
+            seed=params["seed"],
+            earlier=occasion.earlier_imitations(),
+            progress=advance,
+        )
+    occasion.save(candidate, imitation, "filter")
+    say(f"{window}: filter trained against {occasion.verdict['diagnosis'] or 'corruptions of every kind'}.")
 
 
-@step("evaluate-candidates", reads=("seed", "gate", "stream.{window}.parent"), windowed=True)
+@step("evaluate-candidates", reads=("seed", "corruptions", "gate", "stream.{window}.parent"), windowed=True)
 def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     """Compare the candidates with the incumbent, on reviewed samples they never saw and on clean data."""
+    from driftloop.commands.classify import correct, open_model
+    from driftloop.commands.repair import Occasion, join
+    from driftloop.improver.gate import choose, judge
+
+    occasion = Occasion(window, params)
+    clean, (learnt, held_out) = occasion.split("test"), occasion.reviewed()
+    earlier = {name: judging for name, (_, judging) in occasion.earlier_reviewed().items()}
+    evaluations = {}
+    for repair in _REPAIRS[occasion.verdict["decision"]]:
+        candidate = open_model(layout.candidate(window, repair))
+        # A filter learns from no label, so that all of them can judge it.
+        judging = held_out if repair == "retrain" else join([learnt, held_out])
+        evaluations[repair] = judge(
+            correct(occasion.incumbent, judging),
+            correct(candidate, judging),
+            correct(occasion.incumbent, clean, f"{window}: the incumbent on clean data"),
+            correct(candidate, clean, f"{window}: the candidate on clean data"),
+            alpha=params["gate"]["alpha"],
+            margin=params["gate"]["margin"],
+            earlier={
+                name: (correct(occasion.incumbent, old), correct(candidate, old))
+                for name, old in earlier.items()
+            },
+        )
+    decided, winner = choose(evaluations)
+    candidates = {name: evaluation.to_json() for name, evaluation in decided.items()}
+    found = {"window": window, "winner": winner, "candidates": candidates}
+    write_json(layout.results(window) / "evaluation.json", found)
+    for name, evaluation in decided.items():
+        say(f"{window}: {name}: {evaluation.sentence}")
 
 
 @step(
@@ -65,27 +139,29 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
     from driftloop.data.dataset import load_dataset
-    from driftloop.files import digest_file
     from driftloop.models.store import model_digest
-    from driftloop.tracker.lineage import Repair, load_lineage, save_lineage
+    from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 
     repair, home = evaluation["winner"], layout.model(window)
-    verdict_path = layout.results(window) / "verdict.json"
-    _copy(layout.candidate(window, repair), home, "model")
-    classifier, digest = open_model(home), model_digest(home)
-    before = load_lineage(layout.model(params["stream"][window]["parent"]))
-    added = Repair(window, repair, read_json(verdict_path)["diagnosis"], digest, digest_file(verdict_path))
-    lineage = Lineage(
-        owner=window,
+    candidate, verdict = layout.candidate(window, repair), layout.results(window) / "verdict.json"
+    _copy(candidate, home, "model")
+    digest = model_digest(home)
+    added = Repair(
+        window=window,
+        repair=repair,
+        diagnosis=read_json(verdict)["diagnosis"],
         model=digest,
-        clean_accuracy=evaluation["candidates"][repair]["clean"]["candidate_accuracy"],
-        repairs=(*before.repairs, added),
+        verdict=digest_file(verdict),
+        imitation=read_json(candidate / "imitation.json"),
     )
+    repairs = (*load_lineage(layout.model(params["stream"][window]["parent"])).repairs, added)
+    classifier = open_model(home)
     fitted = fit_clean(classifier, params)
-    for known in lineage.repairs:
+    for known in repairs:
         arrived = load_dataset(layout.window(known.window)).images
         features = see(classifier, arrived, f"embedding {known.window}")
         fitted = add_kind(fitted, known.window, features, seed=params["seed"])
     save_detector(home, fitted, model=digest)
-    save_lineage(home, lineage)
+    clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]
+    save_lineage(home, Lineage(window, digest, clean, repairs))
     say(f"{window}: [bold green]{repair} promoted[/]; the detector now knows this drift.")

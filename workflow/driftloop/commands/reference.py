@@ -13,8 +13,8 @@ from driftloop.files import write_json
 @step("fetch-dataset", reads=("dataset",))
 def fetch_dataset(params: dict[str, Any]) -> None:
     """Fetch the dataset and check it against its published digests."""
-    from driftloop.data.dataset import save_dataset
     from driftloop.data.contract import DatasetSource
+    from driftloop.data.dataset import save_dataset
     from driftloop.params.instantiate import instantiate
 
     source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
@@ -45,11 +45,10 @@ def train_model(params: dict[str, Any]) -> None:
     from driftloop.tracker.lineage import Lineage, save_lineage
 
     data = load_dataset(layout.split("train"))
-    assert data.labels is not None  # noqa: S101 (a split of a labelled dataset)
     with progress("training") as advance:
         classifier, history = train_classifier(
             data.images,
-            data.labels,
+            data.known_labels,
             network=params["network"],
             classes=data.classes,
             settings=TrainSettings(**params["train"]),

@@ -52,6 +52,17 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def known_labels(self) -> npt.NDArray[np.int64]:
+        """The labels, of a dataset that must have them.
+
+        Raises:
+            DataError: nobody knows them.
+        """
+        if self.labels is None:
+            raise DataError(f"dataset {self.name} has no labels, and what it is needed for takes them.")
+        return self.labels
+
     def take(self, index: npt.NDArray[np.integer[Any]]) -> Dataset:
         """Return the samples at `index`, in that order, as a dataset in memory."""
         labels = None if self.labels is None else self.labels[index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from driftloop.errors import ModelError
 from driftloop.files import read_json, write_json
@@ -21,6 +22,8 @@ class Repair:
         diagnosis: what the reviewer thought had happened, or None.
         model: digest of the model that was promoted.
         verdict: digest of the verdict that asked for it.
+        imitation: the drift as it can be done to clean images (`driftloop.improver.imitate.Imitation`), so
+            that later repairs can be kept from undoing this one.
     """
 
     window: str
@@ -28,6 +31,7 @@ class Repair:
     diagnosis: str | None
     model: str
     verdict: str
+    imitation: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,91 @@
+"""Edges that the repairs and their evaluation share: what there is to learn from, and where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from driftloop import layout
+from driftloop.commands.classify import open_model
+from driftloop.data.dataset import Dataset, content_digest, load_dataset
+from driftloop.files import read_json, write_json
+from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.retrain import Samples
+from driftloop.improver.reviewed import folds, read_reviewed
+from driftloop.models.classifier import Classifier
+from driftloop.models.store import model_digest, save_model
+from driftloop.tracker.lineage import Repair, load_lineage
+
+
+class Occasion:
+    """The occasion of a repair: a drifted window, what was decided on it, and the incumbent.
+
+    Args:
+        window: its name.
+        params: with `seed`, `corruptions` and the window's `parent`.
+    """
+
+    def __init__(self, window: str, params: dict[str, Any]) -> None:
+        self.window = window
+        self.parent = layout.model(params["stream"][window]["parent"])
+        self.verdict = read_json(layout.results(window) / "verdict.json")
+        self.repairs: tuple[Repair, ...] = load_lineage(self.parent).repairs
+        self._seed, self._suite = params["seed"], params["corruptions"]
+
+    @cached_property
+    def incumbent(self) -> Classifier:
+        """The model that is in production."""
+        return open_model(self.parent)
+
+    def split(self, name: str) -> Dataset:
+        """One of the dataset's splits."""
+        return load_dataset(layout.split(name))
+
+    def reviewed(self) -> tuple[Samples, Samples]:
+        """The window's reviewed samples: those that a repair may learn from, and those that judge it."""
+        return self._halves(self.window)
+
+    def earlier_reviewed(self) -> dict[str, tuple[Samples, Samples]]:
+        """The same for each window whose repair the incumbent carries."""
+        return {repair.window: self._halves(repair.window) for repair in self.repairs}
+
+    def earlier_imitations(self) -> list[Imitation]:
+        """How to do to clean images what happened to those windows."""
+        return [Imitation.from_json(repair.imitation) for repair in self.repairs]
+
+    def imitate(self) -> Imitation:
+        """Read off the window how to do to clean images what happened to it."""
+        diagnosis = self.verdict["diagnosis"]
+        return imitate(
+            self.incumbent,
+            self.split("train").images,
+            load_dataset(layout.window(self.window)).images,
+            suite=self._suite,
+            corruptions=[diagnosis] if diagnosis else None,
+            seed=self._seed,
+        )
+
+    def save(self, candidate: Classifier, imitation: Imitation, repair: str) -> None:
+        """Keep a candidate, and beside it how its drift was imitated."""
+        home = layout.candidate(self.window, repair)
+        write_json(home / "imitation.json", imitation.to_json())
+        seen = [content_digest(folder) for folder in (layout.split("train"), layout.window(self.window))]
+        save_model(home, candidate, parent=model_digest(self.parent), training_data=seen)
+
+    def _halves(self, window: str) -> tuple[Samples, Samples]:
+        # The halves follow from the verdict and the seed alone: what judged once never teaches.
+        arrived = load_dataset(layout.window(window))
+        verdict = read_json(layout.results(window) / "verdict.json")
+        labels = {int(index): label for index, label in verdict["labels"].items()}
+        halves = folds(read_reviewed(labels, arrived.classes, len(arrived)), 2, self._seed)
+        learnt, judging = (Samples(arrived.images[half.index], half.labels) for half in halves)
+        return learnt, judging
+
+
+def join(samples: Sequence[Samples]) -> Samples:
+    """Put labelled samples, one set at least, together."""
+    images, labels = ([getattr(each, name) for each in samples] for name in ("images", "labels"))
+    return Samples(np.concatenate(images), np.concatenate(labels))
