@@ -55,9 +55,8 @@ class Classifier(nn.Module):
         self.filters = nn.ModuleList(
             instantiate(each, nn.Module, where="model.filters", error=ModelError) for each in spec.filters
         )
-        base: type[Network] = Network  # type: ignore[type-abstract]
         self.network = instantiate(
-            spec.network, base, where="model.network", error=ModelError, channels=channels, classes=classes
+            spec.network, Network, where="model.network", error=ModelError, channels=channels, classes=classes
         )
         # Convolutions on a CPU are some 1.6 times as fast in this layout, which uint8 images arrive in.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
