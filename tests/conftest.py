@@ -164,7 +164,11 @@ class Project:
         self, window: str, parent: str, repair: str | None = None, diagnosis: str | None = None
     ) -> None:
         before = load_lineage(layout.model(parent))
-        made = (Repair(window, repair, diagnosis, digest_json(window), "f" * 64),) if repair else ()
+        made = (
+            (Repair(window, repair, diagnosis, digest_json(window), "f" * 64, imitation={}),)
+            if repair
+            else ()
+        )
         lineage = Lineage(window, made[0].model if made else before.model, 0.9944, (*before.repairs, *made))
         save_lineage(layout.model(window), lineage)
 

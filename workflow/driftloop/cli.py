@@ -18,6 +18,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
         "configure": "project",
         "status": "project",
+        "report": "report",
         "review": "review",
         "predict": "predict",
         "ledger": "review",
@@ -66,7 +67,11 @@ class LazyGroup(click.Group):
             with formatter.section(section):
                 commands = ((name, find_command(name)) for name in names)
                 formatter.write_dl(
-                    [(name.ljust(width), command.get_short_help_str(90)) for name, command in commands if command]
+                    [
+                        (name.ljust(width), command.get_short_help_str(90))
+                        for name, command in commands
+                        if command
+                    ]
                 )
 
 
@@ -80,7 +85,9 @@ def find_command(name: str) -> click.Command | None:
     return None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="driftloop")
 def driftloop() -> None:
     """Notice drift in a deployed image classifier, ask a person, repair the model, prove it, promote it.

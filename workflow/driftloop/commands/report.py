@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.commands.step import step
-from driftloop.files import read_json, write_array, write_json, write_text
+from driftloop.errors import DataError
+from driftloop.files import read_array, read_json, write_array, write_json, write_text
+from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
+    from driftloop.report.page import Chapter
     from driftloop.review.ledger import Entry
+    from driftloop.review.material import Material
 
 _STRIP = 10
 """Images shown before and after the repair: one of each class, of so many classes at most."""
@@ -68,7 +74,7 @@ def summarize_run(params: dict[str, Any]) -> None:
     rows = []
     for window, facts in params["stream"].items():
         folder = layout.results(window)
-        entry = _entry(window, params["corruptions"])
+        entry, _ = _decision(_material(window, params))
         row = summary_row(
             read_json(folder / "drift.json"),
             read_json(folder / "verdict.json"),
@@ -84,12 +90,46 @@ def summarize_run(params: dict[str, Any]) -> None:
 
 
 @step("render-report", reads=("stream", "corruptions"))
-def render_report(params: dict[str, Any]) -> None:  # noqa: ARG001 (the full page needs them)
+def render_report(params: dict[str, Any]) -> None:
     """Write results/report.html: one self-contained page about the whole stream."""
     from driftloop.report.page import render_page
+    from driftloop.tracker.lineage import load_lineage
 
-    write_text(layout.REPORT, render_page(read_json(layout.SUMMARY)))
+    stream = list(params["stream"])
+    chapters = [_chapter(row, params) for row in read_json(layout.SUMMARY)]
+    page = render_page(
+        chapters,
+        [load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *stream)],
+        read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
+        read_json(layout.window(stream[0]) / "meta.json")["name"].removesuffix(f"-{stream[0]}"),
+    )
+    write_text(layout.REPORT, page)
     say(f"Report: {layout.REPORT}")
+
+
+@click.command()
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def report(overrides: tuple[str, ...]) -> None:
+    """Tell what happened to each window, in a sentence; results/report.html has the whole story."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from driftloop.report.status import next_step, windows
+    from driftloop.report.story import headline, sentence
+
+    states = windows(load_params(overrides))
+    if not layout.SUMMARY.exists():
+        raise DataError(f"{layout.SUMMARY} does not exist yet. Run: {next_step(states)}")
+    rows, now = read_json(layout.SUMMARY), {state.window: state for state in states}
+    told = Table.grid(padding=(0, 2, 1, 0))
+    for row in rows:
+        state = now.get(row["window"])
+        diagnosis, simulated = (state.diagnosis, bool(state.simulated)) if state else (None, False)
+        told.add_row(Text(row["window"], style="bold"), Text(sentence(row, diagnosis, simulated=simulated)))
+    console = Console(highlight=False)
+    console.print(Text(f"\n{headline(rows)}\n", style="bold"), told)
+    console.print(f"Report: {layout.REPORT}\nNext:   {next_step(states)}")
 
 
 def evaluation_of(window: str) -> Any:
@@ -102,17 +142,39 @@ def evaluation_of(window: str) -> Any:
     return read_json(layout.results(window) / "evaluation.json")
 
 
-def _entry(window: str, suite: str) -> Entry | None:
-    """Return the decision that stands, or None where nobody was asked.
+def _material(window: str, params: dict[str, Any]) -> Material:
+    from driftloop.review.material import load_material
+
+    return load_material(window, params["corruptions"])
+
+
+def _decision(material: Material) -> tuple[Entry | None, int]:
+    """Return the decision that stands, or None where nobody was asked, and how many other entries there are.
 
     A person's goes before a simulated reviewer's here also where only people may answer: without an
     answer of theirs there would be no verdict, and nothing to report.
     """
     from driftloop.review.ledger import project_id, read_ledger, standing_decision
-    from driftloop.review.material import load_material
 
-    material = load_material(window, suite)
     if not material.drifted:
-        return None
-    entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
-    return standing_decision(entries, material.report_digest, material.images_digest)
+        return None, 0
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    return standing, len(entries) - (standing is not None)
+
+
+def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
+    from driftloop.report.page import Chapter
+
+    window, folder = row["window"], layout.results(row["window"])
+    material = _material(window, params)
+    entry, others = _decision(material)
+    return Chapter(
+        row=row,
+        material=material,
+        entry=entry,
+        others=others,
+        evaluation=evaluation_of(window),
+        score=read_json(folder / "score.json"),
+        strip=read_array(folder / "strip.npy"),
+    )

@@ -1,16 +1,228 @@
-"""The report: one self-contained page about the whole stream."""
+"""The report: one self-contained page about the whole stream, from what the pipeline left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from driftloop.report import charts, story
+from driftloop.report.pictures import affordable, data_url
+from driftloop.report.score import class_accuracy
+from driftloop.report.summary import Facts, foremost, share
+from driftloop.review.ledger import NONE, UNSURE, Entry
+from driftloop.review.material import Material
+from driftloop.tracker.lineage import Lineage
+
+_MOST_CLASSES = 20
+"""Classes in the table of a repair: of more, those that gained or lost most."""
 
 
-def render_page(summary: Sequence[dict[str, Any]]) -> str:
-    """Return the page as HTML."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("page.html.j2").render(summary=summary)
+@dataclass(frozen=True)
+class Chapter:
+    """All that the page tells of one window.
+
+    Attributes:
+        row: of `summary.json`.
+        material: what the check found, and what the reviewer saw.
+        entry: the decision that stands, or None where nobody was asked.
+        others: further entries in the window's ledger.
+        evaluation: `evaluation.json`, where the standing decision asks for a repair.
+        score: `score.json`.
+        strip: uint8 (2, k, H, W, C), some images as they arrived and as they reach the network.
+    """
+
+    row: Facts
+    material: Material
+    entry: Entry | None
+    others: int
+    evaluation: Facts | None
+    score: Facts
+    strip: npt.NDArray[np.uint8]
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there is more to tell than a sentence."""
+        return bool(self.row["drifted"] or self.row["known_as"])
+
+    @property
+    def sentence(self) -> str:
+        """What happened."""
+        entry = self.entry
+        return story.sentence(
+            self.row, entry.answer.diagnosis if entry else None, simulated=bool(entry and entry.simulated)
+        )
+
+    @property
+    def diagnosis(self) -> str:
+        """What the reviewer saw, or would see again, in a word or two."""
+        if self.entry and self.entry.answer.diagnosis:
+            return story.spoken(self.entry.answer.diagnosis)
+        return "drift" if self.row["drifted"] else f"the drift of {self.row['known_as']} again"
+
+
+def render_page(
+    chapters: Sequence[Chapter], lineages: Sequence[Lineage], epochs: Sequence[Facts], dataset: str
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        chapters: one for each window, in the order of the stream.
+        lineages: the reference's, and then each window's.
+        epochs: the reference model's training, as `training.json` has it.
+        dataset: what the images are called.
+    """
+    folder = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": story.percent, "spoken": story.spoken, "person": story.person}
+    eventful = [chapter for chapter in chapters if chapter.eventful]
+    room = affordable(chapters[0].material.images.shape[1:], len(eventful))
+    moments = [_moment(chapter) for chapter in chapters]
+    return environment.get_template("page.html.j2").render(
+        chapters=chapters,
+        rows=[chapter.row for chapter in chapters],
+        headline=story.headline([chapter.row for chapter in chapters]),
+        novelty=charts.novelty_chart(moments),
+        accuracy=charts.accuracy_chart(moments),
+        views=[_view(chapter, room) for chapter in eventful],
+        reference=lineages[0],
+        production=lineages[-1],
+        clean={lineage.owner: lineage.clean_accuracy for lineage in lineages},
+        epochs=epochs,
+        dataset=dataset,
+    )
+
+
+def _moment(chapter: Chapter) -> charts.Moment:
+    row, report = chapter.row, chapter.material.report
+    return charts.Moment(
+        row["window"],
+        row["drifted"],
+        share(report, "novel_share"),
+        share(report, "estimated_accuracy"),
+        row["true_incumbent_accuracy"],
+        row["true_candidate_accuracy"],
+    )
+
+
+def _view(chapter: Chapter, room: int) -> dict[str, Any]:
+    """Return what the template shows of an eventful window."""
+    report = chapter.material.report
+    return {
+        "chapter": chapter,
+        "row": chapter.row,
+        "novel": share(report, "novel_share"),
+        "estimated": share(report, "estimated_accuracy"),
+        "picks": _picks(chapter, room) if chapter.entry else [],
+        "asked": len(chapter.material.picks),
+        "comparisons": _comparisons(chapter),
+        "verdicts": _verdicts(chapter.evaluation),
+        "confusion": _confusions(chapter),
+        "classes": _classes(chapter),
+        "strip": _strip(chapter),
+    }
+
+
+def _picks(chapter: Chapter, room: int) -> list[dict[str, Any]]:
+    """Return the samples that the reviewer saw, with what they and the model call them."""
+    assert chapter.entry is not None  # noqa: S101 (the caller asked)
+    given, material = chapter.entry.answer.labels, chapter.material
+    words = {NONE: "none", UNSURE: "unsure"}
+    return [
+        {
+            "src": data_url(np.asarray(material.images[pick.index])),
+            "index": pick.index,
+            "model": pick.predicted,
+            "label": words.get(given[pick.index], given[pick.index]) if pick.index in given else None,
+            "differs": given.get(pick.index, pick.predicted) != pick.predicted,
+        }
+        for pick in material.picks[:room]
+    ]
+
+
+def _verdicts(evaluation: Facts | None) -> list[dict[str, Any]]:
+    """Return the gate's sentence on each candidate, the foremost first."""
+    if evaluation is None:
+        return []
+    first = foremost(evaluation)
+    names = sorted(evaluation["candidates"], key=lambda name: name != first)
+    return [{"name": name, **evaluation["candidates"][name]} for name in names]
+
+
+def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
+    """Return where incumbent and candidate were compared, and how each did."""
+    if chapter.evaluation is None:
+        return []
+    judged, score = chapter.evaluation["candidates"][foremost(chapter.evaluation)], chapter.score
+    measured = [("Reviewed samples that it never saw", judged["drift"])]
+    measured += [(f"The drift of {name}, repaired before", each) for name, each in judged["earlier"].items()]
+    measured += [("Clean test data", judged["clean"])]
+    rows = [
+        {"on": on, "n": each["n"], "before": each["incumbent_accuracy"], "after": each["candidate_accuracy"]}
+        for on, each in measured
+    ]
+    unseen = {
+        "on": "The rest of the window's population, by its true labels",
+        "n": score["n"],
+        "before": score["incumbent"],
+        "after": score["candidate"],
+    }
+    return [rows[0], unseen, *rows[1:]]
+
+
+def _confusions(chapter: Chapter) -> list[dict[str, Any]]:
+    counts, classes = chapter.score["confusion"], chapter.material.classes
+    if counts["candidate"] is None:
+        return []
+    return [
+        {
+            "title": title,
+            "chart": charts.confusion_chart(counts[who], classes, title),
+            "worst": charts.most_confused(counts[who], classes),
+        }
+        for who, title in (("incumbent", "Before the repair"), ("candidate", "After the repair"))
+    ]
+
+
+def _classes(chapter: Chapter) -> list[dict[str, Any]]:
+    """Return each class's accuracy before and after; where there are many, of those that moved most."""
+    counts = chapter.score["confusion"]
+    if counts["candidate"] is None:
+        return []
+    before, after = class_accuracy(counts["incumbent"]), class_accuracy(counts["candidate"])
+    rows: list[dict[str, Any]] = [
+        {"name": name, "before": old, "after": new, "bar": charts.dumbbell(old, new), "moved": abs(new - old)}
+        for name, old, new in zip(chapter.material.classes, before, after, strict=True)
+        if old is not None and new is not None
+    ]
+    if len(rows) <= _MOST_CLASSES:
+        return rows
+    return sorted(rows, key=lambda row: -row["moved"])[:_MOST_CLASSES]
+
+
+def _strip(chapter: Chapter) -> dict[str, Any]:
+    """Return some images as they arrived and as they reach the network, and what is made of them."""
+    said, classes = chapter.score["strip"], chapter.material.classes
+    arrived, through = chapter.strip
+    cards = [
+        {
+            "true": classes[said["labels"][place]],
+            "before": classes[said["incumbent"][place]],
+            "after": classes[said["candidate"][place]] if "candidate" in said else None,
+            "arrived": data_url(arrived[place]),
+            "through": data_url(through[place]),
+        }
+        for place in range(len(arrived))
+    ]
+    return {"cards": cards, "filtered": bool((arrived != through).any())}

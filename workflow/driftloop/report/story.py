@@ -1,0 +1,120 @@
+"""What happened, in sentences: one for each window, and one for them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """Return what happened in all windows together, from the rows of `summary.json`.
+
+    >>> headline([{"drifted": True, "promoted": "filter"}, {"drifted": False, "promoted": None}])
+    'Two windows, one drifted, one repair promoted'
+    """
+    drifted = sum(row["drifted"] for row in rows)
+    promoted = sum(row["promoted"] is not None for row in rows)
+    text = f"{_count(len(rows), 'window')}, {_number(drifted)} drifted"
+    if drifted:
+        text += f", {_count(promoted, 'repair')} promoted"
+    return text[0].upper() + text[1:]
+
+
+def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str:
+    """Return what happened in one window.
+
+    Args:
+        row: of `summary.json`.
+        diagnosis: the corruption that the reviewer saw.
+        simulated: whether the reviewer was no person.
+    """
+    if not row["drifted"]:
+        return _calm(row)
+    who = "The simulated reviewer" if simulated else person(row["reviewer"])
+    saw = f" saw {spoken(diagnosis)} and" if diagnosis else ""
+    found = f"This window drifted (p = {row['p_value']:.2g})"
+    if row["decision"] == "keep":
+        return f"{found}; {who[0].lower() + who[1:] if simulated else who}{saw} kept the model as it is."
+    asked = {"both": "a retrained model and a filter", "filter": "a filter"}.get(
+        row["decision"], "retraining"
+    )
+    text = f"{found}. {who}{saw} asked for {asked}"
+    if not row["promoted"]:
+        return f"{text}; nothing that was tried showed a gain worth having, so the model stays."
+    won = {"filter": "the filter", "retrain": "the retrained model"}[row["promoted"]]
+    before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
+    return (
+        f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and went into production."
+    )
+
+
+def _calm(row: Row) -> str:
+    if row["known_as"]:
+        estimate = row["estimated_accuracy"]
+        about = "" if estimate is None else f" (accuracy about {percent(estimate)})"
+        return (
+            f"The drift of {row['known_as']} again, which the model in production now handles{about}: "
+            "nobody had to be asked."
+        )
+    return (
+        f"Like the data that the model knows (p = {row['p_value']:.2g}): nothing to ask, nothing to change."
+    )
+
+
+def person(reviewer: str) -> str:
+    """Return a reviewer's name without the address behind it.
+
+    >>> person("Ada Lovelace <ada@example.org>")
+    'Ada Lovelace'
+    """
+    return reviewer.partition(" <")[0]
+
+
+def spoken(name: str) -> str:
+    """Return the name of a corruption as one says it.
+
+    >>> spoken("impulse_noise")
+    'impulse noise'
+    """
+    return name.replace("_", " ")
+
+
+def percent(fraction: float | None, digits: int = 0) -> str:
+    """Return a share in percent, never rounded up to all or down to nothing; nothing for None.
+
+    >>> percent(0.9946), percent(0.9996), percent(1.0), percent(None)
+    ('99 %', '> 99 %', '100 %', '')
+    """
+    if fraction is None:
+        return ""
+    text = f"{100 * fraction:.{digits}f}"
+    if fraction < 1 and float(text) == 100:
+        return f"> {100 - 10**-digits:.{digits}f} %"
+    if fraction > 0 and float(text) == 0:
+        return f"< {10**-digits:.{digits}f} %"
+    return f"{text} %"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{_number(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def _number(number: int) -> str:
+    words = (
+        "none",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    )
+    return words[number] if number < len(words) else f"{number:,}"
