@@ -1,0 +1,172 @@
+"""Retrain: fine-tune the incumbent on what the review left, without forgetting what it knew.
+
+Every batch mixes clean images, imitations of the drift (both labelled for free), the reviewed samples, and
+what was repaired before. The filters in front of the network stay as they are, and it learns from images as
+they come out of them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from driftloop.errors import DataError
+from driftloop.improver.imitate import Imitation
+from driftloop.improver.train_filter import through_filters
+from driftloop.models.classifier import Classifier
+from driftloop.models.train import Progress, autocast, seeded
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+_REPLAYED = 6000
+"""Clean images, and imitations of each drift, that are drawn from."""
+_CLEAN, _DRIFT, _REVIEWED, _EARLIER = 4, 4, 1, 2
+"""How much of each batch comes from where, in parts, where all are present."""
+
+
+@dataclass(frozen=True)
+class RetrainSettings:
+    """How to retrain.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: images a step, of all sources together.
+        learning_rate: at the peak of the one-cycle schedule.
+    """
+
+    steps: int = 300
+    batch_size: int = 128
+    learning_rate: float = 0.001
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled images: uint8 (N, H, W, C) and int64 (N,)."""
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def retrain(
+    classifier: Classifier,
+    clean: Samples,
+    reviewed: Samples,
+    imitation: Imitation | None,
+    *,
+    settings: RetrainSettings,
+    seed: int,
+    earlier: Sequence[Imitation] = (),
+    earlier_reviewed: Samples | None = None,
+    progress: Progress | None = None,
+) -> Classifier:
+    """Fine-tune a classifier's network on a drift.
+
+    Args:
+        classifier: the incumbent; it is not changed.
+        clean: images that it was trained on, with their labels.
+        reviewed: samples of the window, with the labels that the reviewer gave.
+        imitation: the drift as it can be done to `clean`; None to learn from the reviewed samples alone.
+        settings: how to retrain.
+        seed: of the corruptions and the order of the samples.
+        earlier: the drifts that were repaired before.
+        earlier_reviewed: samples that were reviewed for them.
+        progress: called after each step.
+
+    Returns:
+        The candidate: a new classifier with the same filters and a network of its own.
+
+    Raises:
+        DataError: there is nothing to learn from.
+    """
+    if not len(clean) or not (len(reviewed) or imitation):
+        raise DataError("Retraining needs clean images, and reviewed samples or a diagnosis; one is missing.")
+    rng = np.random.default_rng(seed)
+    candidate = copy.deepcopy(classifier).eval()
+    with seeded(seed, classifier.mean.device):
+        sources = _sources(candidate, clean, reviewed, imitation, earlier, earlier_reviewed, rng)
+        _fit(candidate, sources, settings, torch.Generator().manual_seed(seed), progress)
+    return candidate.eval()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a part of each batch comes from: what the network sees, float (N, C, H, W), and labels (N,)."""
+
+    x: Tensor
+    labels: Tensor
+    part: float
+
+
+def _sources(
+    classifier: Classifier,
+    clean: Samples,
+    reviewed: Samples,
+    imitation: Imitation | None,
+    earlier: Sequence[Imitation],
+    earlier_reviewed: Samples | None,
+    rng: np.random.Generator,
+) -> list[_Source]:
+    def replay(how: Imitation | None) -> Samples:
+        rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
+        images = np.asarray(clean.images[rows])
+        return Samples(how.apply(images, rng) if how else images, clean.labels[rows])
+
+    samples = [(replay(None), float(_CLEAN)), (reviewed, float(_REVIEWED))]
+    if imitation:
+        samples.append((replay(imitation), float(_DRIFT)))
+    samples += [(replay(each), _EARLIER / len(earlier)) for each in earlier]
+    if earlier_reviewed:
+        samples.append((earlier_reviewed, float(_REVIEWED)))
+    device = classifier.mean.device
+    return [
+        _Source(
+            through_filters(classifier, each.images).clone(), torch.from_numpy(each.labels).to(device), part
+        )
+        for each, part in samples
+        if len(each)
+    ]
+
+
+def _fit(
+    classifier: Classifier,
+    sources: Sequence[_Source],
+    settings: RetrainSettings,
+    generator: torch.Generator,
+    progress: Progress | None,
+) -> None:
+    network: nn.Module = classifier.network
+    network.requires_grad_(True).train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps
+    )
+    device = classifier.mean.device
+    total = sum(source.part for source in sources)
+    sizes = [max(1, round(settings.batch_size * source.part / total)) for source in sources]
+    for step in range(settings.steps):
+        rows = [
+            torch.randint(len(source.x), (size,), generator=generator).to(device)
+            for source, size in zip(sources, sizes, strict=True)
+        ]
+        x = torch.cat([source.x[r] for source, r in zip(sources, rows, strict=True)])
+        labels = torch.cat([source.labels[r] for source, r in zip(sources, rows, strict=True)])
+        with autocast(device):
+            logits = network(classifier.normalise(x))
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, settings.steps)

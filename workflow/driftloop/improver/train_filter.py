@@ -1,0 +1,196 @@
+"""Train a filter on pairs: clean images, and what the diagnosed corruption makes of them.
+
+The classifier's weights stay as they are. Its filters of before stay in front of the new one, so the new
+one learns from images as they come out of those.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from driftloop.errors import DataError
+from driftloop.improver.filters import Filter
+from driftloop.improver.imitate import Imitation
+from driftloop.models.classifier import Classifier, to_float
+from driftloop.models.train import Progress, autocast, seeded
+from driftloop.params.instantiate import instantiate
+
+Images = npt.NDArray[np.uint8]
+
+_OWN_OUTPUT = 0.3
+"""Weight of the classifier's own output in the loss, beside the pixels."""
+_PAIRS = 8000
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """How to train a filter.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: pairs a step.
+        learning_rate: at the peak of the one-cycle schedule.
+        touched: share of clean images on which the gate may act.
+    """
+
+    steps: int = 500
+    batch_size: int = 64
+    learning_rate: float = 0.004
+    touched: float = 0.002
+
+
+def train_filter(
+    classifier: Classifier,
+    images: Images,
+    calibration: Images,
+    imitation: Imitation,
+    *,
+    spec: Mapping[str, Any],
+    settings: FilterSettings,
+    seed: int,
+    earlier: Sequence[Imitation] = (),
+    progress: Progress | None = None,
+) -> Classifier:
+    """Train a filter and put it at the end of the classifier's chain.
+
+    Args:
+        classifier: the incumbent; it is not changed.
+        images: clean uint8 (N, H, W, C) that it was trained on.
+        calibration: clean uint8 (M, H, W, C) that nothing was trained on; they set the gate's threshold.
+        imitation: what is done to `images` to make the corrupted twins.
+        spec: `_target_` and arguments of a `Filter`.
+        settings: how to train.
+        seed: of the initial weights, the corruptions and the order of the pairs.
+        earlier: drifts repaired before, which must pass this filter as clean images do.
+        progress: called after each step.
+
+    Returns:
+        The candidate: a new classifier with one more filter, which shares all the other parts.
+
+    Raises:
+        ParameterError: `spec` names no filter.
+        DataError: there are no images, or no calibration images.
+    """
+    if not len(images) or not len(calibration):
+        raise DataError(
+            "A filter is trained on clean images, and its gate set on others; one of them is empty."
+        )
+    rng = np.random.default_rng(seed)
+    device = classifier.mean.device
+    spec = dict(spec) | {"channels": classifier.input_shape[2]}
+    with seeded(seed, device):
+        base: type[Filter] = Filter  # type: ignore[type-abstract]
+        repair = instantiate(spec, base, where="params.yaml: filter").to(device)
+        frozen = copy.deepcopy(classifier).eval().requires_grad_(False)
+        pairs = _pairs(frozen, images, imitation, earlier, rng)
+        _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
+    repair.eval().requires_grad_(False)
+    passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
+    limits = [_limit(repair, through_filters(frozen, each), settings.touched) for each in passing]
+    repair.threshold.fill_(max(limits))
+    return classifier.with_filter(spec, repair).eval()
+
+
+@torch.inference_mode()
+def through_filters(classifier: Classifier, images: Images) -> Tensor:
+    """Return what the filters make of uint8 images (N, H, W, C): float (N, C, H, W) in [0, 1]."""
+    parts = []
+    for start in range(0, len(images), _BATCH):
+        x = to_float(
+            torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH])).to(classifier.mean.device)
+        )
+        for repair in classifier.filters:
+            x = repair(x)
+        parts.append(x)
+    return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Clean images, their corrupted twins, and images that must pass as they are: floats (N, C, H, W)."""
+
+    clean: Tensor
+    corrupted: Tensor
+    passing: Tensor
+
+
+def _pairs(
+    classifier: Classifier,
+    images: Images,
+    imitation: Imitation,
+    earlier: Sequence[Imitation],
+    rng: np.random.Generator,
+) -> _Pairs:
+    chosen = np.sort(rng.choice(len(images), min(_PAIRS, len(images)), replace=False))
+    clean = np.asarray(images[chosen])
+    passing = clean.copy()
+    # Of what must pass, an equal part is clean and an equal part each drift that was repaired before.
+    for part, each in enumerate(earlier, start=1):
+        rows = slice(part, None, len(earlier) + 1)
+        passing[rows] = each.apply(clean[rows], rng)
+    return _Pairs(
+        clean=to_float(torch.from_numpy(clean).to(classifier.mean.device)),
+        corrupted=through_filters(classifier, imitation.apply(clean, rng)).clone(),
+        passing=through_filters(classifier, passing).clone(),
+    )
+
+
+def _fit(
+    repair: Filter,
+    classifier: Classifier,
+    pairs: _Pairs,
+    settings: FilterSettings,
+    generator: torch.Generator,
+    progress: Progress | None,
+) -> None:
+    device = pairs.clean.device
+    repair.train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(repair.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps
+    )
+    for step in range(settings.steps):
+        rows = torch.randint(len(pairs.clean), (settings.batch_size,), generator=generator).to(device)
+        clean, corrupted, passing = pairs.clean[rows], pairs.corrupted[rows], pairs.passing[rows]
+        with autocast(device):
+            loss = restoring_loss(repair.restore(corrupted).float(), clean, classifier)
+            loss = loss + detecting_loss(repair.suspect(corrupted).float(), repair.suspect(passing).float())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, settings.steps)
+
+
+def restoring_loss(logits: Tensor, clean: Tensor, classifier: Classifier) -> Tensor:
+    """Return how far restored images are from clean ones, in their pixels and in the classifier's eyes."""
+    pixels = functional.binary_cross_entropy_with_logits(logits, clean)
+    network: nn.Module = classifier.network
+    with torch.no_grad():
+        wanted = network(classifier.normalise(clean)).float().softmax(1)
+    given = network(classifier.normalise(torch.sigmoid(logits))).float()
+    return pixels + _OWN_OUTPUT * functional.cross_entropy(given, wanted)
+
+
+def detecting_loss(corrupted: Tensor, passing: Tensor) -> Tensor:
+    """Return how badly the gate's logits tell corrupted images from those that must pass."""
+    # log(1 + exp(-s)) for corrupted ones, log(1 + exp(s)) for the others.
+    return functional.softplus(-corrupted).mean() + functional.softplus(passing).mean()
+
+
+@torch.inference_mode()
+def _limit(repair: Filter, passing: Tensor, touched: float) -> float:
+    """Return the score that only a share `touched` of these images exceeds."""
+    scores = torch.cat([repair.suspect(part) for part in passing.split(_BATCH)])
+    return float(scores.sort().values[-1 - int(touched * len(scores))])
