@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from driftloop.checker.features import Features
 from driftloop.errors import ModelError
+from driftloop.files import digest_file
 from driftloop.models.classifier import Classifier, ClassifierSpec
 from driftloop.models.networks import ConvNet, Network, ResNet
 from driftloop.models.predict import BATCH, predict
@@ -144,6 +145,10 @@ def change(folder: Path, **fields: Any) -> None:
             {"network": {"_target_": "driftloop.models.networks.ConvNet", "width": 16}},
             "does not fit the network",
         ),
+        (
+            {"network": {"_target_": "driftloop.models.networks.ConvNet", "width": 0}},
+            "width is 0; it is at least 1",
+        ),
         ({"network": 5}, "a field is of the wrong form"),
         ({"filters": [{"_target_": "collections.Counter"}]}, "collections.Counter is no .*Module"),
         ({"classes": ["cat", "dog"]}, "does not fit the network"),
@@ -169,6 +174,9 @@ def test_incomplete_folders_are_refused(classifier: Classifier, tmp_path: Path) 
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ModelError, match="digests differ"):
+        load_model(tmp_path)
+    change(tmp_path, sha256=digest_file(weights))
+    with pytest.raises(ModelError, match="does not fit the network"):
         load_model(tmp_path)
     weights.unlink()
     with pytest.raises(ModelError, match=r"model\.safetensors does not exist"):

@@ -39,6 +39,7 @@ class ConvNet(Network):
 
     def __init__(self, channels: int, classes: int, width: int = 32, embedding: int = 96) -> None:
         super().__init__()
+        _check_positive(width=width, embedding=embedding)
         self.body = nn.Sequential(
             _convolution(channels, width, kernel=5, stride=2),
             _convolution(width, width),
@@ -75,6 +76,7 @@ class ResNet(Network):
 
     def __init__(self, channels: int, classes: int, width: int = 24) -> None:
         super().__init__()
+        _check_positive(width=width)
         self.body = nn.Sequential(
             _convolution(channels, width),
             _convolution(width, 2 * width),
@@ -118,3 +120,9 @@ def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) ->
         nn.BatchNorm2d(outputs),
         nn.ReLU(),
     )
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}; it is at least 1")

@@ -62,6 +62,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
         ModelError: a file is missing or altered, the format is of another version, the network or a
             filter is none, or the weights do not fit it.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     meta = read_meta(folder)
@@ -77,7 +78,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
             classifier.load_state_dict(load_file(weights))
         except ModelError as error:
             raise ModelError(f"{folder}: {error}") from error
-        except RuntimeError as error:
+        except (RuntimeError, SafetensorError) as error:
             raise ModelError(f"{weights} does not fit the network of {folder / _META}: {error}") from error
     return classifier.to(device).eval()
 
@@ -136,7 +137,8 @@ def _read_spec(folder: Path, meta: dict[str, Any]) -> ClassifierSpec:
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"{folder / _META}: a field is of the wrong form ({error}).") from error
-    if not len(spec.mean) == len(spec.std) == channels or min(spec.std) <= 0 or min(height, width) < 1:
+    scaled = len(spec.mean) == len(spec.std) == channels and all(value > 0 for value in spec.std)
+    if not scaled or min(height, width) < 1:
         raise ModelError(
             f"{folder / _META}: input_shape is {[height, width, channels]}, mean {list(spec.mean)}, "
             f"std {list(spec.std)}; each channel has one mean and one std above 0."
