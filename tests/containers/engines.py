@@ -1,0 +1,67 @@
+"""The real Docker, Apptainer and Slurm of this machine, or a skip that says which one is missing.
+
+Where one is not running, a script starts it: `start-docker.sh`, `install-apptainer.sh`, `make-base-image.sh`
+or `start-slurm.sh`, looked for in $DRIFTLOOP_TOOLS, else in `shared/tools` beside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support import ROOT, run
+
+TOOLS = Path(os.environ.get("DRIFTLOOP_TOOLS", ROOT.parent / "shared" / "tools"))
+
+
+def start(script: str, what: str) -> str:
+    """Run one of the scripts and return the last line it prints; skip the test where there is none."""
+    if not (TOOLS / script).exists():
+        pytest.skip(f"there is no {what} here, and no {script} in $DRIFTLOOP_TOOLS ({TOOLS}) to start one")
+    done = subprocess.run([TOOLS / script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{script} failed:\n{done.stderr}"
+    return done.stdout.strip().splitlines()[-1]
+
+
+def answers(*command: str) -> bool:
+    """Whether a command is there and succeeds."""
+    return (
+        shutil.which(command[0]) is not None and not subprocess.run(command, capture_output=True).returncode
+    )
+
+
+@pytest.fixture(scope="session")
+def apptainer() -> None:
+    """A real Apptainer on the PATH."""
+    if not answers("apptainer", "--version"):
+        start("install-apptainer.sh", "Apptainer")
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[None]:
+    """A real Docker engine, with a base image that builds can start from without a registry."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not answers("docker", "info"):
+            patch.setenv("DOCKER_HOST", start("start-docker.sh", "Docker engine"))
+        if "DRIFTLOOP_BASE_IMAGE" not in os.environ and (TOOLS / "make-base-image.sh").exists():
+            patch.setenv("DRIFTLOOP_BASE_IMAGE", start("make-base-image.sh", "base image"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def slurm() -> None:
+    """A real Slurm with an idle node."""
+    if not answers("sinfo", "--noheader"):
+        start("start-slurm.sh", "Slurm")
+
+
+@pytest.fixture(scope="session")
+def images(docker: None, apptainer: None) -> Path:
+    """The folder with the SIF file of every role, built or up to date."""
+    done = run(ROOT, "driftloop", "images", "build", timeout=1800)
+    assert done.returncode == 0, done.stdout
+    return ROOT / "images"

@@ -1,0 +1,124 @@
+"""What images are made from, and what is said when one does not fit; no engine is needed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from tests.support import ROOT
+
+from driftloop.containers import apptainer, docker, image
+from driftloop.errors import ImageError
+
+ARGUMENTS = image.Arguments(base_image="python:3.11-slim")
+
+
+@pytest.fixture
+def recipes(tmp_path: Path) -> Path:
+    """A copy of everything that images are made from, with a small package."""
+    for folder in ("containers", "envs", "rules"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "workflow/driftloop").mkdir(parents=True)
+    (tmp_path / "workflow/driftloop/__init__.py").write_text("__version__ = '1'\n")
+    return tmp_path
+
+
+def build(root: Path, role: str, **changes: str) -> image.Image:
+    """Leave what a build leaves, with a SIF file that is none."""
+    (root / "images").mkdir(exist_ok=True)
+    image.sif(root, role).write_bytes(b"squashed")
+    built = image.save_image(root, role, image.facts(root, role, ARGUMENTS), "docker")
+    image.record(root, role).write_text(json.dumps(asdict(replace(built, **changes))))
+    return replace(built, **changes)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["envs/review.lock", "containers/Dockerfile", "workflow/driftloop/__init__.py", "pyproject.toml"],
+)
+def test_an_image_is_out_of_date_once_something_it_is_made_from_changes(recipes: Path, changed: str) -> None:
+    built = build(recipes, "review")
+    assert image.is_current(recipes, built)
+    with (recipes / changed).open("a") as stream:
+        stream.write("# changed\n")
+    assert not image.is_current(recipes, built)
+
+
+def test_what_an_image_is_not_made_from_leaves_it_current(recipes: Path) -> None:
+    built = build(recipes, "review")
+    (recipes / "envs/torch.lock").write_text("torch==1.0\n")
+    (recipes / "workflow/driftloop/__pycache__").mkdir()
+    (recipes / "workflow/driftloop/__pycache__/x.pyc").write_bytes(b"compiled")
+    assert image.is_current(recipes, built)
+
+
+def test_build_arguments_count_where_they_matter(recipes: Path) -> None:
+    other = replace(ARGUMENTS, torch="cpu")
+    assert image.build_arguments(recipes, "review", other) == image.build_arguments(
+        recipes, "review", ARGUMENTS
+    )
+    changed = image.inputs(recipes, "torch", image.build_arguments(recipes, "torch", other))
+    assert changed != image.inputs(recipes, "torch", image.build_arguments(recipes, "torch", ARGUMENTS))
+
+
+def test_every_rule_that_runs_a_command_names_the_image_it_runs_in() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    commanded = re.findall(
+        r"^(?:rule|checkpoint) (\w+):(?=(?:\n(?:    .*)?)*?\n    shell:)", text, re.MULTILINE
+    )
+    assert set(image.rules(ROOT)) == set(commanded)
+    assert set(image.rules(ROOT).values()) <= set(image.roles(ROOT))
+    assert not re.search(r"^    (run|script):", text, re.MULTILINE), "a `run:` rule ignores its container"
+
+
+def test_the_locks_agree_and_only_one_role_has_torch() -> None:
+    pins = {
+        path.stem: set(re.findall(r"^\S+==\S+$", path.read_text(), re.MULTILINE))
+        for path in (ROOT / "envs").glob("*.lock")
+    }
+    for role in image.roles(ROOT):
+        assert pins[role] <= pins["dev"], f"{role}.lock differs from dev.lock; run `make lock`"
+    assert [role for role in image.roles(ROOT) if image.uses_torch(ROOT, role)] == ["torch"]
+
+
+def test_a_missing_image_is_named_with_the_command_that_builds_it(recipes: Path) -> None:
+    with pytest.raises(
+        ImageError, match=r"images/review.sif is not there. Run: driftloop images build review"
+    ):
+        image.require_image("review", recipes)
+
+
+def test_an_image_for_another_architecture_is_refused(recipes: Path) -> None:
+    build(recipes, "review", architecture="s390x")
+    with pytest.raises(ImageError, match=r"for s390x, this machine is \w+. Build it here"):
+        image.require_image("review", recipes)
+
+
+def test_an_image_that_fits_is_used(recipes: Path) -> None:
+    build(recipes, "review")
+    assert image.require_image("review", recipes) == recipes / "images/review.sif"
+
+
+def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="Run this where the Snakefile is"):
+        image.roles(tmp_path)
+
+
+# Docker's SDK leaves the socket of a refused connection to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_without_docker_the_way_without_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(ImageError, match=r"nowhere/docker.sock .*images build --engine apptainer"):
+        docker.connect()
+    assert not docker.is_there()
+
+
+def test_without_apptainer_it_is_said_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ImageError, match=r"Apptainer is not on the PATH.*https://"):
+        apptainer.program()
