@@ -21,7 +21,8 @@ from driftloop.errors import DataError
 from driftloop.improver.imitate import Imitation
 from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
-from driftloop.models.train import Progress, autocast, seeded
+from driftloop.models.device import autocast, seeded
+from driftloop.models.train import Progress
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -146,7 +147,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     network: nn.Module = classifier.network
-    network.requires_grad_(True).train().to(memory_format=torch.channels_last)
+    network.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps
@@ -165,7 +166,7 @@ def _fit(
             logits = network(classifier.normalise(x))
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.05)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if progress is not None:

@@ -21,7 +21,8 @@ from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
 from driftloop.models.classifier import Classifier, to_float
-from driftloop.models.train import Progress, autocast, seeded
+from driftloop.models.device import autocast, seeded
+from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
 
 Images = npt.NDArray[np.uint8]
@@ -89,7 +90,7 @@ def train_filter(
     device = classifier.mean.device
     spec = dict(spec) | {"channels": classifier.input_shape[2]}
     with seeded(seed, device):
-        base: type[Filter] = Filter  # type: ignore[type-abstract]
+        base: type[Filter] = Filter
         repair = instantiate(spec, base, where="params.yaml: filter").to(device)
         frozen = copy.deepcopy(classifier).eval().requires_grad_(False)
         pairs = _pairs(frozen, images, imitation, earlier, rng)
@@ -154,7 +155,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     device = pairs.clean.device
-    repair.train().to(memory_format=torch.channels_last)
+    repair.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(repair.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps
@@ -166,7 +167,7 @@ def _fit(
             loss = restoring_loss(repair.restore(corrupted).float(), clean, classifier)
             loss = loss + detecting_loss(repair.suspect(corrupted).float(), repair.suspect(passing).float())
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if progress is not None:
@@ -192,5 +193,5 @@ def detecting_loss(corrupted: Tensor, passing: Tensor) -> Tensor:
 @torch.inference_mode()
 def _limit(repair: Filter, passing: Tensor, touched: float) -> float:
     """Return the score that only a share `touched` of these images exceeds."""
-    scores = torch.cat([repair.suspect(part) for part in passing.split(_BATCH)])
+    scores = torch.cat([repair.suspect(part) for part in torch.split(passing, _BATCH)])
     return float(scores.sort().values[-1 - int(touched * len(scores))])
