@@ -26,7 +26,7 @@ _OPTIONS = (
 
 
 class Page:
-    """One tab. Every request that it makes is kept in `requests`, every message of its console in `complaints`."""
+    """One tab: `requests` holds the address of each request it made, `complaints` its console."""
 
     def __init__(self, to_browser: int, from_browser: int) -> None:
         self._write, self._read = to_browser, os.fdopen(from_browser, "rb")
@@ -42,13 +42,19 @@ class Page:
     def open(self, path: Path, *, width: int, height: int = 900, dark: bool = False, media: str = "") -> None:
         """Open a file in a window of some width, in CSS pixels, and wait until it is loaded."""
         self._call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.requests.clear()
         self._call("Page.navigate", url=path.resolve().as_uri())
-        self.ask("new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', done))")
+        self.ask(
+            "new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', done))"
+        )
 
     def ask(self, expression: str) -> Any:
         """Evaluate JavaScript in the page, and return its value."""
@@ -115,7 +121,7 @@ def browser(profile: Path) -> Iterator[Page]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=place,
+        preexec_fn=place,  # noqa: PLW1509 (it only moves descriptors)
         close_fds=False,
     )
     os.close(theirs_in)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from driftloop.report.story import percent
+from driftloop.report.story import percent, times
 
 Interval = tuple[float, float, float]
 """An estimate with its lower and upper limit."""
@@ -27,7 +27,7 @@ class Moment:
         novel: the share of samples unlike everything known.
         estimated: the incumbent's accuracy, without labels.
         incumbent: its true accuracy.
-        candidate: the true accuracy of the repaired model.
+        candidate: the true accuracy of the model that took its place.
     """
 
     window: str
@@ -74,12 +74,14 @@ def accuracy_chart(moments: Sequence[Moment]) -> Markup:
     floor = int(min(known, default=0.0) * 10) / 10
     y = _scale(min(floor, 0.9))
     marks = []
-    for x, moment in zip(_places(len(moments)), moments, strict=True):
+    beside = min(1.8, 12 / max(1, len(moments)))  # so that estimate and truth do not hide one another
+    places = zip(_places(len(moments), -beside), _places(len(moments), beside), moments, strict=True)
+    for left, x, moment in places:
         if moment.estimated:
             estimate, low, high = moment.estimated
             marks += [
-                _whisker(x, y(low), y(high)),
-                _dot(x, y(estimate), "guess", f"{moment.window}: estimated {percent(estimate)}"),
+                _whisker(left, y(low), y(high)),
+                _dot(left, y(estimate), "guess", f"{moment.window}: estimated {percent(estimate)}"),
             ]
         if moment.incumbent is not None and moment.candidate is not None:
             marks.append(
@@ -124,7 +126,7 @@ def confusion_chart(counts: Sequence[Sequence[int]], classes: Sequence[str], wha
                         margin + row * side,
                         side - 1,
                         side - 1,
-                        0.08 + 0.92 * share,
+                        0.06 + 0.94 * share,
                         classes[row],
                         classes[column],
                         count,
@@ -172,11 +174,11 @@ def _confusions(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     right = sum(row[place] for place, row in enumerate(counts))
     text = f"{percent(right / max(1, sum(map(sum, counts))))} right"
     worst = most_confused(counts, classes)
-    return text if worst is None else f"{text}; {worst[0]} is taken for {worst[1]} {worst[2]} times"
+    return text if worst is None else f"{text}; {worst[0]} is taken for {worst[1]} {times(worst[2])}"
 
 
-def _places(n: int) -> list[str]:
-    return [f"{_LEFT + _WIDTH * (place + 0.5) / n:.2f}%" for place in range(n)]
+def _places(n: int, aside: float = 0.0) -> list[str]:
+    return [f"{_LEFT + _WIDTH * (place + 0.5) / n + aside:.2f}%" for place in range(n)]
 
 
 def _scale(floor: float) -> Callable[[float], float]:

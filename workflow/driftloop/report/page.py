@@ -85,7 +85,7 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": story.percent, "spoken": story.spoken, "person": story.person}
+    environment.filters |= {name: getattr(story, name) for name in ("percent", "spoken", "person", "times")}
     eventful = [chapter for chapter in chapters if chapter.eventful]
     room = affordable(chapters[0].material.images.shape[1:], len(eventful))
     moments = [_moment(chapter) for chapter in chapters]
@@ -93,9 +93,14 @@ def render_page(
         chapters=chapters,
         rows=[chapter.row for chapter in chapters],
         headline=story.headline([chapter.row for chapter in chapters]),
+        career=story.career(
+            lineages[0].clean_accuracy,
+            lineages[-1].clean_accuracy,
+            [repair.diagnosis for repair in lineages[-1].repairs],
+        ),
         novelty=charts.novelty_chart(moments),
         accuracy=charts.accuracy_chart(moments),
-        views=[_view(chapter, room) for chapter in eventful],
+        views=[_view(chapter, *room) for chapter in eventful],
         reference=lineages[0],
         production=lineages[-1],
         clean={lineage.owner: lineage.clean_accuracy for lineage in lineages},
@@ -112,11 +117,11 @@ def _moment(chapter: Chapter) -> charts.Moment:
         share(report, "novel_share"),
         share(report, "estimated_accuracy"),
         row["true_incumbent_accuracy"],
-        row["true_candidate_accuracy"],
+        row["true_candidate_accuracy"] if row["promoted"] else None,
     )
 
 
-def _view(chapter: Chapter, room: int) -> dict[str, Any]:
+def _view(chapter: Chapter, picks: int, cards: int) -> dict[str, Any]:
     """Return what the template shows of an eventful window."""
     report = chapter.material.report
     return {
@@ -124,17 +129,17 @@ def _view(chapter: Chapter, room: int) -> dict[str, Any]:
         "row": chapter.row,
         "novel": share(report, "novel_share"),
         "estimated": share(report, "estimated_accuracy"),
-        "picks": _picks(chapter, room) if chapter.entry else [],
+        "picks": _picks(chapter, picks) if chapter.entry else [],
         "asked": len(chapter.material.picks),
         "comparisons": _comparisons(chapter),
         "verdicts": _verdicts(chapter.evaluation),
         "confusion": _confusions(chapter),
         "classes": _classes(chapter),
-        "strip": _strip(chapter),
+        "strip": _strip(chapter, cards),
     }
 
 
-def _picks(chapter: Chapter, room: int) -> list[dict[str, Any]]:
+def _picks(chapter: Chapter, most: int) -> list[dict[str, Any]]:
     """Return the samples that the reviewer saw, with what they and the model call them."""
     assert chapter.entry is not None  # noqa: S101 (the caller asked)
     given, material = chapter.entry.answer.labels, chapter.material
@@ -147,7 +152,7 @@ def _picks(chapter: Chapter, room: int) -> list[dict[str, Any]]:
             "label": words.get(given[pick.index], given[pick.index]) if pick.index in given else None,
             "differs": given.get(pick.index, pick.predicted) != pick.predicted,
         }
-        for pick in material.picks[:room]
+        for pick in material.picks[:most]
     ]
 
 
@@ -211,7 +216,7 @@ def _classes(chapter: Chapter) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["moved"])[:_MOST_CLASSES]
 
 
-def _strip(chapter: Chapter) -> dict[str, Any]:
+def _strip(chapter: Chapter, most: int) -> dict[str, Any]:
     """Return some images as they arrived and as they reach the network, and what is made of them."""
     said, classes = chapter.score["strip"], chapter.material.classes
     arrived, through = chapter.strip
@@ -223,6 +228,6 @@ def _strip(chapter: Chapter) -> dict[str, Any]:
             "arrived": data_url(arrived[place]),
             "through": data_url(through[place]),
         }
-        for place in range(len(arrived))
+        for place in range(min(len(arrived), most))
     ]
     return {"cards": cards, "filtered": bool((arrived != through).any())}

@@ -26,12 +26,18 @@ def data_url(image: npt.NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
-def affordable(shape: tuple[int, ...], groups: int, *, budget: int = 2_000_000, most: int = 48) -> int:
-    """Return how many images of a shape (H, W, C) each group may show, so that the page stays small.
+def affordable(shape: tuple[int, ...], windows: int, budget: int = 2_000_000) -> tuple[int, int]:
+    """Return how many picks, and how many images before and after, each window may show in a small page.
+
+    Args:
+        shape: (H, W, C) of the images.
+        windows: how many show any.
+        budget: bytes for all images together, as if none could be compressed.
 
     >>> affordable((28, 28, 1), 2), affordable((32, 32, 3), 40)
-    (48, 12)
+    ((48, 10), (7, 2))
     """
     height, width, channels = shape
     size = 4 / 3 * min(height, LARGEST) * min(width, LARGEST) * channels
-    return int(np.clip(budget / size / max(groups, 1), 6, most))
+    images = budget / size / max(windows, 1)
+    return min(48, int(0.6 * images)), min(10, int(0.2 * images))

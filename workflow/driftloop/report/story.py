@@ -75,10 +75,51 @@ def person(reviewer: str) -> str:
 def spoken(name: str) -> str:
     """Return the name of a corruption as one says it.
 
-    >>> spoken("impulse_noise")
-    'impulse noise'
+    >>> spoken("impulse_noise"), spoken("rotate")
+    ('impulse noise', 'rotation')
     """
-    return name.replace("_", " ")
+    nouns = {"rotate": "rotation", "translate": "translation", "scale": "scaling"}
+    return nouns.get(name, name.replace("_", " "))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as one says them.
+
+    >>> listed(["fog", "rotation", "shear"])
+    'fog, rotation and shear'
+    """
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def times(number: int) -> str:
+    """Say how often.
+
+    >>> times(1), times(3)
+    ('once', '3 times')
+    """
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def career(before: float, after: float, repairs: Sequence[str | None]) -> str:
+    """Return how the model has fared on clean data, in a sentence or two.
+
+    Args:
+        before: accuracy of the reference model.
+        after: of the model in production.
+        repairs: the diagnosis of each promoted repair.
+
+    >>> career(0.9946, 0.9944, ["rotate"])
+    'The model came into service right on 99.5 % of clean images. One repair later it is right on 99.4 % \
+of them, and handles rotation, too.'
+    """
+    start = f"The model came into service right on {percent(before, 1)} of clean images."
+    if not repairs:
+        return f"{start} It is still in production."
+    later = _count(len(repairs), "repair")
+    now = f"{start} {later[0].upper()}{later[1:]} later it is right on {percent(after, 1)} of them"
+    known = list(dict.fromkeys(spoken(name) for name in repairs if name))
+    return f"{now}, and handles {listed(known)}, too." if known else f"{now}."
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:

@@ -1,0 +1,234 @@
+"""The page: what it tells of each window, and that nothing that people or files say can break it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from driftloop.cli import driftloop
+from driftloop.report.charts import Moment, accuracy_chart, confusion_chart, novelty_chart
+from driftloop.report.page import Chapter, render_page
+from driftloop.report.score import score
+from driftloop.review.ledger import Answer, Entry
+from driftloop.review.material import Material, Pick
+from driftloop.tracker.lineage import Lineage
+
+HOSTILE = """<script>alert("x")</script>'&"""
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(driftloop, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def html(finished) -> str:
+    run("summarize-run")
+    run("render-report")
+    return Path("results/report.html").read_text(encoding="utf-8")
+
+
+def chapter(
+    window: str = "w01",
+    *,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    shape: tuple[int, ...] = (8, 8, 1),
+    reason: str = "",
+    drifted: bool = True,
+    known_as: str | None = None,
+) -> Chapter:
+    """One window, drifted and kept by a reviewer, with as many classes and images as asked."""
+    labels = np.arange(len(classes) * 3) % len(classes)
+    images = np.zeros((len(labels), *shape), dtype=np.uint8)
+    picks = tuple(Pick(place, classes[-1], 0.5, 1.0, 0.01) for place in range(len(classes)))
+    drift = {"window": window, "drifted": drifted, "novel_share": {"estimate": 0.5, "low": 0.4, "high": 0.6}}
+    given = dict.fromkeys(range(len(classes)), classes[0])
+    entry = Entry(
+        "id", window, HOSTILE, False, "2026-01-31T23:59:59Z", Answer("keep", None, reason, given), "", "", ""
+    )
+    row = {
+        "window": window,
+        "n": len(labels),
+        "p_value": 0.001,
+        "alpha": 0.01,
+        "drifted": drifted,
+        "known_as": known_as,
+        "estimated_accuracy": None,
+        "decision": "keep",
+        "reviewer": HOSTILE,
+        "labels_used": len(given),
+        "promoted": None,
+        "incumbent_accuracy": None,
+        "candidate_accuracy": None,
+        "true_incumbent_accuracy": 1.0,
+        "true_candidate_accuracy": None,
+        "clean_incumbent_accuracy": 0.99,
+        "clean_candidate_accuracy": None,
+    }
+    strip = {"labels": labels[:10].tolist(), "incumbent": [0] * len(labels[:10])}
+    return Chapter(
+        row=row,
+        material=Material(window, classes, images, "", picks, drift),
+        entry=entry if drifted else None,
+        others=0,
+        evaluation=None,
+        score=score(labels, labels, None, classes=len(classes)) | {"strip": strip},
+        strip=images[None, :10].repeat(2, axis=0),
+    )
+
+
+def page(*chapters: Chapter) -> str:
+    lineages = [Lineage("reference", "0" * 64, 0.99), Lineage(chapters[-1].row["window"], "0" * 64, 0.99)]
+    return render_page(chapters, lineages, [{"loss": 0.1, "accuracy": 0.99}], HOSTILE)
+
+
+def test_every_window_is_told_in_a_sentence(html):
+    for window in ("w01", "w02", "w03", "w04", "w05"):
+        assert window in html
+    text = re.sub(r"\s+", " ", html)
+    assert "The simulated reviewer saw impulse noise and asked for a filter" in text
+    assert "Ada saw rotation and asked for retraining" in text
+    assert "The drift of w02 again" in text
+    assert "The camera was mounted askew" in text
+
+
+def test_a_simulated_reviewer_is_called_one(html):
+    second = html[html.index('<article id="window-w02"') : html.index('<article id="window-w03"')]
+    third = html[html.index('<article id="window-w03"') :]
+    assert "A simulated reviewer answered from the true labels" in second
+    assert "A simulated reviewer answered" not in third
+
+
+def test_the_same_results_give_the_same_bytes(html):
+    run("render-report")
+    assert Path("results/report.html").read_text(encoding="utf-8") == html
+
+
+def test_nothing_is_fetched_from_elsewhere(html):
+    addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", html)
+    assert addresses
+    assert {address for address in addresses if not address.startswith(("data:", "#"))} == set()
+    assert "@import" not in html
+
+
+def test_what_people_and_files_say_is_text_and_nothing_else():
+    html = page(chapter(classes=(HOSTILE, "dog"), reason=HOSTILE))
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_drift_that_the_reviewer_lets_pass_is_told_so():
+    assert "kept the model as it is" in page(chapter())
+
+
+def test_colour_images_and_many_classes_fit():
+    classes = tuple(f"class {place}" for place in range(100))
+    html = page(chapter(classes=classes, shape=(64, 96, 3)))
+    assert 'alt="Sample 0 of w01"' in html
+
+
+def test_large_images_and_long_streams_stay_under_five_megabytes():
+    rng = np.random.default_rng(0)
+    classes = tuple("abcdefghij")
+    noisy = chapter(classes=classes, shape=(224, 224, 3))
+    images = rng.integers(0, 256, noisy.material.images.shape, dtype=np.uint8)
+    noisy = replace(
+        noisy, material=replace(noisy.material, images=images), strip=images[None, :10].repeat(2, 0)
+    )
+    assert len(page(*[noisy] * 40)) < 5_000_000
+
+
+def test_a_window_where_nothing_happened_has_a_sentence_and_no_chapter():
+    html = page(chapter("w01", drifted=False), chapter("w02", drifted=False, known_as="w00"))
+    assert 'id="window-w01"' not in html
+    assert 'id="window-w02"' in html
+
+
+@pytest.mark.parametrize("number", [1, 5, 500])
+def test_charts_keep_within_their_frame(number):
+    moments = [
+        Moment(f"w{place:03}", place % 2 == 0, (0.5, 0.0, 1.0), (0.9, 0.8, 1.0), place / number, 1.0)
+        for place in range(number)
+    ]
+    for chart in (novelty_chart(moments), accuracy_chart(moments)):
+        across = [float(x) for x in re.findall(r'(?:x|cx|x1|x2)="([\d.-]+)%"', chart)]
+        down = [float(y) for y in re.findall(r'(?:y|cy|y1|y2)="([\d.-]+)"', chart)]
+        assert min(across) >= 0
+        assert max(across) <= 100
+        assert min(down) >= 0
+        assert max(down) <= 176
+        labels = re.findall(r'text-anchor="middle">(\w+)<', chart)
+        assert labels[0] == "w000"
+        assert sum(len(label) + 1 for label in labels) <= 50
+
+
+def test_charts_do_without_what_is_not_known():
+    unknown = Moment("w01", False, None, None, None, None)
+    assert "w01" in novelty_chart([unknown])
+    assert "w01" in accuracy_chart([unknown])
+
+
+def test_a_confusion_matrix_says_what_it_shows():
+    chart = confusion_chart([[8, 2], [0, 10]], ("cat", "dog"), "Before")
+    assert 'aria-label="Before: 90 % right; cat is taken for dog twice"' in chart
+    assert chart.count("<rect") == 3
+
+
+def test_the_gist_is_printed_in_the_terminal(finished):
+    run("summarize-run")
+    output = re.sub(r"\s+", " ", run("report"))
+    assert "Five windows, two drifted, two repairs promoted" in output
+    assert "Ada saw rotation" in output
+    assert "results/report.html" in output
+
+
+def test_without_a_summary_the_gist_names_the_command_that_makes_one(project):
+    result = CliRunner().invoke(driftloop, ["report"])
+    assert "snakemake --cores all" in str(result.exception)
+
+
+def test_scores_of_a_simulated_window_come_from_its_population(project):
+    """The one step here with a network: a fresh one, its predictions checked against the network itself."""
+    import torch
+    from tests.conftest import DIGITS, images_of
+
+    from driftloop.data.answers import save_answers
+    from driftloop.data.dataset import Dataset
+    from driftloop.data.window import Answers
+    from driftloop.models.classifier import Classifier, ClassifierSpec
+    from driftloop.models.store import save_model
+
+    torch.manual_seed(0)
+    spec = ClassifierSpec(
+        {"_target_": "driftloop.models.networks.ConvNet"}, (28, 28, 1), DIGITS, (0.1,), (0.3,)
+    )
+    classifier = Classifier(spec).eval()
+    save_model(Path("models/reference"), classifier)
+    images, labels = images_of("fog")
+    nothing = np.zeros(0, dtype=np.int64)
+    none = np.zeros(0, dtype=bool)
+    population = Dataset(images, labels, "mnist", DIGITS)
+    answers = Answers(nothing, none, population, np.ones(len(images), bool), "fog", None, 1.0, False)
+    save_answers(Path("answers/w01"), answers)
+    project.check("w01", "fog", drifted=False)
+    project.write_verdict("w01")
+    run("score-window", "w01")
+    with torch.inference_mode():
+        expected = classifier(torch.from_numpy(images)).argmax(1).numpy()
+    scored = json.loads(Path("results/w01/score.json").read_text())
+    assert scored["n"] == len(images)
+    assert scored["incumbent"] == pytest.approx((expected == labels).mean())
+    assert scored["candidate"] is None
+    assert np.array(scored["confusion"]["incumbent"]).sum() == len(images)
+    strip = np.load("results/w01/strip.npy")
+    assert scored["strip"]["labels"] == list(range(10))
+    first = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
+    assert np.array_equal(strip[0], images[first])
+    assert scored["strip"]["incumbent"] == expected[first].tolist()
