@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from driftloop.review.ledger import NONE, UNSURE
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
@@ -15,7 +17,6 @@ _CAPTION_ROWS = 2
 _SMALLEST = 7
 _GAP = 1
 _NARROWEST = 14
-_BARS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True)
@@ -87,24 +88,26 @@ def _tile(
 ) -> list[str]:
     pick, width = material.picks[place], layout.picture_columns
     picture = draw(material.images[pick.index], layout.picture_rows, width, pen.depth)
-    number, share = f"{place + 1:>2} ", f" {pick.confidence:>4.0%}"
-    name = clip(pick.predicted, width - len(number) - len(share))
-    head = pen(number + name + share, "bold reverse" if current else "bold")
-    bar_width = min(6, width // 3)
-    bar = pen(draw_bar(pick.drift_score, strangest, bar_width), "magenta")
+    number = f" #{place + 1}"
+    name = clip(pick.predicted, width - len(number))
+    head = pen(name + number, "bold reverse") if current else pen(name, "bold") + pen(number, "dim")
     text, style = describe_label(label, pick)
-    return [*picture, head, bar + " " + pen(clip(text, width - bar_width - 1), style)]
+    # What the label leaves over is the bar's, up to a third of the tile.
+    sure = f"{pick.confidence:>4.0%} "
+    room = width - len(sure) - 1
+    bar_width = max(3, min(width // 3, room - cell_len(text)))
+    bar = pen(draw_bar(pick.drift_score, strangest, bar_width), "magenta")
+    return [*picture, head, sure + bar + " " + pen(clip(text, room - bar_width), style)]
 
 
 def draw_bar(value: float, largest: float, width: int) -> str:
-    """Draw a value as a bar in eighths of a cell.
+    """Draw a value as a bar in halves of a cell.
 
-    >>> draw_bar(1, 2, 4)
-    '██  '
+    >>> draw_bar(5, 8, 4)
+    '━━╸ '
     """
-    eighths = round(8 * width * min(max(value / largest, 0), 1)) if largest > 0 else 0
-    full, rest = divmod(eighths, 8)
-    return clip("█" * full + _BARS[rest].strip(), width)
+    halves = round(2 * width * min(max(value / largest, 0), 1)) if largest > 0 else 0
+    return clip("━" * (halves // 2) + "╸" * (halves % 2), width)
 
 
 def describe_label(label: str | None, pick: Pick) -> tuple[str, str]:
@@ -115,4 +118,4 @@ def describe_label(label: str | None, pick: Pick) -> tuple[str, str]:
         return "none", "cyan"
     if label == UNSURE:
         return "can't tell", "cyan"
-    return (f"✓ {label}", "green") if label == pick.predicted else (f"✗ {label}", "yellow")
+    return ("✓", "green") if label == pick.predicted else (f"✗ {label}", "yellow")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop import layout
-from driftloop.corruptions import SUITES
+from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
 from driftloop.review.ledger import NONE, UNSURE
+from driftloop.review.likeness import Likeness, rank_likeness
 
 STRANGE = 0.05
 """A sample is called strange when at most this share of clean ones is as far from everything known."""
+
+_COMPARED = 128
+_COMPARED_SIDE = 64
+_SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,11 @@ class Material:
         content: SHA-256 of all the window's images.
         picks: the samples to ask about, most telling first.
         report: the drift report, as its file holds it.
-        diagnoses: corruptions to choose the diagnosis from.
+        suite: the suite of corruptions that the diagnosis is chosen from.
         counts: what the model makes of the whole window, by class.
         reference: what the model learned from, with true labels where they are known; None without one.
         past: earlier windows of the stream that were checked, oldest first.
+        likenesses: the suite's corruptions by how much the picks look like them, once `compare` was called.
     """
 
     window: str
@@ -113,10 +119,11 @@ class Material:
     content: str
     picks: tuple[Pick, ...]
     report: Mapping[str, Any]
-    diagnoses: tuple[str, ...] = ()
+    suite: str = "mnist_c"
     counts: tuple[ClassCount, ...] = ()
     reference: Dataset | None = None
     past: tuple[Past, ...] = ()
+    likenesses: tuple[Likeness, ...] = ()
 
     def __post_init__(self) -> None:
         reserved = {NONE, UNSURE} & set(self.classes)
@@ -129,6 +136,11 @@ class Material:
     def drifted(self) -> bool:
         """Whether the check found drift."""
         return bool(self.report["drifted"])
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """Corruptions to choose the diagnosis from, likeliest first once they were compared."""
+        return tuple(item.name for item in self.likenesses) or tuple(SUITES[self.suite])
 
     @cached_property
     def shown(self) -> frozenset[int]:
@@ -186,11 +198,30 @@ def load_material(window: str, suite: str, before: Sequence[str] = ()) -> Materi
         content=content_digest(layout.window(window)),
         picks=picks,
         report=report,
-        diagnoses=tuple(SUITES[suite]),
+        suite=suite,
         counts=counts,
         reference=_reference(),
         past=tuple(past for name in before if (past := _past(name))),
     )
+
+
+def compare(material: Material) -> Material:
+    """Return the material with its diagnoses ranked by likeness, as far as there is a reference to corrupt.
+
+    Takes a fifth of a second, which is why it is not part of loading. Large images are thinned out.
+    """
+    strange = [pick.index for pick in material.picks if not pick.random]
+    height, width = material.images.shape[1:3]
+    if material.reference is None or not strange or min(height, width) < _SMALLEST_SIDE:
+        return material
+    step = -(-max(height, width) // _COMPARED_SIDE)
+    ranked = rank_likeness(
+        material.images[strange, ::step, ::step],
+        np.ascontiguousarray(material.reference.images[:_COMPARED, ::step, ::step]),
+        tuple(SUITES[material.suite]),
+        lambda images, name: corrupt(images, material.suite, name),
+    )
+    return replace(material, likenesses=tuple(ranked))
 
 
 def _read_samples(path: Path) -> list[dict[str, str]]:

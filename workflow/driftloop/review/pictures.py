@@ -13,11 +13,13 @@ from PIL import Image
 RESET = "\x1b[0m"
 _SHADES = np.array(list(" .:-=+*#%@"))
 # The brightness of a colour, after ITU-R BT.601.
-_LUMA = np.array([0.299, 0.587, 0.114])
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _NUMBERS = [str(number) for number in range(256)]
-# The 6 x 6 x 6 colour cube and the 24 greys of a 256-colour terminal.
-_CUBE = np.array([0, 95, 135, 175, 215, 255])
-_GREYS = np.arange(8, 248, 10)
+# Colours 16 to 255 of a 256-colour terminal: a cube of 6 x 6 x 6, and 24 greys.
+_STEPS = [0, 95, 135, 175, 215, 255]
+_CUBE = [(red, green, blue) for red in _STEPS for green in _STEPS for blue in _STEPS]
+_PALETTE = np.array([*_CUBE, *[(grey, grey, grey) for grey in range(8, 248, 10)]], dtype=np.float32)
+_VIVID = 1.6
 
 
 class Depth(Enum):
@@ -117,13 +119,13 @@ def _truecolor_codes(pixels: npt.NDArray[np.uint8]) -> list[list[str]]:
 
 
 def _palette_codes(pixels: npt.NDArray[np.uint8]) -> list[list[str]]:
-    """Nearest of the 256 colours: the better of the cube's and, as most of MNIST is grey, the greys'."""
-    values = pixels.astype(np.int64)
-    cube = np.abs(values[..., None] - _CUBE).argmin(-1)
-    grey = np.abs(values.mean(-1)[..., None] - _GREYS).argmin(-1)
-    cube_error = ((values - _CUBE[cube]) ** 2).sum(-1)
-    grey_error = ((values - _GREYS[grey][..., None]) ** 2).sum(-1)
-    index = np.where(grey_error < cube_error, 232 + grey, 16 + cube @ np.array([36, 6, 1]))
+    """Nearest of the 256 colours, after making them more colourful: the cube has few pale ones."""
+    values = pixels.astype(np.float32)
+    grey = values @ _LUMA[:, None]
+    values = (grey + _VIVID * (values - grey)).clip(0, 255).reshape(-1, 3)
+    # |v - p|² less |v|², which is the same for every p.
+    distance = (_PALETTE**2).sum(1) - 2 * values @ _PALETTE.T
+    index = 16 + distance.argmin(1).reshape(pixels.shape[:2])
     return [[f"5;{_NUMBERS[code]}" for code in row] for row in index.tolist()]
 
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 import numpy as np
+import numpy.typing as npt
 from rich.cells import cell_len
 
+from driftloop.corruptions import find_corruption
 from driftloop.review.answers import find_problem
 from driftloop.review.grid import Layout, describe_label, draw_bar, draw_page, lay_out
 from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Entry
-from driftloop.review.material import Material
+from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
 from driftloop.review.pictures import draw, fit
 from driftloop.review.session import Questions, Stage, State, answer_of, matching_classes
-from driftloop.review.story import tell
+from driftloop.review.story import how_it_fared, tell
 
 SMALLEST = (60, 16)
 """Columns and rows that the screens need."""
@@ -63,11 +65,16 @@ class View:
 
     @property
     def legend(self) -> str:
-        """Digits and classes, where a class is not its own digit."""
+        """Digits and classes, where a class is not its own digit; long names are cut until it fits."""
         classes = self.questions.classes
         if len(classes) > 10 or all(name == str(digit) for digit, name in enumerate(classes)):
             return ""
-        return " ".join(f"{digit} {name} " for digit, name in enumerate(classes))
+        for longest in range(max(map(cell_len, classes)), 2, -1):
+            names = [name if cell_len(name) <= longest else clip(name, longest) for name in classes]
+            text = " " + "  ".join(f"{digit} {name}" for digit, name in enumerate(names))
+            if cell_len(text) <= self.columns:
+                return text
+        return text
 
     @property
     def layout(self) -> Layout:
@@ -108,8 +115,23 @@ def _foot(state: State, view: View) -> list[str]:
 
 
 def _story(state: State, view: View) -> list[str]:  # noqa: ARG001
-    lines = ["", *_paragraphs(tell(view.material, view.entries), view)]
+    lines = ["", *_paragraphs(tell(view.material, view.entries), view), ""]
+    lines += _now_and_known(view, view.rows - 6 - len(lines))
     return [*lines, "", _MARGIN + view.pen(f"Enter: look at the {len(view.material.picks)} samples", "bold")]
+
+
+def _now_and_known(view: View, rows: int) -> list[str]:
+    """The strangest samples, and beside them some that the model knows."""
+    material, half = view.material, (view.columns - 6) // 2
+    indices = [pick.index for pick in material.picks[:12]]
+    if rows < 6 or not indices:
+        return []
+    rows = min(rows, 1 + max(7, -(-material.images.shape[1] // 2)))
+    now = _strip(view, "strangest now", material.images, indices, rows, half)
+    known = [""] * rows
+    if material.reference is not None:
+        known = _strip(view, "what the model knows", material.reference.images, range(12), rows, half)
+    return [f"{_MARGIN}{left}  {right}" for left, right in zip(now, known, strict=True)]
 
 
 def _label(state: State, view: View) -> list[str]:
@@ -122,23 +144,20 @@ def _label(state: State, view: View) -> list[str]:
     if not view.legend:
         return body
     room = view.rows - 4
-    return [*body[:room], *[""] * (room - len(body)), view.pen(clip(" " + view.legend, view.columns), "cyan")]
+    return [*body[:room], *[""] * (room - len(body)), view.pen(clip(view.legend, view.columns), "cyan")]
 
 
 def _closeup(state: State, view: View) -> list[str]:
-    """One sample, large; beside it what is most like it in the reference, and what its class looks like."""
+    """One sample, large; beside it the reference samples most like it, and some of its class."""
     material, pen = view.material, view.pen
     pick = material.picks[state.cursor]
     rows = view.body_rows - 3
     wide = min(2 * rows, view.columns // 2)
     picture = draw(material.images[pick.index], rows, wide, pen.depth)
-    half = rows // 2
-    beside = _strip(view, "most like it in the reference:", pick.nearest, half, view.columns - wide - 2)
-    known = f"what {pick.predicted} looks like there:"
-    beside += _strip(view, known, _typical(view, pick.predicted), rows - half, view.columns - wide - 2)
+    beside = _references(pick, view, rows, view.columns - wide - 2)
     lines = [left + "  " + right for left, right in zip(picture, beside, strict=True)]
     why = "drawn at random" if pick.random else "picked as strange"
-    head = f" {state.cursor + 1}  the model says {pick.predicted}, {pick.confidence:.0%} sure"
+    head = f" #{state.cursor + 1}: the model says {pick.predicted}, {pick.confidence:.0%} sure"
     score = f"drift score {pick.drift_score:.3g} (p = {pick.p_value:.2g})"
     facts = f" {score}; {why}; number {pick.index} of the window"
     text, style = describe_label(state.labels[state.cursor], pick)
@@ -150,52 +169,100 @@ def _closeup(state: State, view: View) -> list[str]:
     ]
 
 
-def _typical(view: View, name: str) -> tuple[int, ...]:
-    """Return places in the reference of samples that really are of a class."""
-    reference = view.material.reference
-    if reference is None or reference.labels is None:
-        return ()
-    found = np.flatnonzero(reference.labels[:5000] == view.material.classes.index(name))
-    return tuple(found[:12].tolist())
+def _references(pick: Pick, view: View, rows: int, columns: int) -> list[str]:
+    """The reference samples most like it, with their true classes, and some of the class it was given."""
+    reference, half = view.material.reference, rows // 2
+    if reference is None:
+        return [""] * rows
+    labels = reference.labels
+    names = [] if labels is None else [reference.classes[labels[place]] for place in pick.nearest]
+    lines = _strip(
+        view, "most like it in the reference", reference.images, pick.nearest, half, columns, names
+    )
+    if labels is None:
+        return lines + [""] * (rows - half)
+    same = np.flatnonzero(labels[:5000] == view.material.classes.index(pick.predicted))[:12].tolist()
+    title = f"what {pick.predicted} looks like there"
+    return lines + _strip(view, title, reference.images, same, rows - half, columns)
 
 
-def _strip(view: View, title: str, places: Sequence[int], rows: int, columns: int) -> list[str]:
-    """A title and as many reference samples side by side as fit, with their true classes under them."""
-    reference, blank = view.material.reference, " " * max(columns, 0)
-    if reference is None or not places or rows < 4:
+def _strip(
+    view: View,
+    title: str,
+    images: npt.NDArray[np.uint8],
+    places: Sequence[int],
+    rows: int,
+    columns: int,
+    names: Sequence[str] = (),
+) -> list[str]:
+    """A title, as many images side by side as fit, and their names under them, in exactly this space."""
+    blank = " " * max(columns, 0)
+    height = rows - 1 - bool(names)
+    if not len(places) or height < 4:
         return [blank] * rows
-    high = min(rows - 2, max(4, -(-reference.images.shape[1] // 2)))
-    wide = min(fit(reference.images.shape[1], reference.images.shape[2], high, columns)[1], columns)
+    # At least three side by side, if three are readable.
+    height = min(height, max(7, (columns // 3 - 1) // 2))
+    wide = min(fit(images.shape[1], images.shape[2], height, columns)[1], columns)
     chosen = list(places)[: max(1, (columns + 1) // (wide + 1))]
-    pictures = [draw(reference.images[place], high, wide, view.pen.depth) for place in chosen]
-    names = [
-        "" if reference.labels is None else reference.classes[reference.labels[place]] for place in chosen
-    ]
     lines = [view.pen(clip(title, columns), "dim")]
-    lines += [" ".join(parts) for parts in zip(*pictures, strict=True)]
-    lines.append(" ".join(clip(name, wide) for name in names))
+    drawn = [draw(images[place], height, wide, view.pen.depth) for place in chosen]
+    lines += [
+        " ".join(parts) + " " * (columns - len(chosen) * (wide + 1) + 1) for parts in zip(*drawn, strict=True)
+    ]
+    if names:
+        lines.append(clip(" ".join(clip(name, wide) for name in names[: len(chosen)]), columns))
     return lines + [blank] * (rows - len(lines))
 
 
 def _diagnose(state: State, view: View) -> list[str]:
+    """The menu of corruptions; beside it the strange samples, and clean ones corrupted the chosen way."""
     names = [name or "I do not know" for name in view.questions.diagnosis_choices]
     head = ["", _MARGIN + view.pen("What happened to these images?", "bold"), ""]
-    return head + _menu(names, state.highlighted, view, view.rows - 3 - len(head))
+    wide = max(map(cell_len, names)) + 10
+    rows, room = view.rows - 3 - len(head), view.columns - wide - 1
+    menu = _menu(names, state.highlighted, view, rows, wide)
+    menu += [" " * wide] * (rows - len(menu))
+    chosen = view.questions.diagnosis_choices[state.highlighted]
+    beside = _comparison(chosen, view, rows, room)
+    return head + [f"{left} {right}" for left, right in zip(menu, beside, strict=True)]
+
+
+def _comparison(diagnosis: str | None, view: View, rows: int, columns: int) -> list[str]:
+    material, half = view.material, rows // 2
+    strange = [pick.index for pick in material.picks if not pick.random]
+    lines = _strip(view, "these images", material.images, strange, half, columns)
+    for item in material.likenesses:
+        if item.name == diagnosis:
+            title = f"usual images with {diagnosis}"
+            lines += _strip(view, title, item.examples, range(len(item.examples)), rows - half, columns)
+    return lines + [""] * (rows - len(lines))
 
 
 def _decide(state: State, view: View) -> list[str]:
-    names = [f"{name:<9}{_MEANINGS[name]}" for name in DECISIONS]
-    head = ["", _MARGIN + view.pen("What should happen now?", "bold"), ""]
-    return head + _menu(names, state.highlighted, view, view.rows - 3 - len(head))
+    """The four decisions, what each means, and how it did before."""
+    lines = ["", _MARGIN + view.pen("What should happen now?", "bold"), ""]
+    for row, name in enumerate(DECISIONS):
+        mark, style = ("→", "bold reverse") if row == state.highlighted else (" ", "bold")
+        lines.append(view.pen(f"{_MARGIN}{mark} {row + 1}  {name:<8}", style))
+        notes = [(_MEANINGS[name], ""), (how_it_fared(view.material, name, state.diagnosis), "cyan")]
+        if name == "filter" and state.diagnosis in view.questions.diagnoses:
+            moved = find_corruption(view.material.suite, state.diagnosis or "").geometric
+            notes.append(
+                (f"{state.diagnosis} moves pixels about: no filter can undo that." if moved else "", "yellow")
+            )
+        for text, style in notes:
+            lines += [f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)]
+        lines.append("")
+    return lines
 
 
-def _menu(names: list[str], highlighted: int, view: View, rows: int) -> list[str]:
+def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: int) -> list[str]:
     """A list with one row highlighted, scrolled so that it shows."""
     first = max(0, min(highlighted - rows // 2, len(names) - rows))
     lines = []
     for row, name in list(enumerate(names))[first : first + rows]:
-        text = clip(f"{_MARGIN}{'→' if row == highlighted else ' '} {row + 1:>2}  {name}", view.columns - 2)
-        lines.append(view.pen(text, "bold reverse" if row == highlighted else ""))
+        mark, style = ("→", "bold reverse") if row == highlighted else (" ", "")
+        lines.append(view.pen(clip(f"{_MARGIN}{mark} {row + 1:>2}  {name}", columns), style))
     return lines
 
 

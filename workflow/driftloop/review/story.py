@@ -67,8 +67,8 @@ def _cost(material: Material) -> list[Line]:
         usual = f"; before the drift {_percent(then[-1])}" if then else ""
         lines.append((f"The model is right about an estimated {_share(accuracy)}{usual}.", ""))
     if report.get("p_value") is not None:
-        sure = f"p = {report['p_value']:.2g}, and the alarm is at {report['alpha']:g}"
-        lines.append((f"Chance alone does this rarely: {sure}.", "dim"))
+        chance = f"p = {report['p_value']:.2g}; the alarm is at {report['alpha']:g}"
+        lines.append((f"By chance alone, usual images come to look like this with {chance}.", "dim"))
     return lines
 
 

@@ -17,7 +17,7 @@ from driftloop.errors import ReviewPendingError
 from driftloop.review.answers import find_problem
 from driftloop.review.draft import Draft, open_draft
 from driftloop.review.ledger import Answer, Entry
-from driftloop.review.material import Material
+from driftloop.review.material import Material, compare
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import detect_depth
 from driftloop.review.screens import View, render
@@ -87,10 +87,14 @@ def ask(
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
-        state = start(questions, reviewer or git_name())
-        with suppress(ValueError, KeyError, TypeError):
-            state = resume(draft.saved, questions) if draft.saved else state
         with Terminal() as terminal:
+            name = reviewer or git_name()
+            view = View(material, entries, questions, terminal.pen, *terminal.size())
+            terminal.show(render(_begin(draft, questions, name), view))
+            # The first screen stands; what the later ones need is prepared while it is read.
+            material = compare(material)
+            questions = questions_of(material, entries)
+            state = _begin(draft, questions, name)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
                 view = View(material, entries, questions, terminal.pen, *terminal.size())
                 state = _turn(state, terminal, draft, view)
@@ -102,6 +106,14 @@ def ask(
         signed = record(answer_of(state, questions), state.reviewer.strip())
         draft.discard()
     return signed
+
+
+def _begin(draft: Draft, questions: Questions, reviewer: str) -> State:
+    """Return the state that the draft kept, or the first one."""
+    with suppress(ValueError, KeyError, TypeError):
+        if draft.saved:
+            return resume(draft.saved, questions)
+    return start(questions, reviewer)
 
 
 def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
