@@ -56,7 +56,7 @@ def test_a_person_labels_decides_and_signs(project: Path) -> None:
     person.see("24/24 labelled")
     person.press("\r")
     person.see("What happened to these images?")
-    person.press("i", "\r")
+    person.press("\r")
     person.see("What should happen now?")
     person.press("f", "\r")
     person.see("In your own words")

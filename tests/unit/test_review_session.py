@@ -168,7 +168,7 @@ def test_signing_needs_a_decision_and_a_name() -> None:
 
 
 def test_not_knowing_is_a_diagnosis_too() -> None:
-    assert play("<tab>I<enter>", questions(8)).diagnosis is None
+    assert play("<tab>u<enter>", questions(8)).diagnosis is None
 
 
 def test_leaving_is_possible_everywhere_and_final() -> None:

@@ -216,7 +216,7 @@ def _strip(
 
 def _diagnose(state: State, view: View) -> list[str]:
     """The menu of corruptions; beside it the strange samples, and clean ones corrupted the chosen way."""
-    names = [name or "I do not know" for name in view.questions.diagnosis_choices]
+    names = [name or "unknown" for name in view.questions.diagnosis_choices]
     head = ["", _MARGIN + view.pen("What happened to these images?", "bold"), ""]
     wide = max(map(cell_len, names)) + 10
     rows, room = view.rows - 3 - len(head), view.columns - wide - 1

@@ -52,7 +52,7 @@ class Questions:
 
     @property
     def diagnosis_choices(self) -> tuple[str | None, ...]:
-        """The diagnoses, and last "I do not know"."""
+        """The diagnoses, and last "unknown"."""
         return (*self.diagnoses, None)
 
 
@@ -359,7 +359,7 @@ def _diagnose(state: State, key: str, questions: Questions) -> State:
     choices = questions.diagnosis_choices
     if key == "enter":
         return _turn(replace(state, diagnosis=choices[state.highlighted]), 1, questions)
-    return _choose(state, key, [name or "I do not know" for name in choices])
+    return _choose(state, key, [name or "unknown" for name in choices])
 
 
 def _decide(state: State, key: str, questions: Questions) -> State:
