@@ -67,6 +67,8 @@ def test_it_stands_alone_and_fits(page, report, width, tmp_path_factory):
     assert [url for url in page.requests if not url.startswith("data:")] == [report.resolve().as_uri()]
     assert page.ask("document.documentElement.scrollWidth") == width
     assert page.ask("[...document.images].filter(image => !image.naturalWidth).length") == 0
+    stretch = "image => image.width * image.naturalHeight / image.height / image.naturalWidth"
+    assert page.ask(f"[...document.images].map({stretch}).every(each => Math.abs(each - 1) < 0.05)")
     assert count(page, "img") > 100
     assert page.complaints == []
 

@@ -177,7 +177,7 @@ def test_charts_do_without_what_is_not_known():
 
 def test_a_confusion_matrix_says_what_it_shows():
     chart = confusion_chart([[8, 2], [0, 10]], ("cat", "dog"), "Before")
-    assert 'aria-label="Before: 90 % right; cat is taken for dog twice"' in chart
+    assert 'aria-label="Before: 90\u00a0% right; cat is taken for dog twice"' in chart
     assert chart.count("<rect") == 3
 
 

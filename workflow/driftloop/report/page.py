@@ -23,6 +23,10 @@ _MOST_CLASSES = 20
 """Classes in the table of a repair: of more, those that gained or lost most."""
 
 
+_FILTERS = ("percent", "figure", "spoken", "person", "times")
+"""Functions of `story` that the template uses."""
+
+
 @dataclass(frozen=True)
 class Chapter:
     """All that the page tells of one window.
@@ -85,9 +89,10 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(story, name) for name in ("percent", "spoken", "person", "times")}
+    environment.filters |= {name: getattr(story, name) for name in _FILTERS}
     eventful = [chapter for chapter in chapters if chapter.eventful]
     room = affordable(chapters[0].material.images.shape[1:], len(eventful))
+    glimpses = min(5, affordable(chapters[0].material.images.shape[1:], len(chapters))[1])
     moments = [_moment(chapter) for chapter in chapters]
     return environment.get_template("page.html.j2").render(
         chapters=chapters,
@@ -98,6 +103,7 @@ def render_page(
             lineages[-1].clean_accuracy,
             [repair.diagnosis for repair in lineages[-1].repairs],
         ),
+        glimpses=[[data_url(image) for image in chapter.strip[0][:glimpses]] for chapter in chapters],
         novelty=charts.novelty_chart(moments),
         accuracy=charts.accuracy_chart(moments),
         views=[_view(chapter, *room) for chapter in eventful],

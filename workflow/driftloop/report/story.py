@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+FIRM = "\u00a0"
+"""A space at which no line breaks."""
 
 
 def headline(rows: Sequence[Row]) -> str:
@@ -42,7 +44,7 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
     )
     text = f"{found}. {who}{saw} asked for {asked}"
     if not row["promoted"]:
-        return f"{text}; nothing that was tried showed a gain worth having, so the model stays."
+        return f"{text}; nothing that was tried passed the gate, so the model stays."
     won = {"filter": "the filter", "retrain": "the retrained model"}[row["promoted"]]
     before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
     return (
@@ -109,7 +111,7 @@ def career(before: float, after: float, repairs: Sequence[str | None]) -> str:
         after: of the model in production.
         repairs: the diagnosis of each promoted repair.
 
-    >>> career(0.9946, 0.9944, ["rotate"])
+    >>> career(0.9946, 0.9944, ["rotate"]).replace(FIRM, " ")
     'The model came into service right on 99.5 % of clean images. One repair later it is right on 99.4 % \
 of them, and handles rotation, too.'
     """
@@ -125,17 +127,28 @@ of them, and handles rotation, too.'
 def percent(fraction: float | None, digits: int = 0) -> str:
     """Return a share in percent, never rounded up to all or down to nothing; nothing for None.
 
-    >>> percent(0.9946), percent(0.9996), percent(1.0), percent(None)
-    ('99 %', '> 99 %', '100 %', '')
+    The space before the sign does not break.
+
+    >>> [percent(each).replace(FIRM, "_") for each in (0.9946, 0.9996, 1.0, None)]
+    ['99_%', '>_99_%', '100_%', '']
+    """
+    return "" if fraction is None else f"{figure(fraction, digits)}{FIRM}%"
+
+
+def figure(fraction: float | None, digits: int = 1) -> str:
+    """Return the number alone that stands before the percent sign.
+
+    >>> figure(0.99996).replace(FIRM, "_"), figure(0.5)
+    ('>_99.9', '50.0')
     """
     if fraction is None:
         return ""
     text = f"{100 * fraction:.{digits}f}"
     if fraction < 1 and float(text) == 100:
-        return f"> {100 - 10**-digits:.{digits}f} %"
+        return f">{FIRM}{100 - 10**-digits:.{digits}f}"
     if fraction > 0 and float(text) == 0:
-        return f"< {10**-digits:.{digits}f} %"
-    return f"{text} %"
+        return f"<{FIRM}{10**-digits:.{digits}f}"
+    return text
 
 
 def _count(number: int, thing: str) -> str:
