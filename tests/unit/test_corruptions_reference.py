@@ -126,24 +126,21 @@ def test_a_classifier_suffers_as_much_within_three_points(
     suite: str, references: dict[str, Reference]
 ) -> None:
     reference = references[suite]
-    accuracies = [accuracy_of_a_classifier(suite, reference.clean, seed) for seed in CLASSIFIERS[suite]]
-    off = {}
+    accuracy = accuracy_of_a_classifier(suite, reference.clean)
+    found = {}
     for name, levels in reference.corrupted.items():
-        theirs = np.mean([accuracy(images) for images in levels.values() for accuracy in accuracies])
-        ours = np.mean(
-            [
-                accuracy(corrupt(reference.clean, suite, name, severity, rng=seed))
-                for severity in levels
-                for seed in (SEEDS if (suite, name) in RANDOM else [0])
-                for accuracy in accuracies
-            ]
-        )
-        if abs(ours - theirs) > 0.03:
-            off[name] = f"{ours:.3f} on ours, {theirs:.3f} on the reference"
-    assert not off
+        seeds = range(4) if (suite, name) in RANDOM else range(1)
+        ours = [
+            accuracy(corrupt(reference.clean, suite, name, severity, rng=seed))
+            for severity in levels
+            for seed in seeds
+        ]
+        found[name] = float(np.mean(ours)), float(np.mean([accuracy(images) for images in levels.values()]))
+    for name, (ours, theirs) in found.items():
+        print(f"{suite} {name}: {ours:.3f} on ours, {theirs:.3f} on the reference")  # noqa: T201 (pytest -s shows the figures)
+    assert {name: pair for name, pair in found.items() if abs(pair[0] - pair[1]) > 0.03} == {}
 
 
-CLASSIFIERS = {"mnist_c": (0, 1), "cifar10_c": (0,)}  # the seeds of those trained
 SOURCES: dict[str, tuple[type[PublishedDataset], int, int]] = {
     "mnist_c": (MNIST, 12_000, 60_000),  # how many images train it, and where the test images begin
     "cifar10_c": (CIFAR10, 15_000, 50_000),
@@ -159,15 +156,15 @@ def fetched(source: type[PublishedDataset]) -> Dataset:
         pytest.skip(f"the images that train the classifier cannot be had: {error}")
 
 
-def accuracy_of_a_classifier(suite: str, clean: np.ndarray, seed: int) -> Accuracy:
+def accuracy_of_a_classifier(suite: str, clean: np.ndarray) -> Accuracy:
     """Train a small network on real images, and return what measures it on corrupted copies of `clean`."""
     from driftloop.models.predict import predict
     from driftloop.models.train import TrainSettings, train_classifier
 
     source, train, first_test = SOURCES[suite]
     dataset = fetched(source)
-    places = {image.tobytes(): i for i, image in enumerate(dataset.images[first_test:], first_test)}
     assert dataset.labels is not None
+    places = {image.tobytes(): i for i, image in enumerate(dataset.images[first_test:], first_test)}
     labels = dataset.labels[[places[image.tobytes()] for image in clean]]
     classifier, _ = train_classifier(
         dataset.images[:train],
@@ -175,11 +172,16 @@ def accuracy_of_a_classifier(suite: str, clean: np.ndarray, seed: int) -> Accura
         network={"_target_": "driftloop.models.networks.ConvNet"},
         classes=dataset.classes,
         settings=TrainSettings(epochs=3 if suite == "mnist_c" else 4, flip=suite == "cifar10_c"),
-        seed=seed,
+        seed=0,
     )
 
     def accuracy(images: np.ndarray) -> float:
-        return float((predict(classifier, images).logits.argmax(axis=1) == labels).mean())
+        # There is one draw of the reference, of few images. Its chance decides less over several views.
+        views = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+        if suite == "cifar10_c":
+            views += [view[:, :, ::-1] for view in views]
+        right = [predict(classifier, view).logits.argmax(axis=1) == labels for view in views]
+        return float(np.mean(right))
 
-    assert accuracy(clean) > (0.97 if suite == "mnist_c" else 0.5)
+    assert accuracy(clean) > (0.97 if suite == "mnist_c" else 0.6)
     return accuracy
