@@ -46,6 +46,11 @@ class Person:
         for key in keys:
             self.program.send(key)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the terminal's window."""
+        self.screen.resize(rows, columns)
+        self.program.setwinsize(rows, columns)
+
     def see(self, text: str, seconds: float = 20) -> str:
         """Wait until the screen shows `text` and has come to rest, and return the whole screen."""
         end = time.monotonic() + seconds

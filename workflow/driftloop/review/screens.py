@@ -295,7 +295,7 @@ def _sign(state: State, view: View) -> list[str]:
         ("", f"{counts[NONE]} none of the classes, {counts[UNSURE]} can't tell"),
         (
             "by class",
-            ", ".join(f"{name} {counts[name]}" for name in material.classes if counts[name]) or "none",
+            ", ".join(f"{name}: {counts[name]}" for name in material.classes if counts[name]) or "none",
         ),
     ]
     lines = ["", _MARGIN + pen("This goes into the ledger:", "bold"), ""]
