@@ -79,7 +79,9 @@ def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
         DataError: the file is missing, cut short, or holds pickled objects.
     """
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        if not isinstance(array, np.ndarray):  # an .npz archive under another name
+            raise ValueError("it is an archive of arrays")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (ValueError, EOFError, OSError) as error:

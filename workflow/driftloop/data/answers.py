@@ -12,7 +12,7 @@ import numpy as np
 from driftloop.data.dataset import load_dataset, save_dataset
 from driftloop.data.window import Answers
 from driftloop.errors import DataError
-from driftloop.files import read_array, read_json, write_array, write_json
+from driftloop.files import digest_array, read_array, read_json, write_array, write_json
 
 _FACTS: dict[str, tuple[type, ...]] = {
     "corruption": (str, type(None)),
@@ -32,7 +32,12 @@ def save_answers(folder: Path, answers: Answers) -> None:
     write_array(folder / "corrupted.npy", answers.corrupted)
     save_dataset(folder / "population", answers.population)
     write_array(folder / "population" / "corrupted.npy", answers.population_corrupted)
-    write_json(folder / "answers.json", {fact: getattr(answers, fact) for fact in _FACTS})
+    digests = {  # so that the manifest changes with whatever it stands for
+        "labels_sha256": digest_array(answers.labels),
+        "corrupted_sha256": digest_array(answers.corrupted),
+        "population_sha256": digest_array(answers.population.images),
+    }
+    write_json(folder / "answers.json", {fact: getattr(answers, fact) for fact in _FACTS} | digests)
 
 
 def load_answers(folder: Path) -> Answers:

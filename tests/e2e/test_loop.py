@@ -1,0 +1,136 @@
+"""The loop on real digits: what reruns, who is waited for, what survives."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support import planned, run, snakemake
+
+pytestmark = pytest.mark.slow
+
+KEYS = [
+    "window", "n", "p_value", "alpha", "drifted", "estimated_accuracy", "decision", "reviewer", "labels_used",
+    "promoted", "incumbent_accuracy", "candidate_accuracy", "true_incumbent_accuracy", "true_candidate_accuracy",
+    "clean_incumbent_accuracy", "clean_candidate_accuracy",
+]  # fmt: skip
+
+
+def summary(project: Path) -> dict[str, dict]:
+    return {row["window"]: row for row in json.loads((project / "results" / "summary.json").read_text())}
+
+
+def configure(project: Path, *changes: str) -> None:
+    """Change parameters in params.yaml, as with an editor."""
+    import yaml
+
+    from driftloop.params.merge import override
+
+    path = project / "params.yaml"
+    path.write_text(yaml.safe_dump(override(yaml.safe_load(path.read_text()), changes), sort_keys=False))
+
+
+def answer(project: Path, window: str, decision: str, diagnosis: str) -> str:
+    """Answer a pending review as a script does, with the true labels of the samples that were asked about."""
+    asked = json.loads(run(project, "driftloop", "review", window, "--json").stdout)
+    truth = np.load(project / "answers" / window / "labels.npy")
+    with (project / "labels.csv").open("w", newline="") as stream:
+        rows = [(sample["index"], int(truth[sample["index"]])) for sample in asked["samples"]]
+        csv.writer(stream).writerows([("index", "label"), *rows])
+    given = ["--decision", decision, "--diagnosis", diagnosis, "--labels", "labels.csv", "--reviewer", "Ada"]
+    result = run(project, "driftloop", "review", window, *given)
+    assert result.returncode == 0, result.stdout
+    return (project / "decisions" / f"{window}.jsonl").read_text()
+
+
+def test_the_summary_has_a_row_for_every_window(digits_run: Path) -> None:
+    rows = summary(digits_run)
+    assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
+    assert all([key for key in row if key in KEYS] == KEYS for row in rows.values())
+    assert not rows["w01"]["drifted"]
+    assert rows["w02"]["drifted"] and rows["w03"]["drifted"]
+    assert rows["w02"]["decision"] == "filter" and rows["w03"]["decision"] == "retrain"
+    assert (digits_run / "results" / "report.html").stat().st_size > 1000
+
+
+def test_a_second_run_does_nothing(digits_run: Path) -> None:
+    assert planned(digits_run) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reruns", "spares"),
+    [
+        ("gate.margin=0.04", {"evaluate_candidates w02", "evaluate_candidates w03"}, {"train_filter w02"}),
+        ("detector.alpha=0.02", {"check_window w01", "check_window w05"}, {"fit_detector", "predict_window w01"}),
+        ("filter.steps=90", {"train_filter w02"}, {"retrain_model w03", "check_window w01", "train_model"}),
+        ("stream.w05.share=0.5", {"make_window w05"}, {"make_window w01", "make_window w04"}),
+        ("review.error_rate=0.1", set(), {"review_window w02"}),
+    ],
+)  # fmt: skip
+def test_a_changed_parameter_reruns_what_reads_it_and_nothing_before(
+    copied: Path, change: str, reruns: set[str], spares: set[str]
+) -> None:
+    configure(copied, change)
+    jobs = set(planned(copied))
+    assert reruns <= jobs
+    assert not spares & jobs
+
+
+def test_a_threshold_moved_and_moved_back_reapplies_the_old_answers_unasked(copied: Path) -> None:
+    before = (copied / "decisions" / "w02.jsonl").read_text()
+    verdict = (copied / "results" / "w02" / "verdict.json").read_bytes()
+    configure(copied, "detector.alpha=0.05", "review.reviewer=human")
+    moved = snakemake(copied, "results/w02/verdict.json")
+    assert moved.returncode != 0  # another report: nobody has answered that one
+    assert "No decision for window w02 yet. Run: driftloop review w02" in moved.stdout
+    configure(copied, "detector.alpha=0.01", "review.reviewer=auto")
+    back = snakemake(copied, "results/w02/verdict.json")
+    assert back.returncode == 0, back.stdout
+    assert (copied / "decisions" / "w02.jsonl").read_text() == before
+    assert (copied / "results" / "w02" / "verdict.json").read_bytes() == verdict
+
+
+def test_decisions_survive_a_forced_rerun_and_a_lost_snakemake_folder(copied: Path) -> None:
+    before = {path.name: path.read_text() for path in (copied / "decisions").glob("*.jsonl")}
+    shutil.rmtree(copied / ".snakemake")
+    forced = snakemake(copied, "--forcerun", "check_window", "review_window")
+    assert forced.returncode == 0, forced.stdout
+    assert {path.name: path.read_text() for path in (copied / "decisions").glob("*.jsonl")} == before
+
+
+def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(
+    reference_only: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    project = reference_only(tmp_path / "project")
+    stopped = snakemake(project)
+    assert stopped.returncode != 0
+    assert "No decision for window w02 yet. Run: driftloop review w02" in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+    assert "driftloop review w02" in run(project, "driftloop", "status").stdout
+
+    first = answer(project, "w02", "filter", "impulse_noise")
+    stopped = snakemake(project)
+    assert "No decision for window w03 yet. Run: driftloop review w03" in stopped.stdout
+    answer(project, "w03", "retrain", "rotate")
+    going_on = snakemake(project)
+    while going_on.returncode != 0:  # the last window may have drifted as well, on so little data
+        assert "No decision for window w05 yet" in going_on.stdout, going_on.stdout
+        answer(project, "w05", "keep", "impulse_noise")
+        going_on = snakemake(project)
+    assert summary(project)["w02"]["reviewer"] == "Ada"
+    assert (project / "decisions" / "w02.jsonl").read_text() == first
+
+
+def test_the_production_model_predicts(digits_run: Path) -> None:
+    result = run(digits_run, "driftloop", "predict", "models/w05", "data/windows/w01/images.npy")
+    lines = [line for line in result.stdout.splitlines() if line.startswith("data/windows/w01")]
+    assert result.returncode == 0, result.stdout
+    assert len(lines) == 60
+    truth = np.load(digits_run / "answers" / "w01" / "labels.npy")
+    assert np.mean([int(line.split(",")[1]) == label for line, label in zip(lines, truth, strict=True)]) > 0.8
