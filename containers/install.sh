@@ -9,8 +9,9 @@ venv=/opt/driftloop
 install() { python3 -m pip --no-cache-dir --disable-pip-version-check --python "$venv/bin/python3" \
   install --quiet --no-index --no-deps --no-compile --root-user-action ignore "$@"; }
 
-# Images are read-only, so nothing is ever compiled or checked later: a start would pay for it each time.
-compile() { "$venv/bin/python3" -m compileall -q --invalidation-mode unchecked-hash "$@"; }
+# Images are read-only, so what is not compiled now is compiled again at each start. Some packages carry
+# files for newer Pythons, which do not compile and are never imported.
+compile() { "$venv/bin/python3" -m compileall -qq -j 0 --invalidation-mode unchecked-hash "$@" || true; }
 
 site() { "$venv/bin/python3" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
@@ -109,13 +110,14 @@ def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
         image.roles(tmp_path)
 
 
-# Docker's SDK leaves the socket of a refused connection to the garbage collector.
+# Docker's SDK leaves the socket of a refused connection to the garbage collector; it is collected here.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_without_docker_the_way_without_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(ImageError, match=r"nowhere/docker.sock .*images build --engine apptainer"):
         docker.connect()
     assert not docker.is_there()
+    gc.collect()
 
 
 def test_without_apptainer_it_is_said_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:

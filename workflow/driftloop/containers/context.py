@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from driftloop.containers.image import lock
+from driftloop.containers.watch import out_of_space
 from driftloop.errors import ImageError
 from driftloop.files import write_json, write_text
 
@@ -61,6 +62,7 @@ def _wheel(what: list[str], folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder), *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command line)
     if done.returncode:
+        out_of_space(done.stderr)
         raise ImageError(
             f"pip could not collect the packages: {' '.join(command)}\n{last_lines(done.stderr)}\n"
             "Images are built from wheels. See pip's settings (`pip config list`) and the free disk space."

@@ -75,12 +75,10 @@ def build(context: Path, facts: dict[str, Any], watch: Watch) -> str:
         forcerm=True,
         decode=True,
     )
-    try:
-        _follow(events, facts["role"], watch)
-    finally:
-        # The build stage of this image and the image that it replaces; they are large, and nobody's any more.
-        client.images.prune({"dangling": True, "label": f"driftloop.role={facts['role']}"})
-        client.close()
+    _follow(events, facts["role"], watch)
+    # The build stage of this image and the image that it replaces; they are large, and nobody's any more.
+    client.images.prune({"dangling": True, "label": f"driftloop.role={facts['role']}"})
+    client.close()
     return tag(facts)
 
 

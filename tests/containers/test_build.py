@@ -1,0 +1,187 @@
+"""Images built by the real engines, and what is said when they cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.containers.engines import apptainer, docker, images  # noqa: F401 (fixtures)
+from tests.support import ROOT, run
+
+from driftloop import __version__
+from driftloop.containers import image
+
+pytestmark = [pytest.mark.containers, pytest.mark.usefixtures("docker", "apptainer")]
+
+NOWHERE = "nowhere.invalid/python:3"
+
+
+def output(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The repository's recipes with one role of one package: builds in seconds."""
+    for name in ("containers", "workflow"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs/small.lock").write_text("click==8.5.1\n")
+    return tmp_path
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> str:
+    """What `images build` says when it fails, as it must; never a traceback."""
+    done = run(folder, "driftloop", "images", "build", *arguments, **environment)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    return " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("role", image.roles(ROOT))
+def test_an_image_runs_its_version_of_driftloop_with_both_engines(images: Path, role: str) -> None:  # noqa: F811
+    told = f"driftloop, version {__version__}"
+    sif = str(images / f"{role}.sif")
+    assert told in output("apptainer", "run", sif, "--version")
+    name = f"driftloop/{role}:{__version__}"
+    assert told in output("docker", "run", "--rm", "--network", "none", name, "--version")
+    assert output("docker", "run", "--rm", "--network", "none", "--entrypoint", "id", name, "-u") == "1000\n"
+
+
+@pytest.mark.parametrize("role", image.roles(ROOT))
+def test_an_image_says_what_it_was_made_from(images: Path, role: str) -> None:  # noqa: F811
+    recorded = json.loads((images / f"{role}.json").read_text())
+    sif = str(images / f"{role}.sif")
+    inside = json.loads(output("apptainer", "exec", sif, "cat", "/opt/driftloop/image.json"))
+    assert inside == {key: recorded[key] for key in inside}
+    labels = json.loads(output("apptainer", "inspect", "--json", "--labels", sif))["data"]["attributes"][
+        "labels"
+    ]
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert labels["org.opencontainers.image.revision"] == recorded["revision"]
+
+
+def test_images_without_torch_stay_small(images: Path) -> None:  # noqa: F811
+    sizes = {role: (images / f"{role}.sif").stat().st_size for role in image.roles(ROOT)}
+    assert all(size < 400e6 for role, size in sizes.items() if not image.uses_torch(ROOT, role)), sizes
+
+
+def test_the_host_s_python_packages_do_not_reach_the_inside(images: Path, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "click.py").write_text("raise SystemExit('the host was here')\n")
+    done = run(
+        tmp_path, "apptainer", "run", str(images / "review.sif"), "--version", PYTHONPATH=str(tmp_path)
+    )
+    assert "driftloop, version" in done.stdout
+
+
+def test_what_is_up_to_date_is_not_built_again(images: Path) -> None:  # noqa: F811
+    before = {path: path.stat().st_mtime_ns for path in images.glob("*.sif")}
+    done = run(ROOT, "driftloop", "images", "build")
+    assert done.stdout.count("is up to date") == len(before) == len(image.roles(ROOT))
+    assert {path: path.stat().st_mtime_ns for path in images.glob("*.sif")} == before
+    assert run(ROOT, "driftloop", "images", "list", COLUMNS="200").stdout.count("up to date") == len(before)
+
+
+def test_apptainer_alone_builds_the_same_image(small: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "base.tar"
+    base = os.environ.get("DRIFTLOOP_BASE_IMAGE", image.DEFAULT_BASE)
+    output("docker", "save", base, "-o", str(archive))
+    # No docker on the PATH, none answering: the engine is chosen by itself.
+    done = run(
+        small, "driftloop", "images", "build", "--base-image", f"docker-archive:{archive}",
+        DOCKER_HOST="unix:///nowhere.sock",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "small built with apptainer" in done.stdout
+    sif = str(small / "images/small.sif")
+    assert output(
+        "apptainer", "exec", sif, "python3", "-c", "import click, driftloop; print(driftloop.__name__)"
+    )
+    assert json.loads(output("apptainer", "exec", sif, "cat", "/opt/driftloop/image.json"))["role"] == "small"
+    assert not list((small / "build").iterdir()), "the build left something behind"
+
+
+def test_a_failing_step_is_named_with_its_last_lines(small: Path) -> None:
+    script = small / "containers/install.sh"
+    script.write_text(
+        script.read_text().replace("packages)\n", "packages)\n  echo the glue ran out; exit 3\n")
+    )
+    said = refused(small, "--engine", "docker")
+    assert "The image 'small' failed to build at step 7 of" in said
+    assert "RUN sh /build/install.sh packages" in said
+    assert "the glue ran out" in said
+
+
+def test_a_package_that_cannot_be_had_is_named(small: Path) -> None:
+    (small / "envs/small.lock").write_text("click==0.0.0.1\n")
+    assert "click==0.0.0.1" in refused(small)
+
+
+@pytest.mark.parametrize("engine", ["docker", "apptainer"])
+def test_a_base_image_that_cannot_be_had_is_named_with_what_to_do(small: Path, engine: str) -> None:
+    said = refused(small, "--engine", engine, "--base-image", NOWHERE)
+    assert f"The base image {NOWHERE} cannot be" in said
+    assert "no such host" in said or "lookup" in said
+    assert "--base-image NAME:TAG" in said
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[str]:
+    """A base image for a machine of another kind, made by hand of one empty layer."""
+    name, layer = "driftloop-test-foreign:1", bytes(1024)  # 1024 zeros are an empty tar archive
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
+    files = {
+        "layer.tar": layer,
+        "config.json": json.dumps({"architecture": "s390x", "os": "linux", "rootfs": rootfs}).encode(),
+        "manifest.json": json.dumps(
+            [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+        ).encode(),
+    }
+    with tarfile.open(tmp_path / "foreign.tar", "w") as archive:
+        for file, content in files.items():
+            entry = tarfile.TarInfo(file)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    output("docker", "load", "-i", str(tmp_path / "foreign.tar"))
+    yield name
+    output("docker", "rmi", name)
+
+
+def test_a_base_image_for_another_architecture_is_refused(small: Path, foreign: str) -> None:
+    said = refused(small, "--engine", "docker", "--base-image", foreign)
+    assert f"The base image {foreign} is for s390x, this machine is" in said
+    assert "docker pull --platform linux/" in said
+
+
+@pytest.fixture
+def full_disk(small: Path) -> Iterator[Path]:
+    """The small project's build folder on a real disk of two megabytes."""
+    folder = small / "build"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    output("umount", str(folder))
+
+
+def test_a_full_disk_is_called_one(small: Path, full_disk: Path) -> None:
+    shutil.copy(ROOT / "pyproject.toml", full_disk)
+    (full_disk / "ballast").write_bytes(bytes(1_900_000))
+    assert "The disk is full" in refused(small, "--engine", "docker")
+
+
+def test_a_role_that_is_not_there_lists_those_that_are(small: Path) -> None:
+    assert "There is no image 'large'. There are: small." in refused(small, "large")
