@@ -55,6 +55,11 @@ class Chapter:
         return bool(self.row["drifted"] or self.row["known_as"])
 
     @property
+    def wordy(self) -> bool:
+        """Whether the names of the classes need more room than a digit."""
+        return max(map(len, self.material.classes)) > 3
+
+    @property
     def sentence(self) -> str:
         """What happened."""
         entry = self.entry
