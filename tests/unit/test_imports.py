@@ -1,0 +1,97 @@
+"""Pure cores, thin edges: which module may import what, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import driftloop
+
+PACKAGE = Path(driftloop.__file__).parent
+MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+CORES = ("checker/", "corruptions/", "improver/", "models/", "data/split.py", "data/window.py", "data/twins.py")
+# Within those folders, what opens files says so by its name.
+EDGES = ("checker/store.py", "models/store.py", "corruptions/archives.py")
+
+
+def imports(module: str, *, at_top: bool) -> Iterator[str]:
+    """The full names that a module imports: when it is loaded, or anywhere."""
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    for node in _loaded(tree) if at_top else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _loaded(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is loaded: not in functions, not for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _loaded(node)
+
+
+def offenders(modules: list[str], *forbidden: str, at_top: bool = False) -> list[tuple[str, str]]:
+    return [
+        (module, name)
+        for module in modules
+        for name in imports(module, at_top=at_top)
+        if any(name == root or name.startswith(f"{root}.") for root in forbidden)
+    ]
+
+
+def test_cores_open_no_files_and_know_no_command_line() -> None:
+    cores = [module for module in MODULES if module.startswith(CORES) and module not in EDGES]
+    assert len(cores) > 30
+    assert (
+        offenders(
+            cores,
+            "click",
+            "rich",
+            "driftloop.commands",
+            "driftloop.cli",
+            "driftloop.layout",
+            "driftloop.files.read_json",
+            "driftloop.files.write_json",
+            "driftloop.files.read_array",
+            "driftloop.files.write_array",
+        )
+        == []
+    )
+
+
+def test_rich_is_loaded_only_where_people_read() -> None:
+    allowed = ("review/", "report/", "commands/", "containers/", "cli.py")
+    assert offenders([m for m in MODULES if not m.startswith(allowed)], "rich") == []
+
+
+def test_click_is_known_to_the_command_line_alone() -> None:
+    assert offenders([m for m in MODULES if not m.startswith(("commands/", "cli.py"))], "click") == []
+
+
+def test_only_the_simulated_reviewer_and_the_scoring_see_the_answers() -> None:
+    found = {module for module, _ in offenders(MODULES, "driftloop.data.answers")}
+    assert found == {"commands/check.py", "commands/review.py", "commands/report.py"}  # the first one writes them
+
+
+def test_torchvision_is_never_loaded_with_a_module() -> None:
+    assert offenders(MODULES, "torchvision", at_top=True) == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["driftloop.commands.review", "driftloop.review.terminal", "driftloop.checker.check", "driftloop.report.page",
+     "driftloop.commands.improve", "driftloop.commands.reference", "driftloop.corruptions", "driftloop.data.sources"],
+)  # fmt: skip
+def test_no_torch_where_no_tensors_are(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
