@@ -24,6 +24,7 @@ from driftloop.params.instantiate import instantiate
 
 CLEAN = "clean"
 DEFAULT_DETECTOR: Mapping[str, Any] = {"_target_": "driftloop.checker.combined.Combined"}
+_NEIGHBOURS = NearestNeighbours(k=10)
 LEAST_SAMPLES = 20
 """A kind needs as many for its reference, and as many for its calibration."""
 
@@ -180,7 +181,7 @@ def fit_detector(
     _check_size(calibration, "the calibration")
     rng = np.random.default_rng(seed)
     kind = _fit_kind(CLEAN, make_detector(spec), reference, calibration, rng)
-    neighbours = NearestNeighbours().fit(reference, rng)
+    neighbours = _NEIGHBOURS.fit(reference, rng)
     known = reference.logits.argmax(axis=1) if classes is None else classes
     fitted = FittedDetector(dict(spec), (kind,), neighbours, known.astype(np.int64))
     if exposure is None:
@@ -278,7 +279,7 @@ def accuracy_signals(fitted: FittedDetector, features: Features) -> npt.NDArray[
     """Return what correctness is judged from, float64 (N, 4): confidence, agreement, two distances."""
     logs = log_softmax(features.logits.astype(np.float64), axis=1)
     predicted = logs.argmax(axis=1)
-    distances, nearest = NearestNeighbours().nearest(fitted.neighbours, features)
+    distances, nearest = _NEIGHBOURS.nearest(fitted.neighbours, features)
     agreement = (fitted.classes[nearest] == predicted[:, None]).mean(axis=1)
     kind = fitted.kinds[0]
     score = fitted.detector.score(kind.state, features)
@@ -379,7 +380,7 @@ def _pick(
         seed=seed,
     )
     index = np.array([pick.index for pick in chosen], dtype=np.int64)
-    _, nearest = NearestNeighbours().nearest(fitted.neighbours, rows(window, index))
+    _, nearest = _NEIGHBOURS.nearest(fitted.neighbours, rows(window, index))
     return tuple(
         replace(pick, nearest=tuple(map(int, near))) for pick, near in zip(chosen, nearest, strict=True)
     )

@@ -14,8 +14,8 @@ from driftloop.checker.features import Features
 Arrays = Mapping[str, npt.NDArray[Any]]
 """What a detector has learnt: named arrays, ready for a safetensors file."""
 
-BLOCK = 512
-"""Rows scored at a time: memory does not grow with the window."""
+BLOCK = 256
+"""Rows that are scored at a time: memory does not grow with the window."""
 
 
 class Detector(ABC):
@@ -54,14 +54,17 @@ def settle(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(scores).astype(np.float32).astype(np.float64)
 
 
-def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
-    """Yield slices that cover `count` rows, `size` at a time.
+def blocks(features: Features) -> Iterator[tuple[slice, Features]]:
+    """Yield slices of the rows, and those rows filled up to `BLOCK` by repeating them.
 
-    >>> list(blocks(5, 2))
-    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    Matrix products and transforms choose their path by the shape of what they get: with one shape only,
+    a row's result does not depend on the rows beside it.
     """
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
+    for start in range(0, len(features), BLOCK):
+        block = slice(start, min(start + BLOCK, len(features)))
+        part = rows(features, block)
+        size = len(part)
+        yield block, part if size == BLOCK else rows(part, np.resize(np.arange(size), BLOCK))
 
 
 def rows(features: Features, index: slice | npt.NDArray[np.integer[Any]]) -> Features:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.checker.detector import Arrays, Detector, blocks, rows, settle
+from driftloop.checker.detector import Arrays, Detector, blocks, settle
 from driftloop.checker.features import Features
-from driftloop.checker.spaces import view
+from driftloop.checker.spaces import view, view_all, whitening
 
 
 @dataclass(frozen=True)
@@ -34,50 +34,32 @@ class Mahalanobis(Detector):
             raise ValueError(f"ridge is {self.ridge}; it lies above 0")
 
     def fit(self, reference: Features, rng: np.random.Generator) -> Arrays:  # noqa: ARG002
-        """Estimate means and whitening matrices from all of the reference, a block at a time."""
-        predicted = reference.logits.argmax(axis=1)
-        groups = predicted if self.classes else np.zeros_like(predicted)
-        names, groups = np.unique(groups, return_inverse=True)
-        within, means = _whitening(reference, self.space, groups, len(names), self.ridge)
+        """Estimate the means, and what makes the rest white."""
+        vectors = view_all(reference, self.space)
+        together = np.zeros(len(reference), dtype=np.intp)
+        groups = together
+        if self.classes:
+            _, groups = np.unique(reference.logits.argmax(axis=1), return_inverse=True)
+        within, means = whitening(vectors, groups, self.ridge)
         state = {"whitening": within, "means": means @ within}
         if self.relative:
-            everything, mean = _whitening(reference, self.space, np.zeros_like(groups), 1, self.ridge)
-            state |= {"overall_whitening": everything, "overall_mean": mean @ everything}
+            overall, mean = whitening(vectors, together, self.ridge)
+            state |= {"overall_whitening": overall, "overall_mean": mean @ overall}
         return state
 
     def score(self, state: Arrays, features: Features) -> npt.NDArray[np.float64]:
         """Return the distance to the nearest mean (its square less the overall one's where relative)."""
         scores = np.empty(len(features))
-        for block in blocks(len(features)):
-            vectors = view(rows(features, block), self.space)
+        for block, part in blocks(features):
+            vectors = view(part, self.space)
             squares = _squares(vectors @ state["whitening"], state["means"])
             if self.relative:
-                overall = _squares(vectors @ state["overall_whitening"], state["overall_mean"])
-                scores[block] = squares - overall
-            else:
-                scores[block] = np.sqrt(squares)
-        return settle(scores)
+                squares = squares - _squares(vectors @ state["overall_whitening"], state["overall_mean"])
+            scores[block] = squares[: block.stop - block.start]
+        return settle(scores if self.relative else np.sqrt(scores))
 
 
 def _squares(whitened: npt.NDArray[np.float64], means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(
         np.min([np.einsum("ij,ij->i", whitened - mean, whitened - mean) for mean in means], axis=0)
     )
-
-
-def _whitening(
-    reference: Features, space: str, groups: npt.NDArray[np.intp], count: int, ridge: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return W (D, D), with x @ W white within groups, and the groups' means (count, D)."""
-    sums, second = np.zeros((count, 1)), np.zeros((1, 1))
-    for block in blocks(len(reference)):
-        vectors = view(rows(reference, block), space)
-        member = np.eye(count)[groups[block]]
-        sums = sums + member.T @ vectors
-        second = second + vectors.T @ vectors
-    sizes = np.bincount(groups, minlength=count)[:, None]
-    means = sums / sizes
-    covariance = (second - means.T @ (sizes * means)) / len(reference)
-    variances, axes = np.linalg.eigh(covariance)
-    floor = max(ridge * float(np.mean(np.maximum(variances, 0))), 1e-12)
-    return axes / np.sqrt(np.maximum(variances, 0) + floor), means
