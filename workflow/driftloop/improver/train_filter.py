@@ -155,7 +155,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     device = pairs.clean.device
-    repair.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    repair.train()
     optimizer = torch.optim.AdamW(repair.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps
