@@ -84,9 +84,10 @@ def chapter(
     )
 
 
-def page(*chapters: Chapter) -> str:
-    lineages = [Lineage("reference", "0" * 64, 0.99), Lineage(chapters[-1].row["window"], "0" * 64, 0.99)]
-    return render_page(chapters, lineages, [{"loss": 0.1, "accuracy": 0.99}], HOSTILE)
+def page(*chapters: Chapter, ends: tuple[str, ...] = ()) -> str:
+    names = ("reference", *(chapter.row["window"] for chapter in chapters))
+    lineages = {name: Lineage(name, "0" * 64, 0.99) for name in names}
+    return render_page(chapters, lineages, ends or names[-1:], [{"loss": 0.1, "accuracy": 0.99}], HOSTILE)
 
 
 def test_every_window_is_told_in_a_sentence(html):
@@ -143,6 +144,13 @@ def test_large_images_and_long_streams_stay_under_five_megabytes():
         noisy, material=replace(noisy.material, images=images), strip=images[None, :10].repeat(2, 0)
     )
     assert len(page(*[noisy] * 40)) < 5_000_000
+
+
+def test_windows_that_do_not_follow_one_another_each_show_their_model():
+    html = page(chapter("w01"), chapter("w02"), ends=("w01", "w02"))
+    assert "they left two models" in html
+    assert html.count('<ol class="line">') == 2
+    assert "models/w01" in html
 
 
 def test_a_window_where_nothing_happened_has_a_sentence_and_no_chapter():

@@ -95,13 +95,14 @@ def render_report(params: dict[str, Any]) -> None:
     from driftloop.report.page import render_page
     from driftloop.tracker.lineage import load_lineage
 
-    stream = list(params["stream"])
-    chapters = [_chapter(row, params) for row in read_json(layout.SUMMARY)]
+    stream = params["stream"]
+    first, parents = next(iter(stream)), {facts["parent"] for facts in stream.values()}
     page = render_page(
-        chapters,
-        [load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *stream)],
+        [_chapter(row, params) for row in read_json(layout.SUMMARY)],
+        {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *stream)},
+        [window for window in stream if window not in parents],
         read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
-        read_json(layout.window(stream[0]) / "meta.json")["name"].removesuffix(f"-{stream[0]}"),
+        read_json(layout.window(first) / "meta.json")["name"].removesuffix(f"-{first}"),
     )
     write_text(layout.REPORT, page)
     say(f"Report: {layout.REPORT}")

@@ -42,28 +42,28 @@ _TOP, _BOTTOM, _HEIGHT = 18, 150, 176
 _LEFT, _WIDTH = 13.0, 86.0
 _LETTERS = 44
 """So many letters of window names fit side by side under a chart on a phone."""
+_NAMED = 20
+"""Up to so many classes have their names beside a confusion matrix."""
 
 
 def novelty_chart(moments: Sequence[Moment]) -> Markup:
     """Draw the share of novel samples in each window."""
     y = _scale(0.0)
     marks = []
-    for x, moment in zip(_places(len(moments)), moments, strict=True):
-        if moment.novel is None:
-            continue
-        estimate, low, high = moment.novel
+    seen = [
+        (x, each, each.novel) for x, each in zip(_places(len(moments)), moments, strict=True) if each.novel
+    ]
+    for x, moment, (share, low, high) in seen:
         kind = "drift" if moment.drifted else "calm"
         marks += [
-            Markup('<line class="stem {}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                kind, x, x, y(0.0), y(estimate)
-            ),
-            _whisker(x, y(low), y(high)),
-            _dot(x, y(estimate), kind, f"{moment.window}: {percent(estimate)} novel"),
+            _line(x, y(0.0), y(share), f"stem {kind}"),
+            _line(x, y(low), y(high), "whisker"),
+            _dot(x, y(share), kind, f"{moment.window}: {percent(share)} novel"),
         ]
-    most = max((moment for moment in moments if moment.novel), key=lambda each: each.novel, default=None)  # type: ignore[arg-type, return-value]
     label = "Share of samples unlike everything known, over the stream."
-    if most and most.novel:
-        label += f" It is largest in {most.window}, with {percent(most.novel[0])}."
+    if seen:
+        _, most, (share, *_) = max(seen, key=lambda each: each[2])
+        label += f" It is largest in {most.window}, with {percent(share)}."
     return _frame(label, moments, y, (0.0, 0.5, 1.0), marks)
 
 
@@ -71,34 +71,24 @@ def accuracy_chart(moments: Sequence[Moment]) -> Markup:
     """Draw estimated and true accuracy of each window, before and after its repair."""
     known = [value for each in moments for value in (each.incumbent, each.candidate) if value is not None]
     known += [each.estimated[1] for each in moments if each.estimated]
-    floor = int(min(known, default=0.0) * 10) / 10
-    y = _scale(min(floor, 0.9))
+    floor = min(int(min(known, default=0.0) * 10) / 10, 0.9)
+    y, n = _scale(floor), len(moments)
+    aside = min(1.8, 12 / max(1, n))  # so that estimate and truth do not hide one another
     marks = []
-    beside = min(1.8, 12 / max(1, len(moments)))  # so that estimate and truth do not hide one another
-    places = zip(_places(len(moments), -beside), _places(len(moments), beside), moments, strict=True)
-    for left, x, moment in places:
+    for left, x, moment in zip(_places(n, -aside), _places(n, aside), moments, strict=True):
+        window, before, after = moment.window, moment.incumbent, moment.candidate
         if moment.estimated:
             estimate, low, high = moment.estimated
-            marks += [
-                _whisker(left, y(low), y(high)),
-                _dot(left, y(estimate), "guess", f"{moment.window}: estimated {percent(estimate)}"),
-            ]
-        if moment.incumbent is not None and moment.candidate is not None:
-            marks.append(
-                Markup('<line class="lift" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                    x, x, y(moment.incumbent), y(moment.candidate)
-                )
-            )
-        for value, kind, said in (
-            (moment.incumbent, "before", "before"),
-            (moment.candidate, "after", "after"),
-        ):
-            if value is not None:
-                marks.append(_dot(x, y(value), kind, f"{moment.window}: {percent(value)} {said} the repair"))
-    ticks = (1.0, (1.0 + min(floor, 0.9)) / 2, min(floor, 0.9))
-    return _frame(
-        "Accuracy over the stream; the table of all figures has its numbers.", moments, y, ticks, marks
-    )
+            marks.append(_line(left, y(low), y(high), "whisker"))
+            marks.append(_dot(left, y(estimate), "guess", f"{window}: {percent(estimate)} estimated"))
+        if before is not None and after is not None:
+            marks.append(_line(x, y(before), y(after), "lift"))
+        if before is not None:
+            marks.append(_dot(x, y(before), "before", f"{window}: {percent(before)}"))
+        if after is not None:
+            marks.append(_dot(x, y(after), "after", f"{window}: {percent(after)} after the repair"))
+    label = "Accuracy over the stream; the table of all figures has its numbers."
+    return _frame(label, moments, y, (1.0, (1.0 + floor) / 2, floor), marks)
 
 
 def confusion_chart(counts: Sequence[Sequence[int]], classes: Sequence[str], what: str) -> Markup:
@@ -109,52 +99,42 @@ def confusion_chart(counts: Sequence[Sequence[int]], classes: Sequence[str], wha
         classes: the K names.
         what: whose matrix it is, for the text that stands for it.
     """
-    size = len(classes)
-    margin, side = (22, 240 / size) if size <= 20 else (4, 240 / size)
-    cells = []
+    side, margin = 240 / len(classes), 22
+    parts = []
     for row, across in enumerate(counts):
         for column, count in enumerate(across):
             if count:
-                share = count / sum(across)
-                cells.append(
-                    Markup(
-                        '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
-                        'fill-opacity="{:.2f}"><title>{} taken for {}: {}</title></rect>'
-                    ).format(
+                parts.append(
+                    _draw(
+                        "rect",
                         "hit" if row == column else "miss",
-                        margin + column * side,
-                        margin + row * side,
-                        side - 1,
-                        side - 1,
-                        0.06 + 0.94 * share,
-                        classes[row],
-                        classes[column],
-                        count,
+                        f"{classes[row]} taken for {classes[column]}: {count}",
+                        x=round(margin + column * side, 1),
+                        y=round(margin + row * side, 1),
+                        width=round(side - 1, 1),
+                        height=round(side - 1, 1),
+                        fill_opacity=round(0.06 + 0.94 * count / sum(across), 2),
                     )
                 )
-    names = []
-    for place, name in enumerate(classes if size <= 20 else ()):
-        middle, short = margin + (place + 0.5) * side, name[:2]
-        names.append(Markup('<text x="{:.1f}" y="14" text-anchor="middle">{}</text>').format(middle, short))
-        names.append(Markup('<text x="14" y="{:.1f}" text-anchor="end">{}</text>').format(middle + 4, short))
-    edge = margin + 240
-    head = Markup('<svg class="confusion" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        edge, edge, f"{what}: {_confusions(counts, classes)}"
-    )
-    return head + Markup("").join([*cells, *names]) + Markup("</svg>")
+    for place, name in enumerate(classes if len(classes) <= _NAMED else ()):
+        middle = round(margin + (place + 0.5) * side, 1)
+        parts += [_text(name[:2], middle, 14, "middle"), _text(name[:2], 14, middle + 4, "end")]
+    head = Markup('<svg class="confusion" viewBox="0 0 262 262" role="img" aria-label="{}: {}">')
+    return head.format(what, _confusions(counts, classes)) + Markup("").join(parts) + Markup("</svg>")
 
 
-def dumbbell(before: float | None, after: float | None) -> Markup:
+def dumbbell(before: float, after: float) -> Markup:
     """Draw how far one accuracy in [0, 1] moved."""
-    if before is None or after is None:
-        return Markup("")
-    left, right = f"{2 + 96 * before:.1f}%", f"{2 + 96 * after:.1f}%"
-    return Markup(
-        '<svg class="dumbbell" height="14" width="100%" aria-hidden="true">'
-        '<line class="track" x1="2%" x2="98%" y1="7" y2="7"/>'
-        '<line class="{}" x1="{}" x2="{}" y1="7" y2="7"/>'
-        '<circle class="before" cx="{}" cy="7" r="4"/><circle class="after" cx="{}" cy="7" r="4"/></svg>'
-    ).format("lift" if after >= before else "loss", left, right, left, right)
+    left, right = (f"{2 + 96 * value:.1f}%" for value in (before, after))
+    moved = "lift" if after >= before else "loss"
+    parts = [
+        _draw("line", "track", x1="2%", x2="98%", y1=7, y2=7),
+        _draw("line", moved, x1=left, x2=right, y1=7, y2=7),
+        _draw("circle", "before", cx=left, cy=7, r=4),
+        _draw("circle", "after", cx=right, cy=7, r=4),
+    ]
+    head = Markup('<svg class="dumbbell" height="14" width="100%" aria-hidden="true">')
+    return head + Markup("").join(parts) + Markup("</svg>")
 
 
 def most_confused(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> tuple[str, str, int] | None:
@@ -188,14 +168,23 @@ def _scale(floor: float) -> Callable[[float], float]:
     return y
 
 
-def _dot(x: str, y: float, kind: str, title: str) -> Markup:
-    return Markup('<circle class="{}" cx="{}" cy="{}" r="5"><title>{}</title></circle>').format(
-        kind, x, y, title
-    )
+def _draw(tag: str, kind: str, said: str = "", **where: str | float) -> Markup:
+    """Return one element, its class, its text or the title that shows when one points at it."""
+    attributes = [Markup('{}="{}"').format(name.replace("_", "-"), value) for name, value in where.items()]
+    title = Markup("<title>{}</title>").format(said) if said else ""
+    return Markup('<{} class="{}" {}>{}</{}>').format(tag, kind, Markup(" ").join(attributes), title, tag)
 
 
-def _whisker(x: str, low: float, high: float) -> Markup:
-    return Markup('<line class="whisker" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x, x, low, high)
+def _dot(x: str, y: float, kind: str, said: str) -> Markup:
+    return _draw("circle", kind, said, cx=x, cy=y, r=5)
+
+
+def _line(x: str, y1: float, y2: float, kind: str) -> Markup:
+    return _draw("line", kind, x1=x, x2=x, y1=y1, y2=y2)
+
+
+def _text(text: str, x: str | float, y: float, anchor: str) -> Markup:
+    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(x, y, anchor, text)
 
 
 def _frame(
@@ -205,20 +194,16 @@ def _frame(
     ticks: Sequence[float],
     marks: Sequence[Markup],
 ) -> Markup:
-    grid = [
-        Markup(
-            '<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/><text x="0" y="{1}">{2}</text>'
-        ).format(y(tick), y(tick) - 4, percent(tick))
-        for tick in ticks
-    ]
+    """Put marks on a grid, with as many names of windows under them as fit."""
+    grid = []
+    for tick in ticks:
+        grid.append(_draw("line", "grid", x1=0, x2="100%", y1=y(tick), y2=y(tick)))
+        grid.append(_text(percent(tick), 0, y(tick) - 4, "start"))
     longest = max((len(moment.window) for moment in moments), default=1)
-    every = -(-len(moments) * (longest + 1) // _LETTERS) or 1
+    every = max(1, -(-len(moments) * (longest + 1) // _LETTERS))
     names = [
-        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(x, _HEIGHT - 6, moment.window)
-        for place, (x, moment) in enumerate(zip(_places(len(moments)), moments, strict=True))
-        if place % every == 0
+        _text(moment.window, x, _HEIGHT - 6, "middle")
+        for x, moment in list(zip(_places(len(moments)), moments, strict=True))[::every]
     ]
-    head = Markup('<svg class="chart" height="{}" width="100%" role="img" aria-label="{}">').format(
-        _HEIGHT, label
-    )
-    return head + Markup("").join([*grid, *marks, *names]) + Markup("</svg>")
+    head = Markup('<svg class="chart" height="{}" width="100%" role="img" aria-label="{}">')
+    return head.format(_HEIGHT, label) + Markup("").join([*grid, *marks, *names]) + Markup("</svg>")

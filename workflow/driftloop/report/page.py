@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
@@ -76,48 +77,59 @@ class Chapter:
 
 
 def render_page(
-    chapters: Sequence[Chapter], lineages: Sequence[Lineage], epochs: Sequence[Facts], dataset: str
+    chapters: Sequence[Chapter],
+    lineages: Mapping[str, Lineage],
+    ends: Sequence[str],
+    epochs: Sequence[Facts],
+    dataset: str,
 ) -> str:
     """Return the page as HTML.
 
     Args:
         chapters: one for each window, in the order of the stream.
-        lineages: the reference's, and then each window's.
+        lineages: of the `reference` and of each window.
+        ends: the windows whose model no other window started from; one, unless the stream branches.
         epochs: the reference model's training, as `training.json` has it.
         dataset: what the images are called.
     """
-    folder = Path(__file__).parent
+    reference, produced = lineages[REFERENCE], [lineages[end] for end in ends]
+    shape, rows = chapters[0].material.images.shape[1:], [chapter.row for chapter in chapters]
+    eventful = [chapter for chapter in chapters if chapter.eventful]
+    room = affordable(shape, len(eventful))
+    glimpses = min(5, affordable(shape, len(chapters))[1])
+    moments = [_moment(chapter) for chapter in chapters]
+    return _template().render(
+        chapters=chapters,
+        rows=rows,
+        headline=story.headline(rows),
+        career=story.career(
+            reference.clean_accuracy,
+            produced[-1].clean_accuracy,
+            [repair.diagnosis for repair in produced[-1].repairs],
+            models=len(produced),
+        ),
+        glimpses=[[data_url(image) for image in chapter.strip[0][:glimpses]] for chapter in chapters],
+        novelty=charts.novelty_chart(moments),
+        accuracy=charts.accuracy_chart(moments),
+        views=[_view(chapter, *room) for chapter in eventful],
+        reference=reference,
+        produced=produced,
+        clean={owner: lineage.clean_accuracy for owner, lineage in lineages.items()},
+        epochs=epochs,
+        dataset=dataset,
+    )
+
+
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(story, name) for name in _FILTERS}
-    eventful = [chapter for chapter in chapters if chapter.eventful]
-    room = affordable(chapters[0].material.images.shape[1:], len(eventful))
-    glimpses = min(5, affordable(chapters[0].material.images.shape[1:], len(chapters))[1])
-    moments = [_moment(chapter) for chapter in chapters]
-    return environment.get_template("page.html.j2").render(
-        chapters=chapters,
-        rows=[chapter.row for chapter in chapters],
-        headline=story.headline([chapter.row for chapter in chapters]),
-        career=story.career(
-            lineages[0].clean_accuracy,
-            lineages[-1].clean_accuracy,
-            [repair.diagnosis for repair in lineages[-1].repairs],
-        ),
-        glimpses=[[data_url(image) for image in chapter.strip[0][:glimpses]] for chapter in chapters],
-        novelty=charts.novelty_chart(moments),
-        accuracy=charts.accuracy_chart(moments),
-        views=[_view(chapter, *room) for chapter in eventful],
-        reference=lineages[0],
-        production=lineages[-1],
-        clean={lineage.owner: lineage.clean_accuracy for lineage in lineages},
-        epochs=epochs,
-        dataset=dataset,
-    )
+    return environment.get_template("page.html.j2")
 
 
 def _moment(chapter: Chapter) -> charts.Moment:

@@ -103,19 +103,22 @@ def times(number: int) -> str:
     return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
-def career(before: float, after: float, repairs: Sequence[str | None]) -> str:
+def career(before: float, after: float, repairs: Sequence[str | None], models: int = 1) -> str:
     """Return how the model has fared on clean data, in a sentence or two.
 
     Args:
         before: accuracy of the reference model.
         after: of the model in production.
         repairs: the diagnosis of each promoted repair.
+        models: how many models the stream left in production; with several, each has its own story.
 
     >>> career(0.9946, 0.9944, ["rotate"]).replace(FIRM, " ")
     'The model came into service right on 99.5 % of clean images. One repair later it is right on 99.4 % \
 of them, and handles rotation, too.'
     """
     start = f"The model came into service right on {percent(before, 1)} of clean images."
+    if models > 1:
+        return f"{start} Its windows did not all follow one another: they left {_count(models, 'model')}."
     if not repairs:
         return f"{start} It is still in production."
     later = _count(len(repairs), "repair")
