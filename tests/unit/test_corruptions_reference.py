@@ -129,7 +129,7 @@ def test_a_classifier_suffers_as_much_within_three_points(
     accuracy = accuracy_of_a_classifier(suite, reference.clean)
     found = {}
     for name, levels in reference.corrupted.items():
-        seeds = range(4) if (suite, name) in RANDOM else range(1)
+        seeds = range(3) if (suite, name) in RANDOM else range(1)
         ours = [
             accuracy(corrupt(reference.clean, suite, name, severity, rng=seed))
             for severity in levels
@@ -143,7 +143,7 @@ def test_a_classifier_suffers_as_much_within_three_points(
 
 SOURCES: dict[str, tuple[type[PublishedDataset], int, int]] = {
     "mnist_c": (MNIST, 12_000, 60_000),  # how many images train it, and where the test images begin
-    "cifar10_c": (CIFAR10, 15_000, 50_000),
+    "cifar10_c": (CIFAR10, 12_000, 50_000),
 }
 
 
@@ -177,7 +177,7 @@ def accuracy_of_a_classifier(suite: str, clean: np.ndarray) -> Accuracy:
 
     def accuracy(images: np.ndarray) -> float:
         # There is one draw of the reference, of few images. Its chance decides less over several views.
-        views = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))]
+        views = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 1), (-1, -1))]
         if suite == "cifar10_c":
             views += [view[:, :, ::-1] for view in views]
         right = [predict(classifier, view).logits.argmax(axis=1) == labels for view in views]
