@@ -43,7 +43,7 @@ _LEFT, _WIDTH = 13.0, 86.0
 _LETTERS = 44
 """So many letters of window names fit side by side under a chart on a phone."""
 _NAMED = 20
-"""Up to so many classes have their names beside a confusion matrix."""
+"""Up to so many classes have their names beside a confusion matrix, so many windows large dots."""
 
 
 def novelty_chart(moments: Sequence[Moment]) -> Markup:
@@ -205,5 +205,6 @@ def _frame(
         _text(moment.window, x, _HEIGHT - 6, "middle")
         for x, moment in list(zip(_places(len(moments)), moments, strict=True))[::every]
     ]
-    head = Markup('<svg class="chart" height="{}" width="100%" role="img" aria-label="{}">')
-    return head.format(_HEIGHT, label) + Markup("").join([*grid, *marks, *names]) + Markup("</svg>")
+    dense = " dense" if len(moments) > _NAMED else ""
+    head = Markup('<svg class="chart{}" height="{}" width="100%" role="img" aria-label="{}">')
+    return head.format(dense, _HEIGHT, label) + Markup("").join([*grid, *marks, *names]) + Markup("</svg>")
