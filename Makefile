@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-unit test-containers test-slurm lock clean
+.PHONY: help setup demo test check test-unit test-containers test-slurm lock clean \
+  bench-overhead bench-check bench-improve bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -46,6 +47,18 @@ test-containers: setup ## real Docker and Apptainer: build every image, run the 
 
 test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
 	python -m pytest -m slurm
+
+bench-overhead: setup ## what Snakemake costs: a run against the same functions in one process
+	python benchmarks/overhead.py
+
+bench-check: setup ## the checker against its rivals
+	python benchmarks/check.py
+
+bench-improve: setup ## the repairs against their anchors
+	python benchmarks/improve.py
+
+bench-review: setup ## how fast the review opens and turns its pages
+	python benchmarks/review.py
 
 lock: setup ## write envs/*.lock anew from pyproject.toml
 	python envs/lock.py

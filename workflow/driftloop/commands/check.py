@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.commands.step import step
 
+if TYPE_CHECKING:
+    from driftloop.data.twins import Twins
+    from driftloop.data.window import Corrupt, WindowSpec
 
-@step("make-window", reads=("seed", "corruptions", "split.population", "stream.{window}"), windowed=True)
+
+@step(
+    "make-window",
+    reads=("seed", "corruptions", "archive", "split.population", "stream.{window}"),
+    windowed=True,
+)
 def make_window(params: dict[str, Any], window: str) -> None:
     """Draw a simulated window from the production pool, and put its true labels apart."""
+    from functools import partial
+
     import numpy as np
 
     from driftloop.corruptions import corrupt
@@ -20,25 +31,44 @@ def make_window(params: dict[str, Any], window: str) -> None:
     from driftloop.data.window import WindowSpec, draw_window
 
     facts = params["stream"][window]
+    spec = WindowSpec(**{key: facts[key] for key in ("n", "corruption", "severity", "share")})
     pool = load_dataset(layout.split("production"))
-
-    def corrupted(
-        images: np.ndarray, corruption: str, severity: int | None, rng: np.random.Generator
-    ) -> np.ndarray:
-        return corrupt(images, params["corruptions"], corruption, severity, rng=rng)
-
+    how: Corrupt = partial(corrupt, suite=params["corruptions"])
+    if params["archive"]:
+        twins = _twins(params, spec)
+        # All windows draw from the same images, also the clean ones, so that they stay disjoint.
+        pool = pool.take(np.flatnonzero(twins.covers(pool.images)))
+        how = twins
     drawn = draw_window(
         pool,
-        WindowSpec(**{key: facts[key] for key in ("n", "corruption", "severity", "share")}),
+        spec,
         before=facts["before"],
         population=params["split"]["population"],
-        corrupt=corrupted,
+        corrupt=how,
         seed=params["seed"],
     )
     save_answers(layout.answers(window), drawn.answers)
     save_dataset(layout.window(window), Dataset(drawn.images, None, f"{pool.name}-{window}", pool.classes))
     if drawn.answers.wrapped:
         say(f"{window}: the production pool is used up; images of earlier windows come again.")
+
+
+def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:
+    """Open a published archive at the window's corruption; for a clean window, at any."""
+    import numpy as np
+
+    from driftloop.corruptions import SUITES
+    from driftloop.corruptions.archives import Part, read_archive
+    from driftloop.data.dataset import load_dataset
+    from driftloop.data.twins import Twins
+
+    suite, path = params["corruptions"], Path(params["archive"]).expanduser()
+    corruption = spec.corruption or next(iter(SUITES[suite]))
+    # Both archives keep the published order, which the raw dataset has too: train, then test.
+    parts: tuple[Part, ...] = ("train", "test") if suite == "mnist_c" else ("test",)
+    images = [read_archive(path, suite, corruption, spec.severity, part)[0] for part in parts]
+    corrupted = np.concatenate(images)
+    return Twins(load_dataset(layout.RAW).images[-len(corrupted) :], corrupted)
 
 
 @step("predict-window", reads=("stream.{window}.parent",), windowed=True)

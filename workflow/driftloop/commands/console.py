@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _PATIENCE_SECONDS = 1.0
 _log: TextIO | None = None
@@ -17,9 +21,17 @@ def say(text: str) -> None:
     """Say one thing, in Rich markup, on standard error and in the step's log."""
     from rich.console import Console
 
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+    terminal().print(text)
     if _log is not None:
         Console(file=_log, highlight=False, soft_wrap=True, color_system=None).print(text)
+
+
+@cache
+def terminal() -> Console:
+    """The one console on standard error: lines that are said above a progress bar do not tear it."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -42,31 +54,28 @@ def logging_to(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function `(done, total)` that keeps a progress bar up to date.
+    """Yield a function `(done, total)` that keeps a progress bar up to date; until it is called, it pulses.
 
     The bar shows on a terminal, and only once the work proves to take long.
     """
     started = time.monotonic()
-    if not sys.stderr.isatty():
+    if not terminal().is_terminal:
         yield lambda _done, _total: None
         _note_duration(what, started)
         return
 
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=terminal(), transient=True)
     task = bar.add_task(what, total=None)
-
-    def advance(done: int, total: int) -> None:
-        if not bar.live.is_started and time.monotonic() - started > _PATIENCE_SECONDS:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-
+    patience = threading.Timer(_PATIENCE_SECONDS, bar.start)
+    patience.daemon = True
+    patience.start()
     try:
-        yield advance
+        yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
+        patience.cancel()
         bar.stop()
     _note_duration(what, started)
 

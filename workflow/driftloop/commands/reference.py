@@ -18,7 +18,8 @@ def fetch_dataset(params: dict[str, Any]) -> None:
     from driftloop.params.instantiate import instantiate
 
     source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
-    dataset = source.fetch(say)
+    with progress("fetching"):
+        dataset = source.fetch(say)
     save_dataset(layout.RAW, dataset)
     say(f"{dataset.name}: {len(dataset):,} images of {len(dataset.classes)} classes.")
 
