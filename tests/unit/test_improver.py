@@ -1,0 +1,238 @@
+"""Filters and retraining on scikit-learn's digits, twice as large: real images, small enough for seconds."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from driftloop.corruptions import corrupt
+from driftloop.errors import DataError, ParameterError
+from driftloop.improver.filters import Filter, GatedDenoiser
+from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.train_filter import FilterSettings, train_filter
+from driftloop.models.classifier import Classifier, to_float
+from driftloop.models.predict import predict
+from driftloop.models.store import load_model, save_model
+from driftloop.models.train import TrainSettings, train_classifier
+
+DEFOGR = {"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 16}
+FOG = Imitation("mnist_c", {("fog", 5): 1.0})
+LINES = Imitation("mnist_c", {("zigzag", 3): 1.0})
+TURN = Imitation("mnist_c", {("rotate", 4): 0.5, ("rotate", 5): 0.5})
+FILTER = FilterSettings(steps=150, batch_size=48, learning_rate=0.006, touched=0.005)
+RETRAIN = RetrainSettings(steps=80, batch_size=64, learning_rate=0.003)
+
+
+@cache
+def digits() -> dict[str, Samples]:
+    bunch = load_digits()
+    images = np.kron(bunch.images * 255 / 16, np.ones((1, 2, 2))).astype(np.uint8)[..., None]
+    order = np.random.default_rng(0).permutation(len(images))
+    parts = {"train": order[:1000], "calibration": order[1000:1300], "test": order[1300:]}
+    return {name: Samples(images[rows], bunch.target[rows].astype(np.int64)) for name, rows in parts.items()}
+
+
+@cache
+def incumbent() -> Classifier:
+    train = digits()["train"]
+    classifier, _ = train_classifier(
+        train.images,
+        train.labels,
+        network={"_target_": "driftloop.models.networks.ConvNet", "width": 16},
+        classes=[str(digit) for digit in range(10)],
+        settings=TrainSettings(epochs=12, batch_size=64, shift=0),
+        seed=0,
+        device="cpu",
+    )
+    return classifier
+
+
+@cache
+def filtered() -> Classifier:
+    parts = digits()
+    return train_filter(
+        incumbent(),
+        parts["train"].images,
+        parts["calibration"].images,
+        FOG,
+        spec=DEFOGR,
+        settings=FILTER,
+        seed=0,
+    )
+
+
+def accuracy(classifier: Classifier, samples: Samples) -> float:
+    return float((predict(classifier, samples.images).logits.argmax(1) == samples.labels).mean())
+
+
+def drifted(imitation: Imitation, name: str = "test") -> Samples:
+    samples = digits()[name]
+    return Samples(imitation.apply(samples.images, np.random.default_rng(9)), samples.labels)
+
+
+def weights(classifier: Classifier) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in classifier.state_dict().items()}
+
+
+def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> bool:
+    return before.keys() == after.keys() and all(
+        torch.equal(value, after[name]) for name, value in before.items()
+    )
+
+
+def test_a_filter_wins_back_what_fog_took_and_leaves_the_network_alone():
+    before = weights(incumbent())
+    clean, lost = accuracy(incumbent(), digits()["test"]), accuracy(incumbent(), drifted(FOG))
+    assert lost < clean - 0.15
+    regained = accuracy(filtered(), drifted(FOG)) - lost
+    assert regained > 0.5 * (clean - lost)
+    assert same(before, weights(incumbent()))
+    assert filtered().network is incumbent().network
+    assert all(p.requires_grad for p in incumbent().network.parameters())
+
+
+def test_clean_images_pass_bit_by_bit():
+    repair = filtered().filters[0]
+    x = to_float(torch.from_numpy(digits()["test"].images))
+    acts = repair.acts(x)
+    assert acts.float().mean() < 0.05
+    assert torch.equal(repair(x)[~acts], x[~acts])
+    foggy = to_float(torch.from_numpy(drifted(FOG).images))
+    assert repair.acts(foggy).float().mean() > 0.8
+    assert not torch.equal(repair(foggy), foggy)
+
+
+def test_what_becomes_of_an_image_does_not_depend_on_those_beside_it():
+    repair = filtered().filters[0]
+    x = to_float(torch.from_numpy(drifted(FOG).images[:64]))
+    together, alone = repair(x), torch.cat([repair(one) for one in x.split(1)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_filter():
+    parts = digits()
+    twins = [
+        train_filter(
+            incumbent(),
+            parts["train"].images,
+            parts["calibration"].images,
+            FOG,
+            spec=DEFOGR,
+            settings=FilterSettings(steps=3),
+            seed=1,
+        )
+        for _ in range(2)
+    ]
+    assert same(weights(twins[0]), weights(twins[1]))
+
+
+def test_a_filtered_model_survives_the_disk(tmp_path):
+    save_model(tmp_path, filtered())
+    images = drifted(FOG).images
+    assert np.array_equal(predict(load_model(tmp_path), images).logits, predict(filtered(), images).logits)
+
+
+def test_a_second_filter_stacks_and_the_first_drift_is_still_repaired():
+    both = train_filter(
+        filtered(),
+        digits()["train"].images,
+        digits()["calibration"].images,
+        LINES,
+        spec=DEFOGR,
+        settings=FILTER,
+        seed=0,
+        earlier=[FOG],
+    )
+    assert len(both.filters) == 2
+    assert accuracy(both, drifted(LINES)) > accuracy(filtered(), drifted(LINES)) + 0.2
+    assert accuracy(both, drifted(FOG)) > accuracy(filtered(), drifted(FOG)) - 0.02
+    assert accuracy(both, digits()["test"]) > accuracy(incumbent(), digits()["test"]) - 0.02
+
+
+def test_an_untrained_filter_acts_on_nothing_and_takes_any_size():
+    for channels, height, width in ((1, 28, 28), (3, 32, 32), (3, 9, 13)):
+        x = torch.rand(2, channels, height, width)
+        repair = GatedDenoiser(channels).eval()
+        assert torch.equal(repair(x), x)
+        repair.threshold.fill_(-1e9)
+        y = repair(x)
+        assert y.shape == x.shape
+        assert 0 <= y.min() <= y.max() <= 1
+
+
+def test_retraining_learns_a_rotation_and_forgets_little():
+    before = weights(incumbent())
+    window = drifted(TURN, "calibration")
+    reviewed = Samples(window.images[:30], window.labels[:30])
+    candidate = retrain(incumbent(), digits()["train"], reviewed, TURN, settings=RETRAIN, seed=0)
+    clean, lost = accuracy(incumbent(), digits()["test"]), accuracy(incumbent(), drifted(TURN))
+    assert lost < clean - 0.2
+    assert accuracy(candidate, drifted(TURN)) > lost + 0.5 * (clean - lost)
+    assert accuracy(candidate, digits()["test"]) > clean - 0.02
+    assert same(before, weights(incumbent()))
+
+
+def test_retraining_leaves_the_filters_as_they_are():
+    candidate = retrain(
+        filtered(),
+        digits()["train"],
+        Samples(drifted(TURN).images[:0], digits()["test"].labels[:0]),
+        TURN,
+        settings=RETRAIN,
+        seed=0,
+        earlier=[FOG],
+    )
+    assert same(weights(candidate.filters), weights(filtered().filters))
+    assert accuracy(candidate, drifted(FOG)) > accuracy(filtered(), drifted(FOG)) - 0.02
+
+
+def test_retraining_from_labels_alone_helps():
+    window = drifted(TURN, "calibration")
+    reviewed = Samples(window.images[:100], window.labels[:100])
+    candidate = retrain(incumbent(), digits()["train"], reviewed, None, settings=RETRAIN, seed=0)
+    assert accuracy(candidate, drifted(TURN)) > accuracy(incumbent(), drifted(TURN)) + 0.05
+
+
+def test_there_must_be_something_to_learn_from():
+    none = Samples(digits()["test"].images[:0], digits()["test"].labels[:0])
+    with pytest.raises(DataError, match="reviewed samples or a diagnosis"):
+        retrain(incumbent(), digits()["train"], none, None, settings=RETRAIN, seed=0)
+    with pytest.raises(DataError, match="gate set on others"):
+        train_filter(incumbent(), none.images, none.images, FOG, spec=DEFOGR, settings=FILTER, seed=0)
+
+
+def test_a_filter_that_is_none_is_refused():
+    images = digits()["train"].images
+    with pytest.raises(ParameterError, match=r"filter: torch.nn.Identity is no .*Filter"):
+        train_filter(
+            incumbent(),
+            images,
+            images,
+            FOG,
+            spec={"_target_": "torch.nn.Identity"},
+            settings=FILTER,
+            seed=0,
+        )
+    assert issubclass(GatedDenoiser, Filter)
+
+
+@pytest.mark.parametrize("severity", [2, 5])
+def test_the_severity_is_read_off_the_window(severity):
+    window = corrupt(digits()["test"].images, "mnist_c", "impulse_noise", severity, rng=3)
+    found = imitate(
+        incumbent(), digits()["train"].images, window, suite="mnist_c", corruptions=["impulse_noise"], seed=0
+    )
+    mean = sum(level * probability for (_, level), probability in found.kinds.items())
+    assert sum(found.kinds.values()) == pytest.approx(1)
+    assert abs(mean - severity) < 1
+    assert found.share > 0.5
+
+
+def test_the_corruption_is_guessed_when_nobody_names_it():
+    window = corrupt(digits()["test"].images, "mnist_c", "brightness", rng=3)
+    found = imitate(incumbent(), digits()["train"].images, window, suite="mnist_c", corruptions=None, seed=0)
+    assert max(found.kinds, key=lambda kind: found.kinds[kind])[0] == "brightness"
+    assert Imitation.from_json(found.to_json()) == found
