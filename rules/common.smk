@@ -5,6 +5,7 @@ from pathlib import Path
 
 from driftloop import layout
 from driftloop.cli import find_command
+from driftloop.containers.image import require_image, sif
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
@@ -34,12 +35,14 @@ def parameters_of(step):
 
 def image(role):
     """The container image of a role: a file made by `driftloop images build`, or one from a registry."""
-    registry = PARAMS["containers"]["registry"]
-    return (
-        f"{registry}/{role}"
-        if registry
-        else str(Path("images", f"{role}.sif").absolute())
-    )
+    if registry := PARAMS["containers"]["registry"]:
+        return f"{registry}/{role}"
+    if "apptainer" not in map(str, workflow.deployment_settings.deployment_method):
+        return str(sif(Path(), role).absolute())
+    try:
+        return str(require_image(role).absolute())
+    except DriftloopError as error:
+        raise WorkflowError(str(error))
 
 
 def parent(wildcards):

@@ -6,6 +6,7 @@ rule fetch_dataset:
         multiext("data/raw/", "images.npy", "labels.npy", "meta.json"),
     log:
         "logs/fetch_dataset.log",
+    localrule: True
     container:
         image("data")
     params:

@@ -11,6 +11,7 @@ checkpoint review_window:
         "results/{window}/verdict.json",
     log:
         "logs/{window}/review_window.log",
+    localrule: True
     handover: True
     container:
         image("review")

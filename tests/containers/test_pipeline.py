@@ -119,7 +119,7 @@ def test_without_a_network_a_prepared_project_runs(contained: Path, images: Path
         "2",
         "results/w01/verdict.json",
     ]
-    done = run(project, *command)
+    done = run(project, *command, "results/w01/verdict.json")
     assert done.returncode == 0, done.stdout
     made, before = (folder / "results/w01/drift.json" for folder in (project, contained))
     assert made.read_bytes() == before.read_bytes()

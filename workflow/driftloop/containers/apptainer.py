@@ -12,7 +12,8 @@ from driftloop.containers.context import last_lines
 from driftloop.containers.watch import Watch, out_of_space
 from driftloop.errors import ImageError
 
-_BUILD = ["build", "--force", "--disable-cache"]
+# Against gzip, Apptainer's default, zstd halves the time to compress and reads faster at each start.
+_BUILD = ["build", "--force", "--disable-cache", "--mksquashfs-args", "-comp zstd -Xcompression-level 6"]
 _STEPS = 5
 
 

@@ -34,7 +34,7 @@ def connect() -> DockerClient:
         architecture = client.version()["Arch"]
     except DockerException as error:
         where = os.environ.get("DOCKER_HOST", "its usual socket")
-        raise ImageError(f"Docker does not answer at {where} ({_root_cause(error)}). {_INSTEAD}") from error
+        raise ImageError(f"Docker does not answer at {where} ({_reason(error)}). {_INSTEAD}") from error
     if architecture != host_architecture():
         raise ImageError(
             f"Docker builds for {architecture}, but the packages are collected for this machine, "
@@ -95,7 +95,7 @@ def _check_base(client: DockerClient, base: str, watch: Watch) -> None:
             image = client.images.pull(repository, version or "latest")
         except APIError as error:
             raise ImageError(
-                f"The base image {base} cannot be pulled ({_root_cause(error)}). Look for a typing error, "
+                f"The base image {base} cannot be pulled ({_reason(error)}). Look for a typing error, "
                 "log in with `docker login`, or name an image that can be reached: --base-image NAME:TAG"
             ) from error
     architecture = image.attrs["Architecture"]
@@ -124,7 +124,10 @@ def _follow(events: Iterable[dict[str, Any]], role: str, watch: Watch) -> None:
             )
 
 
-def _root_cause(error: BaseException) -> str:
-    while error.__context__ is not None and error.__cause__ is not None:
+def _reason(error: BaseException) -> str:
+    """The engine's own words; where it gave none, those of the error that everything started with."""
+    if explanation := getattr(error, "explanation", None):
+        return str(explanation).strip()
+    while error.__cause__ is not None:
         error = error.__cause__
-    return str(getattr(error, "explanation", None) or error).strip()
+    return str(error)
