@@ -150,7 +150,7 @@ def make_detector(spec: Mapping[str, Any]) -> Detector:
     Raises:
         ParameterError: it is no detector, or does not take these settings.
     """
-    base: type[Detector] = Detector  # type: ignore[type-abstract]
+    base: type[Detector] = Detector
     return instantiate(spec, base, where="detector")
 
 
