@@ -26,7 +26,9 @@ CLASSES = {
 }  # fmt: skip
 
 
-def build_project(folder: Path, dataset: str = "mnist", *, n: int = 24, drifted: bool = True) -> None:
+def build_project(
+    folder: Path, dataset: str = "mnist", *, n: int = 24, picks: int = 24, drifted: bool = True
+) -> None:
     """Write params.yaml, the train split, window w02 of `n` images as its check left it, and its answers."""
     stored = np.load(IMAGES, allow_pickle=False)
     classes, labels = CLASSES[dataset], stored[f"{dataset}_labels"]
@@ -37,7 +39,7 @@ def build_project(folder: Path, dataset: str = "mnist", *, n: int = 24, drifted:
     save_dataset(folder / "data/windows/w02", Dataset(images, None, "w02", classes))
     predicted = [(int(label) + place % 2) % 10 for place, label in enumerate(np.resize(labels, n))]
     _write_samples(folder / "results/w02/samples.csv", [classes[code] for code in predicted])
-    write_json(folder / "results/w02/drift.json", _report(n, drifted))
+    write_json(folder / "results/w02/drift.json", _report(n, picks, drifted))
     _write_answers(folder / "answers/w02", np.resize(labels, n), stored, dataset)
 
 
@@ -53,7 +55,7 @@ def _write_samples(path: Path, predicted: list[str]) -> None:
             )
 
 
-def _report(n: int, drifted: bool) -> dict[str, object]:
+def _report(n: int, picks: int, drifted: bool) -> dict[str, object]:
     return {
         "window": "w02",
         "n": n,
@@ -69,8 +71,12 @@ def _report(n: int, drifted: bool) -> dict[str, object]:
         "kind_shares": [1.0],
         "seed": 0,
         "picks": [
-            {"index": place, "random": place >= 18, "nearest": [(place + step) % 24 for step in range(5)]}
-            for place in range(min(n, 24))
+            {
+                "index": place,
+                "random": place >= 0.75 * picks,
+                "nearest": [(place + step) % 24 for step in range(5)],
+            }
+            for place in range(min(n, picks))
         ],
     }
 
