@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs into /opt/driftloop, from wheels alone, whatever engine builds the image:
 #   install.sh packages     what the role's lock names
-#   install.sh driftloop    the package itself, and the note that says what this image was made from
+#   install.sh driftloop    the package itself, the note that says what this image was made from, and the
+#                           program that it starts: driftloop, or `driftloop predict` where a model came along
 set -eu
 here=$(dirname "$0")
 venv=/opt/driftloop
@@ -37,5 +38,12 @@ driftloop)
   # Isolated: a PYTHONPATH or a ~/.local of the host must not reach what runs in here.
   sed -i '1s/$/ -I/' "$venv/bin/driftloop"
   compile "$(site)/driftloop"
+  start="driftloop"
+  if [ -d "$here/package/model" ]; then
+    cp -r "$here/package/model" "$venv/model"
+    start="driftloop predict $venv/model"
+  fi
+  printf '#!/bin/sh\nexec %s "$@"\n' "$venv/bin/$start" >"$venv/bin/start"
+  chmod +x "$venv/bin/start"
   ;;
 esac

@@ -34,6 +34,14 @@ def answers(*command: str) -> bool:
     )
 
 
+def refused(folder: Path, *arguments: str, **environment: str) -> str:
+    """What `images build` says when it fails, as it must; never a traceback."""
+    done = run(folder, "driftloop", "images", "build", *arguments, **environment)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    return " ".join(done.stdout.split())
+
+
 @pytest.fixture(scope="session")
 def apptainer() -> None:
     """A real Apptainer on the PATH."""

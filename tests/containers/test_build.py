@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.containers.engines import apptainer, docker, images  # noqa: F401 (fixtures)
+from tests.containers.engines import apptainer, docker, images, refused  # noqa: F401 (fixtures)
 from tests.support import ROOT, run
 
 from driftloop import __version__
@@ -40,14 +40,6 @@ def small(tmp_path: Path) -> Path:
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/small.lock").write_text("click==8.5.1\n")
     return tmp_path
-
-
-def refused(folder: Path, *arguments: str, **environment: str) -> str:
-    """What `images build` says when it fails, as it must; never a traceback."""
-    done = run(folder, "driftloop", "images", "build", *arguments, **environment)
-    assert done.returncode == 1, done.stdout
-    assert "Traceback" not in done.stdout
-    return " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("role", image.roles(ROOT))
@@ -181,7 +173,3 @@ def test_a_full_disk_is_called_one(small: Path, full_disk: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", full_disk)
     (full_disk / "ballast").write_bytes(bytes(1_900_000))
     assert "The disk is full" in refused(small, "--engine", "docker")
-
-
-def test_a_role_that_is_not_there_lists_those_that_are(small: Path) -> None:
-    assert "There is no image 'large'. There are: small." in refused(small, "large")

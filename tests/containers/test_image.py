@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import shutil
@@ -10,9 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from tests.support import ROOT
+from tests.containers.engines import refused
+from tests.support import BIN, ROOT
 
-from driftloop.containers import apptainer, docker, image
+from driftloop.containers import image
 from driftloop.errors import ImageError
 
 ARGUMENTS = image.Arguments(base_image="python:3.11-slim")
@@ -110,17 +110,22 @@ def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
         image.roles(tmp_path)
 
 
-# Docker's SDK leaves the socket of a refused connection to the garbage collector; it is collected here.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_without_docker_the_way_without_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(ImageError, match=r"nowhere/docker.sock .*images build --engine apptainer"):
-        docker.connect()
-    assert not docker.is_there()
-    gc.collect()
+def test_without_docker_the_way_without_it_is_named(recipes: Path) -> None:
+    said = refused(recipes, "review", "--engine", "docker", DOCKER_HOST="unix:///nowhere/docker.sock")
+    assert "Docker does not answer at unix:///nowhere/docker.sock" in said
+    assert "driftloop images build --engine apptainer" in said
 
 
-def test_without_apptainer_it_is_said_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ImageError, match=r"Apptainer is not on the PATH.*https://"):
-        apptainer.program()
+def test_without_apptainer_it_is_said_what_it_is_for(recipes: Path) -> None:
+    said = refused(recipes, "review", "--engine", "apptainer", PATH=str(BIN))
+    assert "Apptainer is not on the PATH; it makes and runs the SIF files." in said
+    assert "https://apptainer.org/docs" in said
+
+
+def test_a_role_that_is_not_there_lists_those_that_are(recipes: Path) -> None:
+    assert "There is no image 'large'. There are: data, review, torch, predict." in refused(recipes, "large")
+
+
+def test_the_image_of_a_model_needs_a_model(recipes: Path) -> None:
+    said = refused(recipes, "predict", "--model", "models/w09")
+    assert "There is no model models/w09/model.json" in said

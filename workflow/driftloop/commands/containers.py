@@ -45,17 +45,32 @@ def images() -> None:
     show_default=True,
     help="Torch: what pip installs here (default), a build of PyTorch's (cpu, cu130), an index, a folder.",
 )
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The model folder for the image `predict`; without it, the model in production.",
+)
 @click.option("--force", is_flag=True, help="Build also what is up to date.")
 def build(
-    roles: tuple[str, ...], engine: Engine | None, base_image: str | None, torch: str, force: bool
+    roles: tuple[str, ...],
+    engine: Engine | None,
+    base_image: str | None,
+    torch: str,
+    model: Path | None,
+    force: bool,
 ) -> None:
-    """Build the images of the ROLEs, or all: a SIF file each in images/, skipping what is up to date."""
+    """Build the images of the ROLEs, or all: a SIF file each in images/, skipping what is up to date.
+
+    One more, predict, is built when it is named: it holds a model, and classifies what it is given.
+    """
     from driftloop.containers import image
     from driftloop.containers.build import build_image, choose_engine, find_current
 
     for role in roles:
         image.check_role(_ROOT, role)
-    arguments = image.Arguments(base_image or image.DEFAULT_BASE, torch)
+    if image.PREDICT in roles and model is None:
+        model = _in_production()
+    arguments = image.Arguments(base_image or image.DEFAULT_BASE, torch, model)
     work = _ROOT / "build"
     work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work.absolute(), prefix="images-") as folder:
@@ -80,7 +95,7 @@ def list_images() -> None:
 
     table = Table("image", "state", "size", "sha256", "rules", box=None, pad_edge=False, header_style="bold")
     users = image.rules(_ROOT)
-    for role in image.roles(_ROOT):
+    for role in [*image.roles(_ROOT), image.PREDICT]:
         found = image.find_image(_ROOT, role)
         using = ", ".join(rule for rule, its_role in users.items() if its_role == role)
         if found is None:
@@ -89,6 +104,14 @@ def list_images() -> None:
             state = "up to date" if image.is_current(_ROOT, found) else "[yellow]out of date[/]"
             table.add_row(role, state, _megabytes(found.size), found.sha256[:12], using)
     Console().print(table)
+
+
+def _in_production() -> Path:
+    """The model that the last window of the stream left in production."""
+    from driftloop import layout
+    from driftloop.params.load import load_params
+
+    return layout.model(list(load_params(())["stream"])[-1])
 
 
 @contextmanager

@@ -45,9 +45,9 @@ def build_image(
     Raises:
         ImageError: an engine is missing, a step failed, the base image cannot be had, or the disk is full.
     """
-    apptainer.program()
     if engine == "docker":
         docker.connect().close()
+    apptainer.program()
     try:
         return _build(root, role, arguments, engine, work, watch)
     except OSError as error:
@@ -64,7 +64,7 @@ def _build(root: Path, role: str, arguments: Arguments, engine: Engine, work: Pa
         context = Path(folder)
         temporary = context / f"{role}.sif"
         watch("collecting packages", 0, 0)
-        collect(root, described, context)
+        collect(root, described, arguments.model, context)
         if engine == "docker":
             name = docker.build(context, described, watch)
             watch("writing the SIF file", 0, 0)

@@ -22,7 +22,7 @@ _PYTORCH_BUILDS = "https://download.pytorch.org/whl/"
 _LAST_LINES = 12
 
 
-def collect(root: Path, facts: dict[str, Any], folder: Path) -> None:
+def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path) -> None:
     """Fill `folder` with what the recipes in `containers/` copy into an image.
 
     Raises:
@@ -36,6 +36,8 @@ def collect(root: Path, facts: dict[str, Any], folder: Path) -> None:
     _wheel(["--no-deps", str(root.absolute())], package)
     write_text(wheels / "python-version", f"{sys.version_info.major}.{sys.version_info.minor}\n")
     write_json(package / "image.json", facts)
+    if "model" in facts["arguments"] and model is not None:
+        shutil.copytree(model, package / "model")
 
 
 def torch_source(torch: str) -> list[str]:

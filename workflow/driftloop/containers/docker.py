@@ -16,6 +16,7 @@ from driftloop.errors import ImageError
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_TITLE = "org.opencontainers.image.title"
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)")
 _INSTEAD = "Start it, point DOCKER_HOST at it, or build without it: driftloop images build --engine apptainer"
 
@@ -76,8 +77,8 @@ def build(context: Path, facts: dict[str, Any], watch: Watch) -> str:
         decode=True,
     )
     _follow(events, facts["role"], watch)
-    # The build stage of this image and the image that it replaces; they are large, and nobody's any more.
-    client.images.prune({"dangling": True, "label": f"driftloop.role={facts['role']}"})
+    # The image that this one replaces is nobody's any more; the build stage stays, as the cache of the next build.
+    client.images.prune({"dangling": True, "label": f"{_TITLE}=driftloop/{facts['role']}"})
     client.close()
     return tag(facts)
 

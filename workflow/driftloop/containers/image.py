@@ -1,7 +1,8 @@
 """What the image of a role is made from, what was built, and whether it still fits.
 
-A role is a lock in `envs/`: its packages, and driftloop itself. The digest of everything that goes into
-an image (recipe, lock, package, build arguments) is kept in the image and beside its SIF file.
+A role is a lock in `envs/`: its packages, and driftloop itself. One more image, `predict`, is torch's with a
+model inside. The digest of everything that goes into an image (recipe, lock, package, build arguments) is
+kept in the image and beside its SIF file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from driftloop.files import digest_file, digest_json, read_json, write_json
 
 FOLDER = Path("images")
 DEFAULT_BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+PREDICT = "predict"
 _DEVELOPMENT = "dev"  # the lock that is no role's
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -32,10 +34,12 @@ class Arguments:
         base_image: an image with Python, pip and venv; for Apptainer also the path of a SIF file.
         torch: where the wheel of torch comes from: "default" (pip's own settings), the name of one of
             PyTorch's builds ("cpu", "cu130"), the URL of an index, or a folder.
+        model: the model folder that goes into the image `predict`.
     """
 
     base_image: str = DEFAULT_BASE
     torch: str = "default"
+    model: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,14 @@ def check_role(root: Path, role: str) -> None:
     Raises:
         ImageError: there is no such role.
     """
-    known = roles(root)
+    known = [*roles(root), PREDICT]
     if role not in known:
         raise ImageError(f"There is no image {role!r}. There are: {', '.join(known)}.")
 
 
 def lock(root: Path, role: str) -> Path:
     """Return the file with the pinned packages of a role."""
-    return root / "envs" / f"{role}.lock"
+    return root / "envs" / f"{'torch' if role == PREDICT else role}.lock"
 
 
 def uses_torch(root: Path, role: str) -> bool:
@@ -103,10 +107,22 @@ def record(root: Path, role: str) -> Path:
 
 
 def build_arguments(root: Path, role: str, arguments: Arguments) -> dict[str, str]:
-    """Return the arguments that matter to a role: which torch it is does not, where there is none."""
-    return {
-        key: value for key, value in asdict(arguments).items() if key != "torch" or uses_torch(root, role)
-    }
+    """Return the arguments that matter to a role, with a digest of the model for `predict`.
+
+    Raises:
+        ImageError: there is no model.
+    """
+    chosen = {"base_image": arguments.base_image}
+    if uses_torch(root, role):
+        chosen["torch"] = arguments.torch
+    if role == PREDICT:
+        manifest = (arguments.model or Path()) / "model.json"
+        if not manifest.exists():
+            raise ImageError(
+                f"There is no model {manifest} for the image {role!r}. Run the pipeline, or give --model."
+            )
+        chosen["model"] = digest_file(manifest)
+    return chosen
 
 
 def inputs(root: Path, role: str, arguments: dict[str, str]) -> str:
