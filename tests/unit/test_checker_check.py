@@ -72,13 +72,15 @@ def test_a_repaired_drift_is_known_again_and_a_new_one_is_not(fitted, make_featu
     assert [report.known_as for report in (again, mixture, clean, new)] == ["w02", "w02", None, None]
 
 
-def test_other_proportions_of_classes_are_label_shift_and_not_drift(fitted, make_features):
+def test_other_proportions_of_classes_are_label_shift_and_not_drift(make_features):
+    """The default detector knows that classes differ: a window of three of them is none of novel images."""
+    fitted = fit_detector(make_features(2000, seed=1), make_features(1000, seed=2))
     drifted = []
     for seed in range(20):
         report = check_window(fitted, make_features(80, seed=100 + seed, classes=(1, 2, 3)), draws=999)
         assert report.label_shift_p_value <= 0.001
         drifted.append(report.drifted)
-    assert np.mean(drifted) <= 0.2
+    assert np.mean(drifted) <= 0.1
 
 
 def test_the_accuracy_of_a_damaged_window_is_estimated(make_features):
