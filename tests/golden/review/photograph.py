@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
+import tempfile
+from pathlib import Path
+
 import pyte
 from PIL import Image, ImageDraw, ImageFont
 
@@ -40,3 +44,38 @@ def _colour(name: str, default: tuple[int, int, int]) -> tuple[int, int, int]:
     if name in _NAMED:
         return _NAMED[name]
     return int(name[:2], 16), int(name[2:4], 16), int(name[4:6], 16)
+
+
+def main() -> None:
+    """Take the pictures of docs/review.md: python tests/golden/review/photograph.py."""
+    here = Path(__file__).parent
+    build_project = runpy.run_path(str(here / "project.py"))["build_project"]
+    person_at = runpy.run_path(str(here / "person.py"))["Person"]
+    for dataset, columns, rows, colours, steps, name in _PICTURES:
+        with tempfile.TemporaryDirectory() as folder:
+            build_project(Path(folder), dataset)
+            person = person_at(Path(folder), "review", "w02", columns=columns, rows=rows, colours=colours)
+            person.see("has drifted")
+            for keys, text in steps:
+                person.press(*keys)
+                person.see(text)
+            path = here.parents[2] / "docs" / f"review-{name}.png"
+            photograph(person.screen).quantize(64).save(path, optimize=True)
+            person.press("\x03")
+            person.leave()
+
+
+_LABELLED = ("\r9-/\r", "4/24 labelled")
+_PICTURES = (
+    ("mnist", 80, 24, "truecolor", [], "80x24-story"),
+    ("mnist", 80, 24, "truecolor", [_LABELLED], "80x24"),
+    ("mnist", 80, 24, "none", [_LABELLED], "80x24-none"),
+    ("cifar10", 120, 40, "truecolor", [_LABELLED], "120x40"),
+    ("cifar10", 120, 40, "256", [_LABELLED], "120x40-256"),
+    ("cifar10", 120, 40, "truecolor", [_LABELLED, ("+", "the model says")], "120x40-closeup"),
+    ("mnist", 200, 60, "truecolor", [_LABELLED, ("\t", "usual images")], "200x60-diagnosis"),
+    ("mnist", 200, 60, "truecolor", [_LABELLED], "200x60"),
+)
+
+if __name__ == "__main__":
+    main()

@@ -93,7 +93,7 @@ def _tile(
     head = pen(name + number, "bold reverse") if current else pen(name, "bold") + pen(number, "dim")
     text, style = describe_label(label, pick)
     # What the label leaves over is the bar's, up to a third of the tile.
-    sure = f"{pick.confidence:>4.0%} "
+    sure = f"{pick.confidence:<4.0%} "
     room = width - len(sure) - 1
     bar_width = max(3, min(width // 3, room - cell_len(text)))
     bar = pen(draw_bar(pick.drift_score, strangest, bar_width), "magenta")

@@ -200,8 +200,8 @@ def _strip(
     height = rows - 1 - bool(names)
     if not len(places) or height < 4:
         return [blank] * rows
-    # At least three side by side, if three are readable.
-    height = min(height, max(7, (columns // 3 - 1) // 2))
+    # Rather several side by side than few large ones: no larger than their pixels, and three if readable.
+    height = min(height, max(7, -(-images.shape[1] // 2)), max(7, (columns // 3 - 1) // 2))
     wide = min(fit(images.shape[1], images.shape[2], height, columns)[1], columns)
     chosen = list(places)[: max(1, (columns + 1) // (wide + 1))]
     lines = [view.pen(clip(title, columns), "dim")]
