@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +21,23 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--jsonl", is_flag=True, help="Print one JSON object a line instead of CSV.")
 def predict(model: Path, images: tuple[Path, ...], jsonl: bool) -> None:
     """Classify IMAGES with the model folder MODEL, such as models/w05.
 
-    IMAGES are pictures, folders of pictures, or .npy arrays. Prints for each its name, class, confidence,
-    and which of the model's filters acted on it.
+    IMAGES are pictures, folders of pictures, or .npy arrays; without any, one picture or array is read from
+    standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it.
     """
     from driftloop.commands.classify import open_model
     from driftloop.commands.console import say
     from driftloop.data.read_images import read_images
 
     classifier = open_model(model)
-    named = read_images(images, classifier.input_shape)
+    with _given(images) as paths:
+        named = read_images(paths, classifier.input_shape)
+    if not images:
+        named = replace(named, names=tuple(Path(name).name for name in named.names))
     for note in named.notes:
         say(note)
     rows = _rows(classifier, named)
@@ -42,6 +48,21 @@ def predict(model: Path, images: tuple[Path, ...], jsonl: bool) -> None:
     writer = csv.DictWriter(sys.stdout, ["name", "class", "confidence", "filters"], lineterminator="\n")
     writer.writeheader()
     writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
+
+
+@contextmanager
+def _given(images: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
+    """Yield the paths that were named, or that of a file with what came through standard input."""
+    if images:
+        yield images
+        return
+    if sys.stdin.isatty():
+        raise click.UsageError("Name IMAGES, or send one picture or .npy array to standard input.")
+    content = sys.stdin.buffer.read()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ("stdin.npy" if content.startswith(b"\x93NUMPY") else "stdin")
+        path.write_bytes(content)
+        yield (path,)
 
 
 def _rows(classifier: Classifier, named: NamedImages) -> Iterator[dict[str, Any]]:

@@ -77,7 +77,7 @@ def build(context: Path, facts: dict[str, Any], watch: Watch) -> str:
         decode=True,
     )
     _follow(events, facts["role"], watch)
-    # The image that this one replaces is nobody's any more; the build stage stays, as the cache of the next build.
+    # The image that this one replaces is nobody's any more; the build stage stays, as the cache of the next.
     client.images.prune({"dangling": True, "label": f"{_TITLE}=driftloop/{facts['role']}"})
     client.close()
     return tag(facts)
