@@ -24,7 +24,7 @@ _MOST_CLASSES = 20
 """Classes in the table of a repair: of more, those that gained or lost most."""
 
 
-_FILTERS = ("percent", "figure", "spoken", "person", "times")
+_FILTERS = ("percent", "figure", "spoken", "person", "times", "unbroken")
 """Functions of `story` that the template uses."""
 
 

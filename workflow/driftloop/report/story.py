@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
 FIRM = "\u00a0"
 """A space at which no line breaks."""
+_HYPHEN = "\u2011"
 
 
 def headline(rows: Sequence[Row]) -> str:
@@ -152,6 +154,16 @@ def figure(fraction: float | None, digits: int = 1) -> str:
     if fraction > 0 and float(text) == 0:
         return f"<{FIRM}{10**-digits:.{digits}f}"
     return text
+
+
+def unbroken(text: str) -> str:
+    """Keep a line from breaking within a number, or before its percent sign.
+
+    >>> unbroken("96.0 % (p = 3.8e-06)").replace(FIRM, "_").replace(_HYPHEN, "~")
+    '96.0_% (p_=_3.8e~06)'
+    """
+    text = text.replace(" %", f"{FIRM}%").replace("p = ", f"p{FIRM}={FIRM}")
+    return re.sub(r"(?<=\de)-(?=\d)", _HYPHEN, text)
 
 
 def _count(number: int, thing: str) -> str:
