@@ -33,8 +33,8 @@ def draw_sheet(material: Material) -> Image.Image:
         y = _MARGIN + 40 + place // across * step_y
         picture = _enlarge(np.asarray(material.images[pick.index]))
         sheet.paste(picture, (x + (_TILE - picture.width) // 2, y + (_TILE - picture.height) // 2))
-        pen.text((x, y + _TILE + 4), f"{place + 1}  {pick.predicted} {pick.confidence:.0%}", _INK, font)
-        pen.text((x + _TILE, y + _TILE + 4), f"#{pick.index}", _QUIET, font, anchor="ra")
+        pen.text((x, y + _TILE + 4), f"says {pick.predicted}, {pick.confidence:.0%}", _INK, font)
+        pen.text((x + _TILE, y + _TILE + 4), f"#{place + 1}", _QUIET, font, anchor="ra")
         width = round(_TILE * min(max(pick.drift_score / strangest, 0), 1))
         pen.rectangle((x, y + _TILE + 22, x + max(width, 1), y + _TILE + 27), _BAR)
     return sheet

@@ -1,0 +1,96 @@
+"""The first screen tells what happened, what went before, and offers an earlier answer's labels."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from driftloop.files import write_json
+from driftloop.review.ledger import Answer, Entry, new_entry
+from driftloop.review.material import ClassCount, Material, load_material
+from driftloop.review.session import Grid, press, start
+from driftloop.review.story import earlier_labels, how_it_fared, tell
+from driftloop.review.terminal import questions_of
+
+build_project = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))["build_project"]
+
+
+@pytest.fixture
+def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
+    """Window w02, after w00 that was repaired and w01 that was as usual."""
+    build_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for window, drifted, accuracy in (("w00", True, 0.6), ("w01", False, 0.98)):
+        estimate = {"estimate": accuracy, "low": accuracy, "high": accuracy}
+        write_json(Path(f"results/{window}/drift.json"), {"drifted": drifted, "estimated_accuracy": estimate})
+    write_json(Path("results/w00/verdict.json"), {"decision": "filter", "diagnosis": "impulse_noise"})
+    tried = {"filter": {"drift": {"gain": 0.4, "incumbent_accuracy": 0.55, "candidate_accuracy": 0.95}}}
+    write_json(Path("results/w00/evaluation.json"), {"winner": "filter", "candidates": tried})
+    return load_material("w02", "mnist_c", ("w00", "w01", "w99"))
+
+
+def told(material: Material, *entries: Entry) -> str:
+    return "\n".join(text for text, _ in tell(material, entries))
+
+
+def answered(material: Material, **changes: str) -> Entry:
+    shown = {"report": material.report_digest, "images": material.images_digest, "content": material.content}
+    answer = Answer("filter", "impulse_noise", "", {0: "7", 1: "(none)", 999: "3"})
+    return new_entry(answer, project="p", window="w02", reviewer="Ada", **{**shown, **changes})
+
+
+def test_the_story_says_how_much_what_it_costs_and_what_went_before(material: Material) -> None:
+    story = told(material)
+    assert "92% (84% to 97%) of them are unlike everything known" in story
+    assert "right about an estimated 41% (33% to 50%); before the drift 98%" in story
+    assert "The window before it, w01, was as usual." in story
+    assert (
+        "w00, was answered with filter (impulse_noise): 55% → 95% on reviewed samples, filter promoted"
+        in story
+    )
+
+
+def test_only_classes_that_are_hit_harder_than_chance_are_named(material: Material) -> None:
+    counts = (
+        ClassCount("8", 100, 60),
+        ClassCount("3", 100, 9),
+        ClassCount("5", 40, 30),
+        ClassCount("1", 0, 0),
+    )
+    assert "takes for 5 (30 of 40), 8 (60 of 100)." in told(replace(material, counts=counts))
+    assert "Strangest" not in told(replace(material, counts=(ClassCount("3", 100, 9),)))
+
+
+def test_how_a_repair_fared_is_told_for_the_same_diagnosis_only(material: Material) -> None:
+    assert how_it_fared(material, "filter", "impulse_noise") == (
+        "impulse_noise before, in w00: 55% → 95%, filter promoted"
+    )
+    for decision, diagnosis in (("filter", "fog"), ("retrain", "impulse_noise"), ("keep", "impulse_noise")):
+        assert how_it_fared(material, decision, diagnosis) == ""
+    assert how_it_fared(material, "filter", None) == ""
+
+
+def test_an_answer_to_another_report_is_offered_and_never_applied(material: Material) -> None:
+    old = answered(material, report="another")
+    assert "the check says otherwise now. O takes over 2 labels" in told(material, old)
+    questions = questions_of(material, (old,))
+    state = start(questions)
+    assert state.labelled == 0
+    taken = press(state, "o", questions, Grid(4, 2))
+    assert taken.labels[:3] == ("7", "(none)", None)
+    assert taken.labelled == 2
+
+
+def test_an_answer_to_other_images_offers_nothing(material: Material) -> None:
+    old = answered(material, content="another", images="another")
+    story = told(material, old)
+    assert "the images are others now" in story
+    assert "O takes over" not in story
+    assert questions_of(material, (old,)).earlier == {}
+
+
+def test_an_answer_that_stands_is_told_to_the_next_reviewer(material: Material) -> None:
+    stands = answered(material)
+    assert "Ada answered filter on" in told(material, stands)
+    assert earlier_labels(material, (answered(material, report="another"), stands)) is None
