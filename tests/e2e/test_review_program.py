@@ -1,7 +1,9 @@
 """The real program at a real pseudo-terminal, from the first screen to the ledger and the verdict."""
 
+import io
 import json
 import runpy
+import signal
 import subprocess
 from pathlib import Path
 
@@ -197,3 +199,40 @@ def test_the_sheet_is_a_picture(project: Path) -> None:
         assert len(set(sheet.convert("L").tobytes())) > 20
     assert run(project, "review", "w02", "--export", "sheet.what").returncode == 1
     assert not (project / "sheet.what").exists()
+
+
+def test_a_hang_up_and_a_termination_keep_the_answers(project: Path) -> None:
+    for number, ending in enumerate((signal.SIGHUP, signal.SIGTERM, signal.SIGINT), start=1):
+        person = Person(project, "review", "w02")
+        person.see(f" {number - 1}/24 labelled")
+        person.press("\r" if number == 1 else "", "-")
+        person.see(f" {number}/24 labelled")
+        person.program.kill(ending)
+        assert person.leave() == 75
+    assert entries(project) == []
+
+
+def test_one_review_at_a_time_for_the_same_person(project: Path) -> None:
+    person = Person(project, "review", "w02")
+    person.see("has drifted")
+    second = Person(project, "review", "w02")
+    assert second.leave() == 1
+    assert "is being reviewed in another terminal already" in " ".join(second.text().split())
+    person.press("\x03")
+    assert person.leave() == 75
+
+
+def test_a_terminal_without_escape_codes_gets_none(project: Path) -> None:
+    person = Person(project, "review", "w02", colours="dumb")
+    person.program.logfile_read = written = io.BytesIO()
+    person.see("Enter go on")
+    person.press("\r", "\x03")
+    assert person.leave() == 75
+    assert b"what do they show?" in written.getvalue()
+    assert b"\x1b" not in written.getvalue()
+
+
+def test_no_torch_is_loaded(project: Path) -> None:
+    code = "import sys, driftloop.review.terminal, driftloop.commands.review; print('torch' in sys.modules)"
+    done = subprocess.run([DRIFTLOOP[0], "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False"

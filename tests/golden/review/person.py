@@ -14,6 +14,7 @@ COLOURS = {
     "truecolor": {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
     "256": {"TERM": "xterm-256color"},
     "none": {"TERM": "xterm-256color", "NO_COLOR": "1"},
+    "dumb": {"TERM": "dumb"},
 }
 DRIFTLOOP = [sys.executable, "-m", "driftloop"]
 
