@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from driftloop.errors import DataError
 from driftloop.improver.imitate import Imitation
@@ -27,10 +28,12 @@ from driftloop.models.train import Progress
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 
-_REPLAYED = 6000
+_REPLAYED = 20000
 """Clean images, and imitations of each drift, that are drawn from."""
-_CLEAN, _DRIFT, _REVIEWED, _EARLIER = 4, 4, 1, 2
+_CLEAN, _DRIFT, _REVIEWED, _EARLIER = 6, 4, 1, 3
 """How much of each batch comes from where, in parts, where all are present."""
+_MEMORY = 0.98
+"""The candidate is the moving average of the weights; so much of it stays at each step."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class RetrainSettings:
         learning_rate: at the peak of the one-cycle schedule.
     """
 
-    steps: int = 300
-    batch_size: int = 128
-    learning_rate: float = 0.001
+    steps: int = 500
+    batch_size: int = 192
+    learning_rate: float = 0.002
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,9 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps
     )
+    # Averaged weights forget less of the clean images and learn the drift as well.
+    remember = get_ema_multi_avg_fn(_MEMORY)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=remember, use_buffers=True)
     device = classifier.mean.device
     total = sum(source.part for source in sources)
     sizes = [max(1, round(settings.batch_size * source.part / total)) for source in sources]
@@ -169,5 +175,7 @@ def _fit(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        average.update_parameters(network)
         if progress is not None:
             progress(step + 1, settings.steps)
+    network.load_state_dict(average.module.state_dict())
