@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,15 +54,7 @@ def snakemake(
 
 
 def planned(folder: Path, *arguments: str) -> list[str]:
-    """Return the jobs that Snakemake would run now, as `rule` or `rule window`, sorted."""
-    # Only quietness lets us read the plan; a dry run's job list has one block a job.
+    """Return the messages of the jobs that Snakemake would run now, such as `w02: reviewing`, sorted."""
     result = snakemake(folder, "--dry-run", "--quiet", "host", *arguments)
     assert result.returncode == 0, result.stdout
-    jobs: list[list[str]] = []
-    for line in result.stdout.splitlines():
-        name = line.split("] ")[-1]
-        if name.startswith(("rule ", "checkpoint ", "localrule ", "localcheckpoint ")) and name.endswith(":"):
-            jobs.append([name.split()[1].rstrip(":")])
-        elif line.strip().startswith("wildcards: ") and jobs:
-            jobs[-1].append(line.split("window=")[-1].strip())
-    return sorted(" ".join(job) for job in jobs)
+    return sorted(re.findall(r"^Job \d+: (.*)$", result.stdout, flags=re.MULTILINE))
