@@ -13,7 +13,7 @@ from driftloop.containers.watch import Watch, out_of_space
 from driftloop.errors import ImageError
 
 # Against gzip, Apptainer's default, zstd halves the time to compress and reads faster at each start.
-_BUILD = ["build", "--force", "--disable-cache", "--mksquashfs-args", "-comp zstd -Xcompression-level 6"]
+_BUILD = ["build", "--force", "--disable-cache", "--mksquashfs-args", "-comp zstd -Xcompression-level 3"]
 _STEPS = 5
 
 
