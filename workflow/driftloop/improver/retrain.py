@@ -8,7 +8,7 @@ they come out of them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from driftloop.improver.imitate import Imitation
 from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import autocast, seeded
+from driftloop.models.predict import predict
 from driftloop.models.train import Progress
 
 Images = npt.NDArray[np.uint8]
@@ -32,8 +33,12 @@ _REPLAYED = 20000
 """Clean images, and imitations of each drift, that are drawn from."""
 _CLEAN, _DRIFT, _REVIEWED, _EARLIER = 6, 4, 1, 3
 """How much of each batch comes from where, in parts, where all are present."""
+_SMOOTHING = 0.05
 _MEMORY = 0.98
-"""The candidate is the moving average of the weights; so much of it stays at each step."""
+"""The candidate is the moving average of the weights; so much of so much of it stays at each step."""
+_AWAY = 0.9
+"""How far the candidate goes from the incumbent's weights to the averaged ones: the last step of the way
+costs more on clean images than it wins on the drift (Wortsman et al., CVPR 2022)."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,16 @@ def retrain(
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a part of each batch comes from: what the network sees, float (N, C, H, W), and labels (N,)."""
+    """Where a part of each batch comes from.
+
+    Attributes:
+        x: what the network sees, float (N, C, H, W).
+        targets: probabilities of the classes, float (N, K).
+        part: how much of each batch it is, beside the other sources' parts.
+    """
 
     x: Tensor
-    labels: Tensor
+    targets: Tensor
     part: float
 
 
@@ -121,25 +132,26 @@ def _sources(
     earlier_reviewed: Samples | None,
     rng: np.random.Generator,
 ) -> list[_Source]:
-    def replay(how: Imitation | None) -> Samples:
-        rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
-        images = np.asarray(clean.images[rows])
-        return Samples(how.apply(images, rng) if how else images, clean.labels[rows])
+    rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
+    images, labels = np.asarray(clean.images[rows]), clean.labels[rows]
+    # What the incumbent makes of a clean image is asked of the candidate too, also for its drifted twin.
+    taught = torch.from_numpy(predict(classifier, images).logits).softmax(1)
+    device, classes = classifier.mean.device, len(classifier.classes)
 
-    samples = [(replay(None), float(_CLEAN)), (reviewed, float(_REVIEWED))]
-    if imitation:
-        samples.append((replay(imitation), float(_DRIFT)))
-    samples += [(replay(each), _EARLIER / len(earlier)) for each in earlier]
-    if earlier_reviewed:
-        samples.append((earlier_reviewed, float(_REVIEWED)))
-    device = classifier.mean.device
-    return [
-        _Source(
-            through_filters(classifier, each.images).clone(), torch.from_numpy(each.labels).to(device), part
+    def source(images: Images, labels: Labels, part: float, teacher: Tensor | None = None) -> _Source:
+        targets = (
+            functional.one_hot(torch.from_numpy(labels), classes) * (1 - _SMOOTHING) + _SMOOTHING / classes
         )
-        for each, part in samples
-        if len(each)
-    ]
+        if teacher is not None:
+            targets = (targets + teacher) / 2
+        return _Source(through_filters(classifier, images).clone(), targets.to(device), part)
+
+    sources = [source(images, labels, _CLEAN, taught)]
+    drifts = [(imitation, float(_DRIFT))] if imitation else []
+    drifts += [(each, _EARLIER / len(earlier)) for each in earlier]
+    sources += [source(how.apply(images, rng), labels, part, taught) for how, part in drifts]
+    labelled = [each for each in (reviewed, earlier_reviewed) if each]
+    return sources + [source(each.images, each.labels, _REVIEWED) for each in labelled]
 
 
 def _fit(
@@ -150,6 +162,7 @@ def _fit(
     progress: Progress | None,
 ) -> None:
     network: nn.Module = classifier.network
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     network.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -167,10 +180,10 @@ def _fit(
             for source, size in zip(sources, sizes, strict=True)
         ]
         x = torch.cat([source.x[r] for source, r in zip(sources, rows, strict=True)])
-        labels = torch.cat([source.labels[r] for source, r in zip(sources, rows, strict=True)])
+        targets = torch.cat([source.targets[r] for source, r in zip(sources, rows, strict=True)])
         with autocast(device):
             logits = network(classifier.normalise(x))
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=0.05)
+        loss = functional.cross_entropy(logits.float(), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -178,4 +191,14 @@ def _fit(
         average.update_parameters(network)
         if progress is not None:
             progress(step + 1, settings.steps)
-    network.load_state_dict(average.module.state_dict())
+    _blend(network, before, average.module.state_dict())
+
+
+@torch.no_grad()
+def _blend(network: nn.Module, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
+    """Give a network weights and statistics that lie between two sets of them."""
+    blended = {
+        name: torch.lerp(before[name], value, _AWAY) if value.is_floating_point() else value
+        for name, value in after.items()
+    }
+    network.load_state_dict(blended)
