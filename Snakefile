@@ -20,3 +20,7 @@ rule all:
     input:
         "results/summary.json",
         "results/report.html",
+
+
+onerror:
+    shell("driftloop status >&2")

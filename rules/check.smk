@@ -14,11 +14,12 @@ rule make_window:
     container:
         image("data")
     params:
-        parameters_of("make-window"),
+        reads=parameters_of("make-window"),
+        overrides=overrides,
     message:
         "{wildcards.window}: drawing the window from the production pool"
     shell:
-        "driftloop make-window {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop make-window {wildcards.window} --log {log} {params.overrides}"
 
 
 rule predict_window:
@@ -33,13 +34,14 @@ rule predict_window:
         "logs/{window}/predict_window.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("predict-window"),
+        reads=parameters_of("predict-window"),
+        overrides=overrides,
     message:
         "{wildcards.window}: predicting with the incumbent"
     shell:
-        "driftloop predict-window {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop predict-window {wildcards.window} --log {log} {params.overrides}"
 
 
 rule check_window:
@@ -54,8 +56,9 @@ rule check_window:
     container:
         image("review")
     params:
-        parameters_of("check-window"),
+        reads=parameters_of("check-window"),
+        overrides=overrides,
     message:
         "{wildcards.window}: checking for drift"
     shell:
-        "driftloop check-window {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop check-window {wildcards.window} --log {log} {params.overrides}"

@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 from driftloop import layout
 from driftloop.cli import find_command
@@ -21,6 +22,10 @@ except DriftloopError as error:
 OVERRIDES = " ".join(map(shlex.quote, changes))
 
 
+# What small networks can use; Snakemake lowers it to the cores that it has.
+TORCH_THREADS = 8
+
+
 wildcard_constraints:
     window="|".join(PARAMS["stream"]),
     owner="|".join(["reference", *PARAMS["stream"]]),
@@ -31,6 +36,12 @@ def parameters_of(step):
     """The parameters that a step may read: a rule reruns when one of them changes, and only then."""
     command = find_command(step)
     return lambda wildcards: command.leaves(PARAMS, wildcards.get("window"))
+
+
+def overrides(wildcards, input):
+    """The overrides for a step's command line. They do not decide what reruns, the parameters do: whatever
+    asks for the input counts as derived, and Snakemake does not compare it."""
+    return OVERRIDES
 
 
 def image(role):
@@ -86,3 +97,18 @@ def evaluation(wildcards):
     return (
         [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []
     )
+
+
+def in_stream(question):
+    """The files that answer a question about a window, for all windows of the stream."""
+
+    def files(wildcards):
+        windows = (SimpleNamespace(window=window) for window in PARAMS["stream"])
+        answers = (question(window) for window in windows)
+        return [
+            file
+            for answer in answers
+            for file in ([answer] if isinstance(answer, str) else answer)
+        ]
+
+    return files

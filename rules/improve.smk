@@ -15,13 +15,14 @@ rule retrain_model:
         "logs/{window}/retrain_model.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("retrain-model"),
+        reads=parameters_of("retrain-model"),
+        overrides=overrides,
     message:
         "{wildcards.window}: retraining"
     shell:
-        "driftloop retrain-model {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop retrain-model {wildcards.window} --log {log} {params.overrides}"
 
 
 rule train_filter:
@@ -37,13 +38,14 @@ rule train_filter:
         "logs/{window}/train_filter.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("train-filter"),
+        reads=parameters_of("train-filter"),
+        overrides=overrides,
     message:
         "{wildcards.window}: training a filter"
     shell:
-        "driftloop train-filter {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop train-filter {wildcards.window} --log {log} {params.overrides}"
 
 
 rule evaluate_candidates:
@@ -59,13 +61,14 @@ rule evaluate_candidates:
         "logs/{window}/evaluate_candidates.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("evaluate-candidates"),
+        reads=parameters_of("evaluate-candidates"),
+        overrides=overrides,
     message:
         "{wildcards.window}: evaluating the candidates against the incumbent"
     shell:
-        "driftloop evaluate-candidates {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop evaluate-candidates {wildcards.window} --log {log} {params.overrides}"
 
 
 rule promote_model:
@@ -85,10 +88,11 @@ rule promote_model:
         "logs/{window}/promote_model.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("promote-model"),
+        reads=parameters_of("promote-model"),
+        overrides=overrides,
     message:
         "{wildcards.window}: what stays in production"
     shell:
-        "driftloop promote-model {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop promote-model {wildcards.window} --log {log} {params.overrides}"

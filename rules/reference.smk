@@ -10,11 +10,12 @@ rule fetch_dataset:
     container:
         image("data")
     params:
-        parameters_of("fetch-dataset"),
+        reads=parameters_of("fetch-dataset"),
+        overrides=overrides,
     message:
         "Fetching the dataset"
     shell:
-        "driftloop fetch-dataset --log {log} {OVERRIDES}"
+        "driftloop fetch-dataset --log {log} {params.overrides}"
 
 
 rule split_dataset:
@@ -31,11 +32,12 @@ rule split_dataset:
     container:
         image("data")
     params:
-        parameters_of("split-dataset"),
+        reads=parameters_of("split-dataset"),
+        overrides=overrides,
     message:
         "Splitting the dataset"
     shell:
-        "driftloop split-dataset --log {log} {OVERRIDES}"
+        "driftloop split-dataset --log {log} {params.overrides}"
 
 
 rule train_model:
@@ -51,13 +53,14 @@ rule train_model:
         "logs/train_model.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("train-model"),
+        reads=parameters_of("train-model"),
+        overrides=overrides,
     message:
         "Training the reference model"
     shell:
-        "driftloop train-model --log {log} {OVERRIDES}"
+        "driftloop train-model --log {log} {params.overrides}"
 
 
 rule fit_detector:
@@ -72,10 +75,11 @@ rule fit_detector:
         "logs/fit_detector.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("fit-detector"),
+        reads=parameters_of("fit-detector"),
+        overrides=overrides,
     message:
         "Fitting the detector to the reference model"
     shell:
-        "driftloop fit-detector --log {log} {OVERRIDES}"
+        "driftloop fit-detector --log {log} {params.overrides}"

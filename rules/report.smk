@@ -1,23 +1,5 @@
 """What came of it: true scores where the window was simulated, the summary, the report."""
 
-from types import SimpleNamespace
-
-
-def in_stream(question):
-    """The files that answer a question about a window, for all windows of the stream."""
-
-    def files(_):
-        answers = [
-            question(SimpleNamespace(window=window)) for window in PARAMS["stream"]
-        ]
-        return [
-            file
-            for answer in answers
-            for file in ([answer] if isinstance(answer, str) else answer)
-        ]
-
-    return files
-
 
 rule score_window:
     input:
@@ -34,13 +16,14 @@ rule score_window:
         "logs/{window}/score_window.log",
     container:
         image("torch")
-    threads: workflow.cores
+    threads: TORCH_THREADS
     params:
-        parameters_of("score-window"),
+        reads=parameters_of("score-window"),
+        overrides=overrides,
     message:
         "{wildcards.window}: scoring against the true labels"
     shell:
-        "driftloop score-window {wildcards.window} --log {log} {OVERRIDES}"
+        "driftloop score-window {wildcards.window} --log {log} {params.overrides}"
 
 
 rule summarize_run:
@@ -61,11 +44,12 @@ rule summarize_run:
     container:
         image("review")
     params:
-        parameters_of("summarize-run"),
+        reads=parameters_of("summarize-run"),
+        overrides=overrides,
     message:
         "Summing up the stream"
     shell:
-        "driftloop summarize-run --log {log} {OVERRIDES}"
+        "driftloop summarize-run --log {log} {params.overrides}"
 
 
 rule render_report:
@@ -94,8 +78,9 @@ rule render_report:
     container:
         image("review")
     params:
-        parameters_of("render-report"),
+        reads=parameters_of("render-report"),
+        overrides=overrides,
     message:
         "Writing the report"
     shell:
-        "driftloop render-report --log {log} {OVERRIDES}"
+        "driftloop render-report --log {log} {params.overrides}"

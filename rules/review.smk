@@ -15,7 +15,11 @@ checkpoint review_window:
     handover: True
     container:
         image("review")
+    params:
+        # Whoever wants people to decide is not served with what a simulated reviewer said.
+        reviewer=PARAMS["review"]["reviewer"],
+        overrides=overrides,
     message:
         "{wildcards.window}: reviewing"
     shell:
-        "driftloop review {wildcards.window} --verdict {output} --log {log} {OVERRIDES}"
+        "driftloop review {wildcards.window} --verdict {output} --log {log} {params.overrides}"

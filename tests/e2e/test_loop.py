@@ -10,16 +10,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.support import planned, run, snakemake
 
 pytestmark = pytest.mark.slow
 
 KEYS = [
-    "window", "n", "p_value", "alpha", "drifted", "estimated_accuracy", "decision", "reviewer", "labels_used",
-    "promoted", "incumbent_accuracy", "candidate_accuracy", "true_incumbent_accuracy", "true_candidate_accuracy",
-    "clean_incumbent_accuracy", "clean_candidate_accuracy",
-]  # fmt: skip
+    "window",
+    "n",
+    "p_value",
+    "alpha",
+    "drifted",
+    "estimated_accuracy",
+    "decision",
+    "reviewer",
+    "labels_used",
+    "promoted",
+    "incumbent_accuracy",
+    "candidate_accuracy",
+    "true_incumbent_accuracy",
+    "true_candidate_accuracy",
+    "clean_incumbent_accuracy",
+    "clean_candidate_accuracy",
+]
 
 
 def summary(project: Path) -> dict[str, dict]:
@@ -54,8 +66,8 @@ def test_the_summary_has_a_row_for_every_window(digits_run: Path) -> None:
     assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
     assert all([key for key in row if key in KEYS] == KEYS for row in rows.values())
     assert not rows["w01"]["drifted"]
-    assert rows["w02"]["drifted"] and rows["w03"]["drifted"]
-    assert rows["w02"]["decision"] == "filter" and rows["w03"]["decision"] == "retrain"
+    assert [row["drifted"] for row in rows.values()][1:3] == [True, True]
+    assert [row["decision"] for row in rows.values()][1:3] == ["filter", "retrain"]
     assert (digits_run / "results" / "report.html").stat().st_size > 1000
 
 
@@ -67,8 +79,8 @@ def test_a_second_run_does_nothing(digits_run: Path) -> None:
     ("change", "reruns", "spares"),
     [
         ("gate.margin=0.04", {"w02: evaluating", "w03: evaluating"}, {"w02: training a filter"}),
-        ("detector.alpha=0.02", {"w01: checking", "w05: checking"}, {"Fitting the detector", "w01: predicting"}),
-        ("filter.steps=90", {"w02: training a filter"}, {"w03: retraining", "w01: checking", "Training"}),
+        ("detector.alpha=0.02", {"w01: checking", "w05: checking"}, {"Fitting", "w01: predicting"}),
+        ("filter.steps=90", {"w02: training a filter"}, {"w02: reviewing", "w01: checking", "Training"}),
         ("stream.w05.share=0.5", {"w05: drawing"}, {"w01: drawing", "w04: drawing"}),
         ("review.error_rate=0.1", set(), {"w02: reviewing"}),
     ],

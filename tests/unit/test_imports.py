@@ -14,7 +14,15 @@ import driftloop
 
 PACKAGE = Path(driftloop.__file__).parent
 MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
-CORES = ("checker/", "corruptions/", "improver/", "models/", "data/split.py", "data/window.py", "data/twins.py")
+CORES = (
+    "checker/",
+    "corruptions/",
+    "improver/",
+    "models/",
+    "data/split.py",
+    "data/window.py",
+    "data/twins.py",
+)
 # Within those folders, what opens files says so by its name.
 EDGES = ("checker/store.py", "models/store.py", "corruptions/archives.py")
 
@@ -80,7 +88,11 @@ def test_click_is_known_to_the_command_line_alone() -> None:
 
 def test_only_the_simulated_reviewer_and_the_scoring_see_the_answers() -> None:
     found = {module for module, _ in offenders(MODULES, "driftloop.data.answers")}
-    assert found == {"commands/check.py", "commands/review.py", "commands/report.py"}  # the first one writes them
+    assert found == {
+        "commands/check.py",
+        "commands/review.py",
+        "commands/report.py",
+    }  # the first one writes them
 
 
 def test_torchvision_is_never_loaded_with_a_module() -> None:
@@ -89,9 +101,11 @@ def test_torchvision_is_never_loaded_with_a_module() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["driftloop.commands.review", "driftloop.review.terminal", "driftloop.checker.check", "driftloop.report.page",
-     "driftloop.commands.improve", "driftloop.commands.reference", "driftloop.corruptions", "driftloop.data.sources"],
-)  # fmt: skip
+    """
+    driftloop.commands.review driftloop.commands.improve driftloop.commands.reference driftloop.checker.check
+    driftloop.corruptions driftloop.data.sources driftloop.report.page driftloop.review.terminal
+    """.split(),
+)
 def test_no_torch_where_no_tensors_are(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -93,6 +93,8 @@ def test_a_malformed_override_is_refused(text: str) -> None:
 
 
 def test_windows_know_their_parent_and_what_came_before() -> None:
-    stream = validate(override(compose(), ["stream={a: {n: 5}, b: {n: 7}, c: {n: 2, parent: reference}}"]))["stream"]
+    stream = validate(override(compose(), ["stream={a: {n: 5}, b: {n: 7}, c: {n: 2, parent: reference}}"]))[
+        "stream"
+    ]
     assert [window["parent"] for window in stream.values()] == ["reference", "a", "reference"]
     assert [window["before"] for window in stream.values()] == [[], [5], [5, 7]]

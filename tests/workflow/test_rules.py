@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.support import ROOT, make_project, planned, run, snakemake
-
 
 RULES = """
 from pathlib import Path
@@ -22,7 +20,7 @@ with SnakemakeApi() as api:
     for rule in flow.rules:
         if rule.name != "all":
             shell = rule.shellcmd or ""
-            step = shell.startswith("driftloop ") and "{OVERRIDES}" in shell
+            step = shell.startswith("driftloop ") and "{params.overrides}" in shell
             print(rule.name, bool(rule.log), rule.container_img is not None, bool(rule.message), step)
 """
 

@@ -1,4 +1,4 @@
-"""The `driftloop` command: finds the subcommand, and is the one place where an error becomes an exit status."""
+"""The `driftloop` command: finds the subcommand, and alone turns an error into an exit status."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def driftloop() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line: exit 0 when done, and with the error's own status after one line that says why."""
+    """Run the command line; exit 0 when done, else with the error's own status after saying why."""
     try:
         status = driftloop.main(args=arguments, standalone_mode=False) or 0
     except DriftloopError as error:

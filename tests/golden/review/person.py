@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pexpect
@@ -26,16 +27,22 @@ def environment(colours: str = "truecolor") -> dict[str, str]:
 
 
 class Person:
-    """Someone in front of `driftloop ARGUMENTS` in a project folder."""
+    """Someone in front of `driftloop ARGUMENTS`, or another program, in a project folder."""
 
     def __init__(
-        self, project: Path, *arguments: str, columns: int = 80, rows: int = 24, colours: str = "truecolor"
+        self,
+        project: Path,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        colours: str = "truecolor",
+        program: Sequence[str] = DRIFTLOOP,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.program = pexpect.spawn(
-            DRIFTLOOP[0],
-            [*DRIFTLOOP[1:], *arguments],
+            program[0],
+            [*program[1:], *arguments],
             cwd=project,
             env=environment(colours),
             dimensions=(rows, columns),

@@ -123,4 +123,5 @@ def motion_blur(
         right = np.clip(columns + np.ceil(tap * np.cos(angle) - 0.5).astype(int), 0, width - 1)
         index = (first[:, None] + down * width)[:, :, None] + right[:, None, :]
         result += weight * flat.take(index, axis=0)
-    return np.floor(result * 255 + 1e-3) / np.float32(255)
+    levels: npt.NDArray[np.float32] = np.floor(result * 255 + 1e-3) / np.float32(255)
+    return levels

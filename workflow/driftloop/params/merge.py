@@ -83,7 +83,7 @@ def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
 def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     """Return the overrides that make `params` of `base`; a text stands for the YAML value that it spells.
 
-    >>> overrides_between({"gate": {"alpha": 0.05, "margin": 0.1}}, {"gate": {"alpha": "0.01", "margin": 0.1}})
+    >>> overrides_between({"seed": 0, "gate": {"alpha": 0.05}}, {"seed": 0, "gate": {"alpha": "0.01"}})
     ['gate.alpha=0.01']
     """
     standing = dict(_leaves(base))
