@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tomllib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_the_locks_agree_and_only_one_role_has_torch() -> None:
     for role in image.roles(ROOT):
         assert pins[role] <= pins["dev"], f"{role}.lock differs from dev.lock; run `make lock`"
     assert [role for role in image.roles(ROOT) if image.uses_torch(ROOT, role)] == ["torch"]
+
+
+def test_every_dependency_of_pyproject_is_locked() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {"review": pyproject["project"]["dependencies"], "dev": pyproject["dependency-groups"]["dev"]}
+    for name, requirements in wanted.items():
+        locked = (ROOT / "envs" / f"{name}.lock").read_text().lower()
+        for requirement in requirements:
+            package = re.split(r"[<>=\[]", requirement.lower())[0]
+            assert f"\n{package}==" in locked, f"{package} is not in envs/{name}.lock; run `make lock`"
 
 
 def test_a_missing_image_is_named_with_the_command_that_builds_it(recipes: Path) -> None:
