@@ -98,11 +98,11 @@ def imitate(
     names = (
         list(SUITES[suite]) if corruptions is None else [find_corruption(suite, n).name for n in corruptions]
     )
-    # Nobody knows the corruption: one severity of each says as much, and takes a fifth of the time.
-    known = corruptions is not None
-    kinds = [
-        _CLEAN,
-        *((n, s) for n in names for s in (SEVERITIES if known else (SUITES[suite][n].default_severity,))),
+    # Of many corruptions one severity each says as much, and takes a fifth of the time.
+    kinds = [_CLEAN] + [
+        (name, severity)
+        for name in names
+        for severity in (SEVERITIES if len(names) == 1 else (SUITES[suite][name].default_severity,))
     ]
     rng = np.random.default_rng(seed)
     seen = [describe(classifier, window)]

@@ -1,0 +1,88 @@
+"""What the repairs are held against: well-known ways to adapt a classifier to a drift."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from driftloop.improver.retrain import Samples
+from driftloop.models.classifier import Classifier
+
+Images = npt.NDArray[np.uint8]
+
+
+def align_statistics(classifier: Classifier, window: Images) -> Classifier:
+    """Re-estimate the batch-norm statistics on the window (Schneider et al., arXiv 2006.16971)."""
+    adapted = copy.deepcopy(classifier)
+    for norm in _norms(adapted):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+    adapted.train()
+    with torch.no_grad():
+        adapted(torch.from_numpy(window))
+    return adapted.eval()
+
+
+def tent(classifier: Classifier, window: Images, *, seed: int, epochs: int = 3) -> Classifier:
+    """Minimise the entropy of the answers over the norms' scales and shifts (Wang et al., arXiv 2006.10726).
+
+    Adapted on the window and judged on other images, with the window's statistics: the offline form.
+    """
+    adapted = copy.deepcopy(classifier).requires_grad_(False)
+    norms = _norms(adapted)
+    for norm in norms:
+        norm.requires_grad_(True)
+    adapted.train()
+    optimizer = torch.optim.Adam([p for norm in norms for p in norm.parameters()], lr=1e-3)
+    order = np.random.default_rng(seed)
+    for _ in range(epochs):
+        for rows in np.array_split(order.permutation(len(window)), max(1, len(window) // 125)):
+            log = functional.log_softmax(adapted(torch.from_numpy(window[rows])), 1)
+            optimizer.zero_grad()
+            (-(log.exp() * log).sum(1).mean()).backward()
+            optimizer.step()
+    return align_statistics(adapted, window)
+
+
+def scanflow(classifier: Classifier, train: Samples, picked: Samples, *, steps: int, seed: int) -> Classifier:
+    """Retrain on the training set with the picked samples added to it (arXiv 2111.03003)."""
+    images, labels = (
+        np.concatenate([train.images, picked.images]),
+        np.concatenate([train.labels, picked.labels]),
+    )
+    return _fine_tune(classifier, [Samples(images, labels)], [128], steps=steps, seed=seed)
+
+
+def fine_tune(
+    classifier: Classifier, train: Samples, drifted: Samples, *, steps: int, seed: int
+) -> Classifier:
+    """Fine-tune on drifted samples, half of each batch replayed from clean data."""
+    return _fine_tune(classifier, [train, drifted], [64, 64], steps=steps, seed=seed)
+
+
+def _fine_tune(
+    classifier: Classifier, sources: list[Samples], sizes: list[int], *, steps: int, seed: int
+) -> Classifier:
+    adapted = copy.deepcopy(classifier).requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(adapted.parameters(), lr=1e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps)
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        rows = [rng.integers(0, len(s), size) for s, size in zip(sources, sizes, strict=True)]
+        images = np.concatenate([s.images[r] for s, r in zip(sources, rows, strict=True)])
+        labels = np.concatenate([s.labels[r] for s, r in zip(sources, rows, strict=True)])
+        loss: Tensor = functional.cross_entropy(adapted(torch.from_numpy(images)), torch.from_numpy(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return adapted.eval()
+
+
+def _norms(classifier: Classifier) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [m for m in classifier.network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
