@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from tests.containers.engines import apptainer, docker, images  # noqa: F401 (fixtures)
-from tests.support import BIN, make_project, run, snakemake
+from tests.support import BIN, ROOT, make_project, run, snakemake
+
+from driftloop import __version__
 
 pytestmark = [pytest.mark.containers]
 
@@ -123,3 +125,21 @@ def test_without_a_network_a_prepared_project_runs(contained: Path, images: Path
     assert done.returncode == 0, done.stdout
     made, before = (folder / "results/w01/drift.json" for folder in (project, contained))
     assert made.read_bytes() == before.read_bytes()
+
+
+def test_a_model_is_deployed_as_an_image(contained: Path, images: Path, tmp_path: Path) -> None:  # noqa: F811
+    """What the image says of a window is what the command says of it here."""
+    built = run(ROOT, "driftloop", "images", "build", "predict", "--model", str(contained / "models/w05"))
+    assert built.returncode == 0, built.stdout
+    window = contained / "data/windows/w03/images.npy"
+    here = run(contained, "driftloop", "predict", "models/w05", str(window)).stdout
+    here = here.replace(str(window), "stdin.npy")
+    for command in (
+        ["docker", "run", "--rm", "--interactive", "--network", "none", f"driftloop/predict:{__version__}"],
+        ["apptainer", "run", str(images / "predict.sif")],
+    ):
+        with window.open("rb") as stream:
+            done = subprocess.run(command, stdin=stream, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == here
+        assert here.count("\n") == 61

@@ -21,6 +21,7 @@ from driftloop.containers.image import (
 )
 from driftloop.containers.watch import FULL_DISK, Watch
 from driftloop.errors import ImageError
+from driftloop.files import atomic
 
 Engine = Literal["docker", "apptainer"]
 
@@ -58,18 +59,14 @@ def build_image(
 
 def _build(root: Path, role: str, arguments: Arguments, engine: Engine, work: Path, watch: Watch) -> Image:
     described = facts(root, role, arguments)
-    target = sif(root, role)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=work, prefix=role) as folder:
+    with tempfile.TemporaryDirectory(dir=work, prefix=role) as folder, atomic(sif(root, role)) as target:
         context = Path(folder)
-        temporary = context / f"{role}.sif"
         watch("collecting packages", 0, 0)
         collect(root, described, arguments.model, context)
         if engine == "docker":
             name = docker.build(context, described, watch)
             watch("writing the SIF file", 0, 0)
-            apptainer.from_docker(name, temporary)
+            apptainer.from_docker(name, target.absolute())
         else:
-            apptainer.build(context, described, temporary, watch)
-        temporary.replace(target)
+            apptainer.build(context, described, target.absolute(), watch)
     return save_image(root, role, described, engine)
