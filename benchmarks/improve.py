@@ -47,12 +47,13 @@ WINDOW, POPULATION, CALIBRATION, TEST = 500, 2000, 5000, 5000
 QUICK = ("impulse_noise", "rotate", "brightness")
 QUICK_LEAVES_OUT = {"retrain_50", "retrain_250", "filter_unknown", "ceiling"}
 TRIALS = 500
-ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images that no
-window shows, after a window of {WINDOW}. `none`: no repair. `bn`: batch-norm statistics of the window. `tent`:
-entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
-fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `filter_unknown`: the corruption
-withheld from all that the filter learned from. `both_100`: retrained through the filter. `ceiling`: 20,000
-labelled images of the drift. Picks follow the classifier's confidence here, without the detector."""
+ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
+that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
+`tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
+fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `filter_unknown`: the
+corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
+`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
+detector."""
 
 
 def main() -> None:

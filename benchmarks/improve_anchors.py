@@ -44,7 +44,7 @@ def tent(classifier: Classifier, window: Images, *, seed: int, epochs: int = 3) 
         for rows in np.array_split(order.permutation(len(window)), max(1, len(window) // 125)):
             log = functional.log_softmax(adapted(torch.from_numpy(window[rows])), 1)
             optimizer.zero_grad()
-            (-(log.exp() * log).sum(1).mean()).backward()
+            (-(log.exp() * log).sum(1).mean()).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return align_statistics(adapted, window)
 
@@ -78,7 +78,7 @@ def _fine_tune(
         labels = np.concatenate([s.labels[r] for s, r in zip(sources, rows, strict=True)])
         loss: Tensor = functional.cross_entropy(adapted(torch.from_numpy(images)), torch.from_numpy(labels))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return adapted.eval()
