@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from driftloop.report.score import one_of_each, score
 from driftloop.review.ledger import Answer, append, new_entry, project_id, verdict
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
+
+# As driftloop.models does, before a test loads torch itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 MNIST_C = Path(__file__).parents[2] / "shared" / "data" / "mnist-c-reference.npz"
 DIGITS = tuple("0123456789")

@@ -171,3 +171,13 @@ def test_too_few_samples_are_refused(fitted, make_features):
         add_kind(fitted, "w02", make_features(30, seed=1))
     with pytest.raises(DataError, match="knows a kind clean already"):
         add_kind(fitted, "clean", make_features(50, seed=1))
+
+
+def test_samples_that_the_model_learnt_from_never_calibrate(make_features):
+    fitted = fit_detector(make_features(300, seed=1), make_features(300, seed=2))
+    window = make_features(100, seed=3, noise=0.5)
+    learnt = np.arange(30, 80)
+    kind = add_kind(fitted, "w02", window, learnt=learnt).kinds[1]
+    everything = fitted.detector.score(kind.state, window)
+    assert len(kind.scores) == 50
+    np.testing.assert_allclose(np.sort(kind.scores), np.sort(np.delete(everything, learnt)))

@@ -101,10 +101,16 @@ def test_torchvision_is_never_loaded_with_a_module() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    """
-    driftloop.commands.review driftloop.commands.improve driftloop.commands.reference driftloop.checker.check
-    driftloop.corruptions driftloop.data.sources driftloop.report.page driftloop.review.terminal
-    """.split(),
+    [
+        "driftloop.commands.review",
+        "driftloop.commands.improve",
+        "driftloop.commands.reference",
+        "driftloop.checker.check",
+        "driftloop.corruptions",
+        "driftloop.data.sources",
+        "driftloop.report.page",
+        "driftloop.review.terminal",
+    ],
 )
 def test_no_torch_where_no_tensors_are(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"

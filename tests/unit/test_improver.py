@@ -83,6 +83,7 @@ def same(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> boo
     )
 
 
+@pytest.mark.slow
 def test_a_filter_wins_back_what_fog_took_and_leaves_the_network_alone():
     before = weights(incumbent())
     clean, lost = accuracy(incumbent(), digits()["test"]), accuracy(incumbent(), drifted(FOG))
@@ -135,6 +136,7 @@ def test_a_filtered_model_survives_the_disk(tmp_path):
     assert np.array_equal(predict(load_model(tmp_path), images).logits, predict(filtered(), images).logits)
 
 
+@pytest.mark.slow
 def test_a_second_filter_stacks_and_the_first_drift_is_still_repaired():
     both = train_filter(
         filtered(),

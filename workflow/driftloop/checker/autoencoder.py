@@ -14,6 +14,7 @@ from torch.nn import functional
 from driftloop.checker.detector import Arrays, Detector, blocks, rows
 from driftloop.checker.features import Features
 from driftloop.checker.neighbours import NearestNeighbours
+from driftloop.models.device import seeded
 
 _BATCH = 128
 _LEARNING_RATE = 3e-3
@@ -46,8 +47,7 @@ class Autoencoder(Detector):
         kept = np.sort(rng.permutation(len(reference))[: self.limit])
         images = np.asarray(reference.images[kept])
         seed = int(rng.integers(2**31))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed, torch.device("cpu")):
             network = _train(images, self.epochs)
         weights = {f"weights/{name}": value.numpy() for name, value in network.state_dict().items()}
         codes = _encode(network, rows(reference, kept))

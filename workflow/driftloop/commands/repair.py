@@ -14,7 +14,7 @@ from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import Samples
-from driftloop.improver.reviewed import folds, read_reviewed
+from driftloop.improver.reviewed import Reviewed, folds, read_reviewed
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
 from driftloop.tracker.lineage import Repair, load_lineage
@@ -76,13 +76,21 @@ class Occasion:
         save_model(home, candidate, parent=model_digest(self.parent), training_data=seen)
 
     def _halves(self, window: str) -> tuple[Samples, Samples]:
-        # The halves follow from the verdict and the seed alone: what judged once never teaches.
-        arrived = load_dataset(layout.window(window))
-        verdict = read_json(layout.results(window) / "verdict.json")
-        labels = {int(index): label for index, label in verdict["labels"].items()}
-        halves = folds(read_reviewed(labels, arrived.classes, len(arrived)), 2, self._seed)
-        learnt, judging = (Samples(arrived.images[half.index], half.labels) for half in halves)
+        images = load_dataset(layout.window(window)).images
+        learnt, judging = (Samples(images[half.index], half.labels) for half in halves(window, self._seed))
         return learnt, judging
+
+
+def halves(window: str, seed: int) -> tuple[Reviewed, Reviewed]:
+    """Which reviewed samples of a window repairs learn from, and which ones judge them.
+
+    It follows from the verdict and the seed alone: what judged once never teaches.
+    """
+    arrived = load_dataset(layout.window(window))
+    verdict = read_json(layout.results(window) / "verdict.json")
+    labels = {int(index): label for index, label in verdict["labels"].items()}
+    learnt, judging = folds(read_reviewed(labels, arrived.classes, len(arrived)), 2, seed)
+    return learnt, judging
 
 
 def join(samples: Sequence[Samples]) -> Samples:
