@@ -27,7 +27,8 @@ SUBMIT = (
 @pytest.fixture
 def project(images: Path, tmp_path: Path) -> Path:  # noqa: F811
     """A project whose reviews wait for a person."""
-    made = make_project(tmp_path / "project", (*DIGITS, "review.reviewer=human"))
+    choices = (*DIGITS, "review.reviewer=human", "filter.steps=60")
+    made = make_project(tmp_path / "project", choices)
     (made / "images").symlink_to(images)
     return made
 
