@@ -116,6 +116,15 @@ def test_an_image_that_fits_is_used(recipes: Path) -> None:
     assert image.require_image("review", recipes) == recipes / "images/review.sif"
 
 
+def test_an_image_of_other_sources_is_refused_where_the_sources_are(recipes: Path) -> None:
+    build(recipes, "review")
+    (recipes / "workflow/driftloop/__init__.py").write_text("__version__ = '2'\n")
+    with pytest.raises(ImageError, match=r"other sources than are here. Run: driftloop images build"):
+        image.require_image("review", recipes)
+    shutil.rmtree(recipes / "containers")
+    assert image.require_image("review", recipes), "a project that only uses images has no sources"
+
+
 def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="Run this where the Snakefile is"):
         image.roles(tmp_path)

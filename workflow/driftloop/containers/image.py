@@ -22,6 +22,7 @@ from driftloop.files import digest_file, digest_json, read_json, write_json
 FOLDER = Path("images")
 DEFAULT_BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 PREDICT = "predict"
+_RECIPE = Path("containers/Dockerfile")
 _DEVELOPMENT = "dev"  # the lock that is no role's
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -70,7 +71,7 @@ def roles(root: Path) -> list[str]:
         ImageError: there is no recipe here.
     """
     found = sorted(path.stem for path in (root / "envs").glob("*.lock") if path.stem != _DEVELOPMENT)
-    if not found or not (root / "containers/Dockerfile").exists():
+    if not found or not (root / _RECIPE).exists():
         raise ImageError(f"{root.absolute()} has no containers/ and envs/. Run this where the Snakefile is.")
     return found
 
@@ -182,7 +183,7 @@ def require_image(role: str, root: Path = Path()) -> Path:
     """Return a role's SIF file, for a rule to run in.
 
     Raises:
-        ImageError: it was not built, or for machines of another kind.
+        ImageError: it was not built, or for machines of another kind, or from other sources than lie here.
     """
     image = find_image(root, role)
     if image is None:
@@ -191,6 +192,10 @@ def require_image(role: str, root: Path = Path()) -> Path:
         raise ImageError(
             f"{sif(root, role)} is an image for {image.architecture}, this machine is {host_architecture()}. "
             f"Build it here, or on a machine like this one: driftloop images build {role}"
+        )
+    if (root / _RECIPE).exists() and not is_current(root, image):
+        raise ImageError(
+            f"{sif(root, role)} was made from other sources than are here. Run: driftloop images build {role}"
         )
     return sif(root, role)
 
