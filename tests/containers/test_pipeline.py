@@ -14,6 +14,7 @@ from tests.containers.engines import apptainer, docker, images  # noqa: F401 (fi
 from tests.support import BIN, ROOT, make_project, run, snakemake
 
 from driftloop import __version__
+from driftloop.containers import image
 
 pytestmark = [pytest.mark.containers]
 
@@ -92,6 +93,15 @@ def test_the_summaries_are_equal(bare: Path, contained: Path) -> None:
     one, other = (read(project, "results/summary.json") for project in (bare, contained))
     assert rounded(one) == rounded(other)
     assert any(window["drifted"] for window in one), "nothing drifted, so little was compared"
+
+
+def test_each_rule_notes_the_image_it_ran_in(contained: Path, images: Path) -> None:  # noqa: F811
+    roles = image.rules(ROOT)
+    logs = list((contained / "logs").rglob("*.log"))
+    assert len(logs) > len(roles)
+    for log in logs:
+        made_from = read(images, f"{roles[log.stem]}.json")["inputs"]
+        assert f"made from {made_from}." in log.read_text().splitlines()[0], log
 
 
 def test_nothing_is_left_to_do_in_the_images(contained: Path) -> None:

@@ -36,13 +36,20 @@ def terminal() -> Console:
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Within the block, whatever is said goes to `path` too, as plain text; errors as well."""
+    """Within the block, whatever is said goes to `path` too, as plain text; errors as well.
+
+    Its first line is the container image that this runs in, if it does.
+    """
+    from driftloop.containers.image import current_image
+
     global _log  # noqa: PLW0603 (one process runs one step)
     if path is None:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", buffering=1) as _log:
+        if image := current_image():
+            _log.write("Image {role}, version {version}, made from {inputs}.\n".format(**image))
         try:
             yield
         except Exception as error:
