@@ -75,7 +75,7 @@ def _rows(classifier: Classifier, named: NamedImages) -> Iterator[dict[str, Any]
 
     probabilities = softmax(see(classifier, named.images).logits, axis=1)
     for start in range(0, len(named.images), BATCH):
-        batch = np.ascontiguousarray(named.images[start : start + BATCH])
+        batch = np.array(named.images[start : start + BATCH])
         with torch.inference_mode():
             acted = classifier.filtered(torch.from_numpy(batch).to(classifier.mean.device))[1].cpu().numpy()
         for row, filters in enumerate(acted, start=start):

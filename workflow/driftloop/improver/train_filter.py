@@ -21,7 +21,7 @@ from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
 from driftloop.models.classifier import Classifier, to_float
-from driftloop.models.device import autocast, seeded
+from driftloop.models.device import seeded
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
 
@@ -108,7 +108,7 @@ def through_filters(classifier: Classifier, images: Images) -> Tensor:
     parts = []
     for start in range(0, len(images), _BATCH):
         x = to_float(
-            torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH])).to(classifier.mean.device)
+            torch.from_numpy(np.array(images[start : start + _BATCH])).to(classifier.mean.device)
         )
         for repair in classifier.filters:
             x = repair(x)
@@ -163,9 +163,9 @@ def _fit(
     for step in range(settings.steps):
         rows = torch.randint(len(pairs.clean), (settings.batch_size,), generator=generator).to(device)
         clean, corrupted, passing = pairs.clean[rows], pairs.corrupted[rows], pairs.passing[rows]
-        with autocast(device):
-            loss = restoring_loss(repair.restore(corrupted).float(), clean, classifier)
-            loss = loss + detecting_loss(repair.suspect(corrupted).float(), repair.suspect(passing).float())
+        # In float32: convolutions as narrow as these have no fast bfloat16 gradient on every processor.
+        loss = restoring_loss(repair.restore(corrupted), clean, classifier)
+        loss = loss + detecting_loss(repair.suspect(corrupted), repair.suspect(passing))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -179,8 +179,8 @@ def restoring_loss(logits: Tensor, clean: Tensor, classifier: Classifier) -> Ten
     pixels = functional.binary_cross_entropy_with_logits(logits, clean)
     network: nn.Module = classifier.network
     with torch.no_grad():
-        wanted = network(classifier.normalise(clean)).float().softmax(1)
-    given = network(classifier.normalise(torch.sigmoid(logits))).float()
+        wanted = network(classifier.normalise(clean)).softmax(1)
+    given = network(classifier.normalise(torch.sigmoid(logits)))
     return pixels + _OWN_OUTPUT * functional.cross_entropy(given, wanted)
 
 
