@@ -104,9 +104,10 @@ def test_each_rule_notes_the_image_it_ran_in(contained: Path, images: Path) -> N
         assert f"made from {made_from}." in log.read_text().splitlines()[0], log
 
 
-def test_nothing_is_left_to_do_in_the_images(contained: Path) -> None:
-    again = snakemake(contained, "--use-singularity", "--dry-run")
-    assert "Nothing to be done" in again.stdout, again.stdout
+def test_a_run_goes_on_in_images_where_it_was(bare: Path, contained: Path, images: Path) -> None:  # noqa: F811
+    for project in (contained, use(images, bare)):
+        again = snakemake(project, "--use-singularity", "--dry-run")
+        assert "Nothing to be done" in again.stdout, again.stdout
 
 
 def test_a_missing_image_stops_the_run_with_the_command_that_builds_it(tmp_path: Path) -> None:
