@@ -22,7 +22,7 @@ DEFOGR = {"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 16}
 FOG = Imitation("mnist_c", {("fog", 5): 1.0})
 LINES = Imitation("mnist_c", {("zigzag", 3): 1.0})
 TURN = Imitation("mnist_c", {("rotate", 4): 0.5, ("rotate", 5): 0.5})
-FILTER = FilterSettings(steps=150, batch_size=48, learning_rate=0.006, touched=0.005)
+FILTER = FilterSettings(steps=100, batch_size=32, learning_rate=0.008, touched=0.005)
 RETRAIN = RetrainSettings(steps=80, batch_size=64, learning_rate=0.003)
 
 
@@ -43,7 +43,7 @@ def incumbent() -> Classifier:
         train.labels,
         network={"_target_": "driftloop.models.networks.ConvNet", "width": 16},
         classes=[str(digit) for digit in range(10)],
-        settings=TrainSettings(epochs=12, batch_size=64, shift=0),
+        settings=TrainSettings(epochs=8, batch_size=64, shift=0),
         seed=0,
         device="cpu",
     )

@@ -59,7 +59,7 @@ class GatedDenoiser(Filter):
         width: channels at half the resolution; twice as many at a quarter.
     """
 
-    def __init__(self, channels: int, width: int = 32) -> None:
+    def __init__(self, channels: int, width: int = 24) -> None:
         super().__init__()
         self.fine = nn.Sequential(_convolution(4 * channels, width), _convolution(width, width))
         self.coarse = nn.Sequential(

@@ -107,9 +107,7 @@ def through_filters(classifier: Classifier, images: Images) -> Tensor:
     """Return what the filters make of uint8 images (N, H, W, C): float (N, C, H, W) in [0, 1]."""
     parts = []
     for start in range(0, len(images), _BATCH):
-        x = to_float(
-            torch.from_numpy(np.array(images[start : start + _BATCH])).to(classifier.mean.device)
-        )
+        x = to_float(torch.from_numpy(np.array(images[start : start + _BATCH])).to(classifier.mean.device))
         for repair in classifier.filters:
             x = repair(x)
         parts.append(x)
@@ -164,8 +162,13 @@ def _fit(
         rows = torch.randint(len(pairs.clean), (settings.batch_size,), generator=generator).to(device)
         clean, corrupted, passing = pairs.clean[rows], pairs.corrupted[rows], pairs.passing[rows]
         # In float32: convolutions as narrow as these have no fast bfloat16 gradient on every processor.
-        loss = restoring_loss(repair.restore(corrupted), clean, classifier)
-        loss = loss + detecting_loss(repair.suspect(corrupted), repair.suspect(passing))
+        restored = repair.restore(corrupted)
+        # Half a batch is enough for what is easy to learn, or costs as much as the restoring itself.
+        few = max(1, settings.batch_size // 2)
+        pixels = functional.binary_cross_entropy_with_logits(restored, clean)
+        own = own_output_loss(restored[:few], clean[:few], classifier)
+        found = detecting_loss(repair.suspect(corrupted[:few]), repair.suspect(passing[:few]))
+        loss = pixels + _OWN_OUTPUT * own + found
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -174,14 +177,13 @@ def _fit(
             progress(step + 1, settings.steps)
 
 
-def restoring_loss(logits: Tensor, clean: Tensor, classifier: Classifier) -> Tensor:
-    """Return how far restored images are from clean ones, in their pixels and in the classifier's eyes."""
-    pixels = functional.binary_cross_entropy_with_logits(logits, clean)
+def own_output_loss(logits: Tensor, clean: Tensor, classifier: Classifier) -> Tensor:
+    """Return how far the classifier's answers to restored images are from those to the clean ones."""
     network: nn.Module = classifier.network
     with torch.no_grad():
         wanted = network(classifier.normalise(clean)).softmax(1)
     given = network(classifier.normalise(torch.sigmoid(logits)))
-    return pixels + _OWN_OUTPUT * functional.cross_entropy(given, wanted)
+    return functional.cross_entropy(given, wanted)
 
 
 def detecting_loss(corrupted: Tensor, passing: Tensor) -> Tensor:
