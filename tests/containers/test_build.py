@@ -115,9 +115,8 @@ def test_a_failing_step_is_named_with_its_last_lines(small: Path) -> None:
         script.read_text().replace("packages)\n", "packages)\n  echo the glue ran out; exit 3\n")
     )
     said = refused(small, "--engine", "docker")
-    assert "The image 'small' failed to build at step 7 of" in said
-    assert "RUN sh /build/install.sh packages" in said
-    assert "the glue ran out" in said
+    where = r"The image 'small' failed to build at step \d+ of \d+, RUN sh /build/install.sh packages"
+    assert re.search(rf"{where} .*the glue ran out", said), said
 
 
 def test_a_package_that_cannot_be_had_is_named(small: Path) -> None:
