@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from tests.support import ROOT, planned, run
 
 pytestmark = pytest.mark.slow
