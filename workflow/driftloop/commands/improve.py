@@ -12,9 +12,6 @@ from driftloop.commands.report import evaluation_of
 from driftloop.commands.step import step
 from driftloop.files import digest_file, link_file, read_json, write_json
 
-_REPAIRS = {"retrain": ("retrain",), "filter": ("filter",), "both": ("retrain", "filter")}
-"""The candidates that a decision asks for."""
-
 
 @step("retrain-model", reads=("seed", "corruptions", "retrain", "stream.{window}.parent"), windowed=True)
 def retrain_model(params: dict[str, Any], window: str) -> None:
@@ -74,12 +71,13 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.classify import correct, open_model
     from driftloop.commands.repair import Occasion, join
     from driftloop.improver.gate import choose, judge
+    from driftloop.review.ledger import REPAIRS
 
     occasion = Occasion(window, params)
     clean, (learnt, held_out) = occasion.split("test"), occasion.reviewed()
     earlier = {name: judging for name, (_, judging) in occasion.earlier_reviewed().items()}
     evaluations = {}
-    for repair in _REPAIRS[occasion.verdict["decision"]]:
+    for repair in REPAIRS[occasion.verdict["decision"]]:
         candidate = open_model(layout.candidate(window, repair))
         # A filter learns from no label, so that all of them can judge it.
         judging = held_out if repair == "retrain" else join([learnt, held_out])

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Facts = Mapping[str, Any]
+from driftloop.review.ledger import REPAIRS
 
-REPAIRS: Mapping[str, tuple[str, ...]] = {
-    "keep": (),
-    "retrain": ("retrain",),
-    "filter": ("filter",),
-    "both": ("retrain", "filter"),
-}
-"""Decision → the repairs that it asks for."""
+Facts = Mapping[str, Any]
 
 
 def summary_row(

@@ -22,7 +22,14 @@ from typing import Any
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
 
-DECISIONS = ("keep", "retrain", "filter", "both")
+REPAIRS: Mapping[str, tuple[str, ...]] = {
+    "keep": (),
+    "retrain": ("retrain",),
+    "filter": ("filter",),
+    "both": ("retrain", "filter"),
+}
+"""Decision → the repairs that it asks for."""
+DECISIONS = tuple(REPAIRS)
 NONE = "(none)"
 """The label of a sample that shows none of the classes."""
 UNSURE = "(unsure)"

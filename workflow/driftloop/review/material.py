@@ -18,6 +18,7 @@ from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
+from driftloop.report.summary import believed, foremost
 from driftloop.review.ledger import NONE, UNSURE
 from driftloop.review.likeness import Likeness, rank_likeness
 
@@ -268,18 +269,20 @@ def _past(window: str) -> Past | None:
     drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
     if drift is None:
         return None
-    verdict, evaluation = verdict or {}, evaluation or {}
-    tried = evaluation.get("candidates") or {}
-    best = evaluation.get("winner") or max(tried, key=lambda name: tried[name]["drift"]["gain"], default=None)
+    evaluation = believed(verdict, evaluation) if verdict else None
+    verdict, best = (
+        verdict or {},
+        evaluation["candidates"][foremost(evaluation)]["drift"] if evaluation else None,
+    )
     return Past(
         window=window,
         drifted=bool(drift["drifted"]),
         accuracy=(drift.get("estimated_accuracy") or {}).get("estimate"),
         decision=verdict.get("decision"),
         diagnosis=verdict.get("diagnosis"),
-        repair=evaluation.get("winner"),
-        before=tried[best]["drift"]["incumbent_accuracy"] if best else None,
-        after=tried[best]["drift"]["candidate_accuracy"] if best else None,
+        repair=evaluation["winner"] if evaluation else None,
+        before=best["incumbent_accuracy"] if best else None,
+        after=best["candidate_accuracy"] if best else None,
     )
 
 
