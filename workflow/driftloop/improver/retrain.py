@@ -181,7 +181,7 @@ def _fit(
         ]
         x = torch.cat([source.x[r] for source, r in zip(sources, rows, strict=True)])
         targets = torch.cat([source.targets[r] for source, r in zip(sources, rows, strict=True)])
-        with autocast(device):
+        with autocast(device, x.shape[-2] * x.shape[-1]):
             logits = network(classifier.normalise(x))
         loss = functional.cross_entropy(logits.float(), targets)
         optimizer.zero_grad(set_to_none=True)

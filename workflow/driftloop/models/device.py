@@ -16,9 +16,17 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 where the hardware has it, in float32 elsewhere."""
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_has_bfloat16()
+_WORTHWHILE = 24 * 24
+"""Pixels from which bfloat16 is faster on a CPU: measured, 8 x 8 trains 3 to 10 times slower in it, 28 x 28
+1.5 times faster."""
+
+
+def autocast(device: torch.device, pixels: int) -> AbstractContextManager[Any]:
+    """Compute in bfloat16 where the hardware has it and images of so many pixels gain by it, else in float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = pixels >= _WORTHWHILE and _cpu_has_bfloat16()
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
 
 

@@ -148,7 +148,8 @@ def _backward(
     classifier: Classifier, images: Tensor, labels: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
     """Leave the gradients of a batch's mean loss in the parameters; return that loss and the hits."""
-    with autocast(images.device):
+    height, width = images.shape[1:3]
+    with autocast(images.device, height * width):
         logits = classifier(images)
     loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
