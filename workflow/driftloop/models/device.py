@@ -22,7 +22,7 @@ _WORTHWHILE = 24 * 24
 
 
 def autocast(device: torch.device, pixels: int) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 where the hardware has it and images of so many pixels gain by it, else in float32."""
+    """Compute in bfloat16 where the hardware has it and images of that size gain by it, else in float32."""
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported()
     else:
