@@ -41,6 +41,7 @@ driftloop)
   start="driftloop"
   if [ -d "$here/package/model" ]; then
     cp -r "$here/package/model" "$venv/model"
+    chmod -R a+rX "$venv/model"
     start="driftloop predict $venv/model"
   fi
   printf '#!/bin/sh\nexec %s "$@"\n' "$venv/bin/$start" >"$venv/bin/start"
