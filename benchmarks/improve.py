@@ -5,7 +5,7 @@
 Writes `benchmarks/results/improve.json` and `docs/benchmark-improve.md`. Data and models are kept under
 `.driftloop/benchmark`. For each corruption, at its suite's own severity: a window of 500 images, reviewed by
 the simulated reviewer; every method is scored on 2,000 others that no window shows, corrupted the same way,
-and on 5,000 clean ones. Finished cells are kept beside the results, so that a run that was cut short goes on.
+and on 5,000 clean ones. Finished cells are kept there too, so that a run that was cut short goes on.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main() -> None:
         if given.methods
         else [m for m in METHODS if not (given.quick and m in QUICK_LEAVES_OUT)]
     )
-    cells = given.results.with_suffix(".cells.json")
+    cells = given.work / "improve.cells.json"
     done: dict[str, Any] = read_json(cells) if cells.exists() else {}
     for dataset in given.datasets.split(","):
         for seed in seeds:
