@@ -62,9 +62,10 @@ def drafted(project: Path) -> int:
     for path in (project / ".driftloop" / "drafts").glob("*"):
         for line in path.read_text().splitlines():
             try:
-                count = len(json.loads(line)["snapshot"]["labels"])
+                labels = json.loads(line)["snapshot"]["labels"]
             except ValueError:
                 continue
+            count = sum(label is not None for label in labels)
     return count
 
 
