@@ -9,7 +9,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check test-unit test-containers test-slurm lock clean \
-  bench-overhead bench-check bench-improve bench-review
+  bench-overhead bench-containers bench-check bench-improve bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -50,6 +50,9 @@ test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
 
 bench-overhead: setup ## what Snakemake costs: a run against the same functions in one process
 	python benchmarks/overhead.py
+
+bench-containers: setup ## what containers cost: a run with every rule in its image against a bare one
+	python benchmarks/containers.py
 
 bench-check: setup ## the checker against its rivals
 	python benchmarks/check.py

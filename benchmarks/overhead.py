@@ -1,70 +1,108 @@
-"""What containers cost: the demo stream bare and with every rule in its image, and a model as an image.
+"""What orchestration costs: a whole run by Snakemake against the same functions called in one process.
 
-    python benchmarks/overhead.py [--runs 3] [KEY=VALUE]...       (make bench-overhead)
-
-Needs the images (`driftloop images build`). The data are fetched once, before the clock starts; the two kinds
-of run take turns. KEY=VALUE are choices of `driftloop configure`, such as dataset=digits.
+Run it on an idle machine: `make bench-overhead`. Both runs start from an empty project, with the parameters
+of `params.yaml`, on real data, and are answered by the simulated reviewer. Prints the wall times in seconds
+and their ratio, and writes them to benchmarks/results/overhead.json.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 import platform
-import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BIN = Path(sys.executable).parent
-KINDS = {"bare": [], "contained": ["--use-singularity"]}
+sys.path.insert(0, str(ROOT))
 
+from tests.support import make_project  # noqa: E402
 
-def call(folder: Path, *command: str) -> float:
-    """Run a command in a project; return its seconds."""
-    started = time.perf_counter()
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout.decode()}{done.stderr.decode()}")
-    return time.perf_counter() - started
-
-
-def make_project(folder: Path, choices: list[str]) -> Path:
-    """A project with the images linked and the data already fetched."""
-    folder.mkdir()
-    shutil.copy(ROOT / "Snakefile", folder)
-    for name in ("rules", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
-    (folder / "images").symlink_to(ROOT / "images")
-    call(folder, "driftloop", "configure", *choices)
-    call(folder, "snakemake", "--cores", "1", "data/raw/meta.json")
-    return folder
+ONE_PROCESS = """
+import sys; sys.path.insert(0, {root!r})
+from benchmarks.overhead import run_steps
+run_steps()
+"""
 
 
 def main() -> None:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("choices", nargs="*", metavar="KEY=VALUE")
-    options = parser.parse_args()
-    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as work:
-        for repeat in range(options.runs):
-            for kind, arguments in KINDS.items():
-                project = make_project(Path(work) / f"{kind}{repeat}", options.choices)
-                seconds[kind].append(call(project, "snakemake", "--cores", "2", *arguments))
-                shutil.rmtree(project)
-                print(f"{kind} run {repeat + 1}: {seconds[kind][-1]:.1f} s", flush=True)
-    bare, contained = (statistics.median(seconds[kind]) for kind in KINDS)
-    print(f"\n{platform.platform()}, {os.cpu_count()} cores, {' '.join(options.choices) or 'demo'}")
-    print(f"median of {options.runs}: bare {bare:.1f} s, contained {contained:.1f} s: {contained / bare:.3f}")
+    """Measure, print, write."""
+    with tempfile.TemporaryDirectory() as folder:
+        choices = sys.argv[1:]
+        by_function = make_project(Path(folder) / "functions", choices)
+        by_snakemake = make_project(Path(folder) / "snakemake", choices)
+        functions = seconds([sys.executable, "-c", ONE_PROCESS.format(root=str(ROOT))], by_function)
+        orchestrated = seconds(["snakemake", "--cores", "2"], by_snakemake)
+        nothing = seconds(["snakemake", "--cores", "2"], by_snakemake)
+        same = all(
+            outcome(by_function, window) == outcome(by_snakemake, window)
+            for window in ("w01", "w02", "w03", "w04", "w05")
+        )
+    result = {
+        "one_process_s": round(functions, 1),
+        "snakemake_s": round(orchestrated, 1),
+        "ratio": round(orchestrated / functions, 3),
+        "nothing_to_do_s": round(nothing, 2),
+        "same_outcome": same,
+        "environment": {"cpus": os.cpu_count(), "python": platform.python_version()},
+    }
+    target = ROOT / "benchmarks" / "results" / "overhead.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+def seconds(command: list[str], project: Path) -> float:
+    """Run a command in a project without a terminal; return its wall time."""
+    started = time.monotonic()
+    subprocess.run(command, cwd=project, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def outcome(project: Path, window: str) -> tuple[str, str]:
+    """What became of a window: its verdict, and the model that is in production after it."""
+    verdict = json.loads((project / "results" / window / "verdict.json").read_text())
+    lineage = json.loads((project / "models" / window / "lineage.json").read_text())
+    return verdict["decision"], str([repair["repair"] for repair in lineage["repairs"]])
+
+
+def run_steps() -> None:
+    """Run every step of the workflow, in its order, in this process and this working directory."""
+    from driftloop.cli import find_command
+    from driftloop.params.load import load_params
+
+    params = load_params()
+    for name, window in steps(list(params["stream"])):
+        command = find_command(name)
+        if name == "review":
+            Path("decisions").mkdir(exist_ok=True)
+            command.main([window, "--verdict", f"results/{window}/verdict.json"], standalone_mode=False)
+        else:
+            command.work(command.leaves(params, window), *([window] if window else []))
+
+
+def steps(windows: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield (step, window) in the order of the workflow; what follows a review depends on its verdict."""
+    for name in ("fetch-dataset", "split-dataset", "train-model", "fit-detector"):
+        yield name, None
+    for window in windows:
+        for name in ("make-window", "predict-window", "check-window", "review"):
+            yield name, window
+        decision = json.loads(Path("results", window, "verdict.json").read_text())["decision"]
+        if decision in ("retrain", "both"):
+            yield "retrain-model", window
+        if decision in ("filter", "both"):
+            yield "train-filter", window
+        if decision != "keep":
+            yield "evaluate-candidates", window
+        yield "promote-model", window
+        yield "score-window", window
+    for name in ("summarize-run", "render-report"):
+        yield name, None
 
 
 if __name__ == "__main__":
