@@ -34,7 +34,6 @@ rule predict_window:
         "logs/{window}/predict_window.log",
     container:
         image("torch")
-    threads: TORCH_THREADS
     params:
         reads=parameters_of("predict-window"),
         overrides=overrides,

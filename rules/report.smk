@@ -16,7 +16,6 @@ rule score_window:
         "logs/{window}/score_window.log",
     container:
         image("torch")
-    threads: TORCH_THREADS
     params:
         reads=parameters_of("score-window"),
         overrides=overrides,
