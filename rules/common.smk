@@ -68,9 +68,11 @@ def incumbent(file):
 
 
 def ledger(wildcards):
-    """The window's ledger; made empty where there is none, so that the rule's inputs never change."""
+    """The window's ledger; a run makes it empty where there is none, so that the rule's inputs never change."""
     path = layout.ledger(wildcards.window)
     if not path.exists():
+        if workflow.dryrun:  # a plan leaves no traces
+            return []
         path.parent.mkdir(exist_ok=True)
         path.touch()
     return str(path)
