@@ -19,6 +19,13 @@ DIGITS = (
 )
 """Choices for `driftloop configure` with which a whole run on real digits takes well under a minute."""
 
+SUMMARY_KEYS = """
+window n p_value alpha drifted estimated_accuracy decision reviewer labels_used promoted
+incumbent_accuracy candidate_accuracy true_incumbent_accuracy true_candidate_accuracy
+clean_incumbent_accuracy clean_candidate_accuracy
+""".split()  # noqa: SIM905 (a table reads better than a column of strings)
+"""What every row of results/summary.json has, in this order."""
+
 
 def make_project(folder: Path, choices: Sequence[str] = DIGITS) -> Path:
     """Make a driftloop project in `folder`: the repository's workflow, with parameters of its own."""

@@ -10,28 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import planned, run, snakemake
+from tests.support import SUMMARY_KEYS, planned, run, snakemake
 
 pytestmark = pytest.mark.slow
-
-KEYS = [
-    "window",
-    "n",
-    "p_value",
-    "alpha",
-    "drifted",
-    "estimated_accuracy",
-    "decision",
-    "reviewer",
-    "labels_used",
-    "promoted",
-    "incumbent_accuracy",
-    "candidate_accuracy",
-    "true_incumbent_accuracy",
-    "true_candidate_accuracy",
-    "clean_incumbent_accuracy",
-    "clean_candidate_accuracy",
-]
 
 
 def summary(project: Path) -> dict[str, dict]:
@@ -64,7 +45,7 @@ def answer(project: Path, window: str, decision: str, diagnosis: str) -> str:
 def test_the_summary_has_a_row_for_every_window(digits_run: Path) -> None:
     rows = summary(digits_run)
     assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
-    assert all([key for key in row if key in KEYS] == KEYS for row in rows.values())
+    assert all([key for key in row if key in SUMMARY_KEYS] == SUMMARY_KEYS for row in rows.values())
     assert not rows["w01"]["drifted"]
     assert [row["drifted"] for row in rows.values()][1:3] == [True, True]
     assert [row["decision"] for row in rows.values()][1:3] == ["filter", "retrain"]

@@ -7,27 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.support import SUMMARY_KEYS
 
 from driftloop.cli import driftloop
-
-KEYS = [
-    "window",
-    "n",
-    "p_value",
-    "alpha",
-    "drifted",
-    "estimated_accuracy",
-    "decision",
-    "reviewer",
-    "labels_used",
-    "promoted",
-    "incumbent_accuracy",
-    "candidate_accuracy",
-    "true_incumbent_accuracy",
-    "true_candidate_accuracy",
-    "clean_incumbent_accuracy",
-    "clean_candidate_accuracy",
-]
 
 
 def run(*arguments: str) -> str:
@@ -45,7 +27,7 @@ def rows(finished) -> dict[str, dict]:
 def test_each_window_of_the_stream_has_a_row_with_the_promised_keys(rows):
     assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
     for row in rows.values():
-        assert [key for key in row if key != "known_as"] == KEYS
+        assert [key for key in row if key != "known_as"] == SUMMARY_KEYS
 
 
 def test_a_kept_window_has_null_for_all_that_nobody_did(rows):

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.errors import DataError
+from driftloop.errors import DataError, ModelError
 
 _CHUNK_BYTES = 1 << 24
 
@@ -65,6 +65,32 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} does not exist.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
+
+
+def read_manifest(path: Path, what: str, *, version: int, fields: Iterable[str]) -> dict[str, Any]:
+    """Read the manifest of a stored model, detector or the like, and check its form.
+
+    Args:
+        path: of the manifest.
+        what: what its folder is to be, for messages.
+        version: of the format that this driftloop reads.
+        fields: what it must have besides `format`.
+
+    Raises:
+        ModelError: it is missing, is not JSON, is of another format version, or lacks a field.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path.parent} is no {what} folder: it has no {path.name}.")
+    try:
+        meta = read_json(path)
+    except DataError as error:
+        raise ModelError(str(error)) from error
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if found != version:
+        raise ModelError(f"{path}: format is {found!r}; this driftloop reads format {version}.")
+    if lacking := sorted(set(fields) - meta.keys()):
+        raise ModelError(f"{path} lacks {', '.join(lacking)}.")
+    return dict(meta)
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

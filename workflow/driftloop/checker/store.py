@@ -12,11 +12,12 @@ from safetensors.numpy import load_file, save_file
 
 from driftloop.checker.accuracy import AccuracyModel
 from driftloop.checker.check import FittedDetector, Kind, make_detector
-from driftloop.errors import DataError, DriftloopError, ModelError
-from driftloop.files import atomic, digest_file, digest_json, read_json, write_json
+from driftloop.errors import DriftloopError, ModelError
+from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 
 FORMAT = 1
 _ARRAYS, _META = "detector.safetensors", "detector.json"
+_FIELDS = ("detector", "kinds", "accuracy_error", "model", "sha256")
 
 
 def save_detector(folder: Path, fitted: FittedDetector, *, model: str | None = None) -> str:
@@ -73,20 +74,7 @@ def detector_digest(folder: Path) -> str:
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
-    path = folder / _META
-    if not path.is_file():
-        raise ModelError(f"{folder} is no detector folder: it has no {_META}.")
-    try:
-        meta = read_json(path)
-    except DataError as error:
-        raise ModelError(str(error)) from error
-    version = meta.get("format") if isinstance(meta, dict) else None
-    if version != FORMAT:
-        raise ModelError(f"{path}: format is {version!r}; this driftloop reads format {FORMAT}.")
-    needed = {"detector", "kinds", "accuracy_error", "model", "sha256"}
-    if lacking := sorted(needed - meta.keys()):
-        raise ModelError(f"{path} lacks {', '.join(lacking)}.")
-    return dict(meta)
+    return read_manifest(folder / _META, "detector", version=FORMAT, fields=_FIELDS)
 
 
 def _flatten(fitted: FittedDetector) -> dict[str, npt.NDArray[Any]]:

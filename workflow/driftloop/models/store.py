@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from driftloop.errors import DataError, ModelError
-from driftloop.files import atomic, digest_file, digest_json, read_json, write_json
+from driftloop.errors import ModelError
+from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 from driftloop.models.classifier import Classifier, ClassifierSpec
 
 FORMAT = 1
@@ -98,30 +98,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: it is missing, is not JSON, is of another format version, or lacks a field.
     """
-    path = folder / _META
-    if not path.is_file():
-        raise ModelError(f"{folder} is no model folder: it has no {_META}.")
-    try:
-        meta = read_json(path)
-    except DataError as error:
-        raise ModelError(str(error)) from error
-    version = meta.get("format") if isinstance(meta, dict) else None
-    if version != FORMAT:
-        raise ModelError(f"{path}: format is {version!r}; this driftloop reads format {FORMAT}.")
-    needed = {
-        "network",
-        "input_shape",
-        "classes",
-        "mean",
-        "std",
-        "filters",
-        "parent",
-        "training_data",
-        "sha256",
-    }
-    if lacking := sorted(needed - meta.keys()):
-        raise ModelError(f"{path} lacks {', '.join(lacking)}.")
-    return dict(meta)
+    return read_manifest(folder / _META, "model", version=FORMAT, fields=_FIELDS)
 
 
 def _read_spec(folder: Path, meta: dict[str, Any]) -> ClassifierSpec:
