@@ -28,10 +28,11 @@ from scipy.stats import rankdata
 
 from check_data import CALIBRATION, Material, gather
 from check_rivals import RIVALS, Rival, accuracy_rivals
-from driftloop.checker.check import check_window, estimate_accuracy, fit_detector
+from driftloop.checker.check import check_window, estimate_accuracy
 from driftloop.checker.combined import Combined
 from driftloop.checker.detector import Detector, rows
 from driftloop.checker.features import Features
+from driftloop.checker.fitted import fit_detector
 from driftloop.checker.mahalanobis import Mahalanobis
 from driftloop.checker.neighbours import NearestNeighbours
 from driftloop.checker.rank_test import Stratum, rank_test

@@ -11,7 +11,7 @@ from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
-from driftloop.review.ledger import REPAIRS
+from driftloop.review.decision import REPAIRS
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
 # rules and the steps read the same parameters in the same way.

@@ -17,7 +17,8 @@ from driftloop.files import digest_json, write_array, write_json, write_text
 from driftloop.improver.gate import choose, judge
 from driftloop.params.compose import compose, render
 from driftloop.report.score import one_of_each, score
-from driftloop.review.ledger import Answer, append, new_entry, project_id, verdict
+from driftloop.review.decision import Answer, verdict
+from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 

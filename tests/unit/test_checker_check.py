@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from driftloop.checker.check import add_kind, check_window, fit_detector
+from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.exposure import DAMAGES, expose
 from driftloop.checker.features import Features
+from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.picks import pick_samples
 from driftloop.errors import DataError
 

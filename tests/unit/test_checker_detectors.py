@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftloop.checker.check import CLEAN, FittedDetector, add_kind, check_window, fit_detector, make_detector
+from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
+from driftloop.checker.fitted import CLEAN, FittedDetector, add_kind, fit_detector, make_detector
 from driftloop.checker.store import load_detector, save_detector
 from driftloop.errors import ModelError, ParameterError
 

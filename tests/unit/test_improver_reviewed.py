@@ -3,7 +3,7 @@ import pytest
 
 from driftloop.errors import DataError
 from driftloop.improver.reviewed import Reviewed, folds, join, read_reviewed
-from driftloop.review.ledger import NONE, UNSURE
+from driftloop.review.decision import NONE, UNSURE
 
 
 def test_answers_without_a_class_are_left_out():

@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from driftloop.errors import LedgerError
+from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
-    NONE,
-    UNSURE,
-    Answer,
     Entry,
-    agreement,
     append,
     new_entry,
     project_id,
     read_ledger,
     standing_decision,
-    verdict,
     verify,
 )
 
@@ -137,7 +133,8 @@ def test_whole_entry_with_junk_behind_it_is_damage_and_stays(ledger: Path) -> No
 _WRITER = """
 import sys
 from pathlib import Path
-from driftloop.review.ledger import Answer, append, new_entry
+from driftloop.review.decision import Answer
+from driftloop.review.ledger import append, new_entry
 
 path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):

@@ -15,7 +15,8 @@ from driftloop.cli import driftloop
 from driftloop.report.charts import Moment, accuracy_chart, confusion_chart, novelty_chart
 from driftloop.report.page import Chapter, render_page
 from driftloop.report.score import score
-from driftloop.review.ledger import Answer, Entry
+from driftloop.review.decision import Answer
+from driftloop.review.ledger import Entry
 from driftloop.review.material import Material, Pick
 from driftloop.tracker.lineage import Lineage
 

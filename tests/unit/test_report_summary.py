@@ -56,7 +56,7 @@ def test_a_repaired_window_has_what_was_measured_on_it(rows):
 
 
 def test_an_evaluation_left_from_an_earlier_verdict_does_not_count(finished):
-    from driftloop.review.ledger import Answer
+    from driftloop.review.decision import Answer
 
     finished.write_verdict("w03", Answer("keep"))
     finished.score("w03", "rotate", 0.74, None)

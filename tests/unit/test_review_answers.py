@@ -9,7 +9,7 @@ import pytest
 from driftloop.errors import DataError, LedgerError, ParameterError
 from driftloop.files import read_json, write_json
 from driftloop.review.answers import check_answer, read_labels
-from driftloop.review.ledger import NONE, UNSURE, Answer
+from driftloop.review.decision import NONE, UNSURE, Answer
 from driftloop.review.material import Material, load_material
 from driftloop.review.simulated import simulate
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftloop.review.ledger import NONE, UNSURE, Answer
+from driftloop.review.decision import NONE, UNSURE, Answer
 from driftloop.review.session import Grid, Questions, Stage, State, answer_of, press, resume, snapshot, start
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

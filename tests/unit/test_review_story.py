@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from driftloop.files import write_json
-from driftloop.review.ledger import Answer, Entry, new_entry
+from driftloop.review.decision import Answer
+from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
 from driftloop.review.session import Grid, press, start
 from driftloop.review.story import earlier_labels, how_it_fared, tell

@@ -15,7 +15,7 @@ from rich.console import Console
 from driftloop.cli import driftloop
 from driftloop.params.load import load_params
 from driftloop.report.status import next_step, table, windows
-from driftloop.review.ledger import Answer
+from driftloop.review.decision import Answer
 
 
 def state_of(window: str, *overrides: str) -> str:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from driftloop.checker.accuracy import AccuracyModel
-from driftloop.checker.check import FittedDetector, Kind, make_detector
+from driftloop.checker.fitted import FittedDetector, Kind, make_detector
 from driftloop.errors import DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 

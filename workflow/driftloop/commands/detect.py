@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from driftloop import layout
-from driftloop.checker.check import FittedDetector, fit_detector
 from driftloop.checker.exposure import expose
+from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.commands.classify import see
 from driftloop.data.dataset import load_dataset
 from driftloop.models.classifier import Classifier

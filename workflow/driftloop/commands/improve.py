@@ -71,7 +71,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.classify import correct, open_model
     from driftloop.commands.repair import Occasion, join
     from driftloop.improver.gate import choose, judge
-    from driftloop.review.ledger import REPAIRS
+    from driftloop.review.decision import REPAIRS
 
     occasion = Occasion(window, params)
     clean, (learnt, held_out) = occasion.split("test"), occasion.reviewed()
@@ -132,7 +132,7 @@ def _copy(source: Path, target: Path, what: str) -> None:
 
 
 def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) -> None:
-    from driftloop.checker.check import add_kind
+    from driftloop.checker.fitted import add_kind
     from driftloop.checker.store import save_detector
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean

@@ -12,7 +12,8 @@ import click
 from driftloop import layout
 
 if TYPE_CHECKING:
-    from driftloop.review.ledger import Answer, Entry
+    from driftloop.review.decision import Answer
+    from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
 _DRAFTS = Path(".driftloop") / "drafts"
@@ -113,7 +114,7 @@ def _answer(
 ) -> None:
     """Take the answer from the command line."""
     from driftloop.review.answers import check_answer, read_labels
-    from driftloop.review.ledger import Answer
+    from driftloop.review.decision import Answer
     from driftloop.review.terminal import git_name
 
     _refuse_undrifted(material)
@@ -143,7 +144,7 @@ def _ask(material: Material, reviewer: str | None) -> Entry:
 def _write_verdict(material: Material, path: Path, params: dict[str, Any], reviewer: str | None) -> None:
     """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
     from driftloop.files import write_json
-    from driftloop.review.ledger import verdict
+    from driftloop.review.decision import verdict
 
     answer = _decide(material, params, reviewer).answer if material.drifted else None
     write_json(path, verdict(material.window, drifted=material.drifted, answer=answer))
@@ -232,7 +233,8 @@ def _print_questions(material: Material) -> None:
     """Print what a program needs to answer: the samples, the classes, the diagnoses, what stands."""
     from dataclasses import asdict
 
-    from driftloop.review.ledger import DECISIONS, NONE, UNSURE, project_id, read_ledger, standing_decision
+    from driftloop.review.decision import DECISIONS, NONE, UNSURE
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
 
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
     standing = standing_decision(entries, material.report_digest, material.images_digest)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DataError
-from driftloop.review.ledger import NONE, UNSURE
+from driftloop.review.decision import NONE, UNSURE
 
 
 @dataclass(frozen=True)

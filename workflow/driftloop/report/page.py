@@ -16,7 +16,8 @@ from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
 from driftloop.report.summary import Facts, foremost, share
-from driftloop.review.ledger import NONE, UNSURE, Entry
+from driftloop.review.decision import NONE, UNSURE
+from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.tracker.lineage import Lineage
 

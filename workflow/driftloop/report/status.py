@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.files import digest_json, read_json
 from driftloop.report.summary import Facts, believed, foremost, share
-from driftloop.review.ledger import Entry, read_ledger, standing_decision, verdict
+from driftloop.review.decision import verdict
+from driftloop.review.ledger import Entry, read_ledger, standing_decision
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from driftloop.review.ledger import REPAIRS
+from driftloop.review.decision import REPAIRS
 
 Facts = Mapping[str, Any]
 

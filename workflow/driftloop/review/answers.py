@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from driftloop.errors import LedgerError
-from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Answer
+from driftloop.review.decision import DECISIONS, NONE, UNSURE, Answer
 from driftloop.review.material import Material
 
 _HEADER = ["index", "label"]

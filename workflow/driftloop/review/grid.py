@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from driftloop.review.ledger import NONE, UNSURE
+from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
 from driftloop.review.pictures import draw, fit

@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from driftloop.review.ledger import Agreement, Entry, agreement
+from driftloop.review.decision import Agreement, agreement
+from driftloop.review.ledger import Entry
 
 
 def history(entries: Sequence[Entry]) -> RenderableType:

@@ -19,7 +19,7 @@ from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
 from driftloop.report.summary import believed, foremost
-from driftloop.review.ledger import NONE, UNSURE
+from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.likeness import Likeness, rank_likeness
 
 STRANGE = 0.05

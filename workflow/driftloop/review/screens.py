@@ -13,8 +13,9 @@ from rich.cells import cell_len
 
 from driftloop.corruptions import find_corruption
 from driftloop.review.answers import find_problem
+from driftloop.review.decision import DECISIONS, NONE, UNSURE
 from driftloop.review.grid import Layout, describe_label, draw_bar, draw_page, lay_out
-from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Entry
+from driftloop.review.ledger import Entry
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
 from driftloop.review.pictures import draw, fit

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from driftloop.review.ledger import DECISIONS, NONE, UNSURE, Answer
+from driftloop.review.decision import DECISIONS, NONE, UNSURE, Answer
 
 
 class Stage(Enum):

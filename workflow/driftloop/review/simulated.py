@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import ParameterError
-from driftloop.review.ledger import UNSURE, Answer
+from driftloop.review.decision import UNSURE, Answer
 
 NAME = "simulated reviewer"
 

@@ -15,8 +15,9 @@ from types import FrameType
 
 from driftloop.errors import ReviewPendingError
 from driftloop.review.answers import find_problem
+from driftloop.review.decision import Answer
 from driftloop.review.draft import Draft, open_draft
-from driftloop.review.ledger import Answer, Entry
+from driftloop.review.ledger import Entry
 from driftloop.review.material import Material, compare
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import detect_depth

@@ -1,0 +1,102 @@
+"""What a reviewer may say about a window, what follows from it, and how far two reviewers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+REPAIRS: Mapping[str, tuple[str, ...]] = {
+    "keep": (),
+    "retrain": ("retrain",),
+    "filter": ("filter",),
+    "both": ("retrain", "filter"),
+}
+"""Decision → the repairs that it asks for."""
+DECISIONS = tuple(REPAIRS)
+NONE = "(none)"
+"""The label of a sample that shows none of the classes."""
+UNSURE = "(unsure)"
+"""The label of a sample that the reviewer cannot tell."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reviewer says about one window.
+
+    Attributes:
+        decision: one of `DECISIONS`.
+        diagnosis: the family of corruption that the reviewer sees, or None.
+        reason: the reviewer's own words, possibly empty.
+        labels: sample index to class name, `NONE` or `UNSURE`; skipped samples are absent.
+    """
+
+    decision: str
+    diagnosis: str | None = None
+    reason: str = ""
+    labels: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two reviewers agree on the samples that both labelled.
+
+    Attributes:
+        n: how many samples both labelled.
+        observed: share of them with the same label, in [0, 1]; None when n is 0.
+        kappa: Cohen's kappa, at most 1; None where it is not defined (n is 0, or both reviewers gave
+            one and the same label throughout, so that agreement by chance is certain).
+        disagreements: (sample index, first reviewer's label, second's), by index.
+    """
+
+    n: int
+    observed: float | None
+    kappa: float | None
+    disagreements: tuple[tuple[int, str, str], ...]
+
+
+def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
+    """Compare two reviewers' labels on the samples that both labelled.
+
+    `UNSURE` is no label and is left out. Kappa after Cohen (1960), "A coefficient of agreement for
+    nominal scales".
+
+    >>> agreement({1: "a", 2: "a", 3: "b", 4: "b"}, {1: "a", 2: "b", 3: "b", 4: "b"}).kappa
+    0.5
+    """
+    shared = sorted(
+        index for index in first.keys() & second.keys() if UNSURE not in (first[index], second[index])
+    )
+    if not shared:
+        return Agreement(0, None, None, ())
+    n = len(shared)
+    ones, twos = [first[index] for index in shared], [second[index] for index in shared]
+    observed = sum(one == two for one, two in zip(ones, twos, strict=True)) / n
+    chance = sum(ones.count(label) * twos.count(label) for label in set(ones)) / n**2
+    kappa = (observed - chance) / (1 - chance) if chance < 1 else None
+    differing = tuple((i, first[i], second[i]) for i in shared if first[i] != second[i])
+    return Agreement(n, observed, kappa, differing)
+
+
+def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> dict[str, Any]:
+    """Return what the steps after the review read, the same bytes whoever answered and when.
+
+    >>> verdict("w01", drifted=False)
+    {'window': 'w01', 'drifted': False, 'decision': 'keep', 'diagnosis': None, 'labels': {}}
+    """
+    answer = answer or Answer("keep")
+    return {
+        "window": window,
+        "drifted": drifted,
+        "decision": answer.decision,
+        "diagnosis": answer.diagnosis,
+        "labels": sorted_labels(answer.labels),
+    }
+
+
+# --- the file ---------------------------------------------------------------------------------------
+
+
+def sorted_labels(labels: Mapping[int, str]) -> dict[str, str]:
+    """Return labels as JSON has them: sample indices as text, in the order of the numbers."""
+    return {str(index): labels[index] for index in sorted(labels)}
