@@ -29,8 +29,6 @@ TORCH_THREADS = 8
 
 wildcard_constraints:
     window="|".join(PARAMS["stream"]),
-    owner="|".join(["reference", *PARAMS["stream"]]),
-    repair="retrain|filter",
 
 
 def parameters_of(step):

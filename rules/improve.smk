@@ -11,6 +11,7 @@ rule retrain_model:
     output:
         "results/{window}/candidates/retrain/model.json",
         "results/{window}/candidates/retrain/model.safetensors",
+        "results/{window}/candidates/retrain/imitation.json",
     log:
         "logs/{window}/retrain_model.log",
     container:
@@ -30,10 +31,13 @@ rule train_filter:
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",
+        "data/splits/calibration/meta.json",
         incumbent("model.json"),
+        incumbent("lineage.json"),
     output:
         "results/{window}/candidates/filter/model.json",
         "results/{window}/candidates/filter/model.safetensors",
+        "results/{window}/candidates/filter/imitation.json",
     log:
         "logs/{window}/train_filter.log",
     container:
@@ -51,6 +55,7 @@ rule train_filter:
 rule evaluate_candidates:
     input:
         "results/{window}/verdict.json",
+        "data/windows/{window}/meta.json",
         "data/splits/test/meta.json",
         incumbent("model.json"),
         incumbent("lineage.json"),
@@ -73,6 +78,10 @@ rule evaluate_candidates:
 
 rule promote_model:
     input:
+        "results/{window}/verdict.json",
+        "data/windows/{window}/meta.json",
+        "data/splits/train/meta.json",
+        "data/splits/calibration/meta.json",
         incumbent("model.json"),
         incumbent("detector.json"),
         incumbent("lineage.json"),

@@ -8,7 +8,6 @@ from typing import Any
 
 from driftloop import layout
 from driftloop.commands.console import progress, say
-from driftloop.commands.report import evaluation_of
 from driftloop.commands.step import step
 from driftloop.files import digest_file, link_file, read_json, write_json
 
@@ -165,3 +164,13 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]
     save_lineage(home, Lineage(window, digest, clean, repairs))
     say(f"{window}: [bold green]{repair} promoted[/]; the detector now knows this drift.")
+
+
+def evaluation_of(window: str) -> Any:
+    """Return what the gate found on a window, or None where the standing verdict asks for no repair.
+
+    An `evaluation.json` may be left from an earlier verdict; only the verdict says whether it counts.
+    """
+    if read_json(layout.results(window) / "verdict.json")["decision"] == "keep":
+        return None
+    return read_json(layout.results(window) / "evaluation.json")

@@ -8,6 +8,7 @@ import click
 
 from driftloop import layout
 from driftloop.commands.console import say
+from driftloop.commands.improve import evaluation_of
 from driftloop.commands.step import step
 from driftloop.errors import DataError
 from driftloop.files import read_array, read_json, write_array, write_json, write_text
@@ -131,16 +132,6 @@ def report(overrides: tuple[str, ...]) -> None:
     console = Console(highlight=False)
     console.print(Text(f"\n{headline(rows)}\n", style="bold"), told)
     console.print(f"Report: {layout.REPORT}\nNext:   {next_step(states)}")
-
-
-def evaluation_of(window: str) -> Any:
-    """Return what the gate found on a window, or None where the standing verdict asks for no repair.
-
-    An `evaluation.json` may be left from an earlier verdict; only the verdict says whether it counts.
-    """
-    if read_json(layout.results(window) / "verdict.json")["decision"] == "keep":
-        return None
-    return read_json(layout.results(window) / "evaluation.json")
 
 
 def _material(window: str, params: dict[str, Any]) -> Material:
