@@ -36,6 +36,7 @@ from driftloop.checker.fitted import fit_detector
 from driftloop.checker.mahalanobis import Mahalanobis
 from driftloop.checker.neighbours import NearestNeighbours
 from driftloop.checker.rank_test import Stratum, rank_test
+from driftloop.checker.scores import score_samples
 from driftloop.checker.softmax import SoftmaxConfidence
 from driftloop.files import write_json, write_text
 
@@ -296,7 +297,7 @@ def accuracies(material: Material, seed: int) -> dict[str, Any]:
     covered, worst = [], {}
     for (name, severity), (features, right) in material.corrupted.items():
         truth = right.mean()
-        estimate, interval = estimate_accuracy(fitted, features)
+        estimate, interval = estimate_accuracy(fitted, score_samples(fitted, features))
         assert estimate is not None  # noqa: S101
         assert interval is not None  # noqa: S101
         errors[DEFAULT].append(abs(estimate - truth))

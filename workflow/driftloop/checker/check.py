@@ -12,10 +12,11 @@ from scipy.special import log_softmax
 from driftloop.checker.conformal import sample_p_values
 from driftloop.checker.detector import rows
 from driftloop.checker.features import Features
-from driftloop.checker.fitted import NEIGHBOURS, FittedDetector, accuracy_signals
+from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
 from driftloop.checker.label_shift import label_shift_p_value
 from driftloop.checker.picks import Pick, pick_samples
 from driftloop.checker.rank_test import RankTest, Stratum, rank_test
+from driftloop.checker.scores import Scores, score_samples
 from driftloop.errors import DataError
 
 
@@ -102,6 +103,7 @@ def check_window(
     random_share: float = 0.25,
     draws: int = 9999,
     seed: int = 0,
+    scores: Scores | None = None,
 ) -> DriftReport:
     """Check a window.
 
@@ -113,16 +115,18 @@ def check_window(
         random_share: of the picks that are drawn at random, in [0, 1].
         draws: null windows; the smallest p-value is 1 / (draws + 1).
         seed: of the draws and the picks.
+        scores: of the window's samples where they are known already, as of a window scored in parts.
 
     Raises:
         DataError: the window is empty, or its features are not of the detector's form.
     """
     _check_form(fitted, window)
-    samples, by_kind = _score_samples(fitted, window)
-    test = _test(fitted, samples.kind, by_kind, draws, seed)
+    scores = scores or score_samples(fitted, window)
+    samples = _tabulate(fitted, window, scores)
+    test = _test(fitted, samples.kind, scores.by_kind, draws, seed)
     shares = np.bincount(samples.kind, minlength=len(fitted.kinds)) / len(window)
     drifted = test.p_value <= alpha
-    accuracy, interval = estimate_accuracy(fitted, window)
+    accuracy, interval = estimate_accuracy(fitted, scores)
     return DriftReport(
         n=len(window),
         statistic=test.statistic,
@@ -133,7 +137,7 @@ def check_window(
         novel_share_interval=test.novel_share_interval,
         estimated_accuracy=accuracy,
         estimated_accuracy_interval=interval,
-        known_as=None if drifted else _known_as(fitted, shares, by_kind, alpha, draws, seed),
+        known_as=None if drifted else _known_as(fitted, shares, scores.by_kind, alpha, draws, seed),
         label_shift_p_value=label_shift_p_value(
             samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed
         ),
@@ -146,40 +150,32 @@ def check_window(
 
 
 def estimate_accuracy(
-    fitted: FittedDetector, window: Features
+    fitted: FittedDetector, scores: Scores
 ) -> tuple[float | None, tuple[float, float] | None]:
     """Return the accuracy to expect on a window and an interval; (None, None) where nothing taught it."""
-    if fitted.accuracy is None:
-        return None, None
-    return fitted.accuracy.estimate(accuracy_signals(fitted, window))
+    return (None, None) if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals)
 
 
-def _score_samples(
-    fitted: FittedDetector, window: Features
-) -> tuple[SampleTable, list[npt.NDArray[np.float64]]]:
-    """Return the table, and all samples' scores under each kind."""
-    detector = fitted.detector
-    by_kind = [detector.score(kind.state, window) for kind in fitted.kinds]
+def _tabulate(fitted: FittedDetector, window: Features, scores: Scores) -> SampleTable:
     p_values = np.stack(
-        [sample_p_values(scores, kind.scores) for scores, kind in zip(by_kind, fitted.kinds, strict=True)]
+        [sample_p_values(own, kind.scores) for own, kind in zip(scores.by_kind, fitted.kinds, strict=True)]
     )
     best = p_values.argmax(axis=0).astype(np.int64)
     every = np.arange(len(window))
     logs = log_softmax(window.logits.astype(np.float64), axis=1)
-    table = SampleTable(
+    return SampleTable(
         predicted=logs.argmax(axis=1).astype(np.int64),
         confidence=np.exp(logs.max(axis=1)),
-        drift_score=np.stack(by_kind)[best, every],
+        drift_score=scores.by_kind[best, every],
         p_value=p_values[best, every],
         kind=best,
     )
-    return table, by_kind
 
 
 def _test(
     fitted: FittedDetector,
     assigned: npt.NDArray[np.int64],
-    by_kind: list[npt.NDArray[np.float64]],
+    by_kind: npt.NDArray[np.float64],
     draws: int,
     seed: int,
 ) -> RankTest:
@@ -198,7 +194,7 @@ def _test(
 def _known_as(
     fitted: FittedDetector,
     shares: npt.NDArray[np.float64],
-    by_kind: list[npt.NDArray[np.float64]],
+    by_kind: npt.NDArray[np.float64],
     alpha: float,
     draws: int,
     seed: int,

@@ -1,0 +1,40 @@
+"""What is found out about each sample by itself: a large window is scored in parts, and then concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from driftloop.checker.features import Features
+from driftloop.checker.fitted import FittedDetector, accuracy_signals
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of samples, in the window's order.
+
+    Attributes:
+        by_kind: float64 (K, N), the distance from each known kind.
+        signals: float64 (N, S), what the accuracy is judged from; S is 0 where nothing taught it.
+    """
+
+    by_kind: npt.NDArray[np.float64]
+    signals: npt.NDArray[np.float64]
+
+
+def score_samples(fitted: FittedDetector, features: Features) -> Scores:
+    """Score samples; each one's scores are the same, bit for bit, whatever the others beside it."""
+    by_kind = np.stack([fitted.detector.score(kind.state, features) for kind in fitted.kinds])
+    known = fitted.accuracy is not None
+    return Scores(by_kind, accuracy_signals(fitted, features) if known else np.empty((len(features), 0)))
+
+
+def join_scores(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of a window from those of its parts, which are in its order."""
+    return Scores(
+        np.concatenate([part.by_kind for part in parts], axis=1),
+        np.concatenate([part.signals for part in parts]),
+    )
