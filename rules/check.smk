@@ -7,8 +7,9 @@ rule make_window:
     output:
         "data/windows/{window}/images.npy",
         "data/windows/{window}/meta.json",
+        "data/populations/{window}/images.npy",
+        "data/populations/{window}/meta.json",
         "answers/{window}/answers.json",
-        "answers/{window}/population/meta.json",
     log:
         "logs/{window}/make_window.log",
     container:
@@ -25,8 +26,10 @@ rule make_window:
 rule predict_window:
     input:
         "data/windows/{window}/meta.json",
+        "data/populations/{window}/meta.json",
         incumbent("model.json"),
     output:
+        "results/{window}/predictions/population.npy",
         "results/{window}/predictions/logits.npy",
         "results/{window}/predictions/embeddings.npy",
         "results/{window}/predictions/predictions.json",

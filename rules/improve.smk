@@ -56,12 +56,15 @@ rule evaluate_candidates:
     input:
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
+        "data/populations/{window}/meta.json",
         "data/splits/test/meta.json",
         incumbent("model.json"),
         incumbent("lineage.json"),
         candidates,
     output:
         "results/{window}/evaluation.json",
+        "results/{window}/population.npy",
+        "results/{window}/strip.npy",
     log:
         "logs/{window}/evaluate_candidates.log",
     container:

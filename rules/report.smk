@@ -4,18 +4,15 @@
 rule score_window:
     input:
         "answers/{window}/answers.json",
-        "answers/{window}/population/meta.json",
         "results/{window}/verdict.json",
-        incumbent("model.json"),
+        "results/{window}/predictions/population.npy",
         evaluation,
-        candidates,
     output:
         "results/{window}/score.json",
-        "results/{window}/strip.npy",
     log:
         "logs/{window}/score_window.log",
     container:
-        image("torch")
+        image("review")
     params:
         reads=parameters_of("score-window"),
         overrides=overrides,
@@ -58,13 +55,7 @@ rule render_report:
         expand(
             "results/{window}/{file}",
             window=PARAMS["stream"],
-            file=[
-                "drift.json",
-                "samples.csv",
-                "verdict.json",
-                "score.json",
-                "strip.npy",
-            ],
+            file=["drift.json", "samples.csv", "verdict.json", "score.json"],
         ),
         expand("data/windows/{window}/meta.json", window=PARAMS["stream"]),
         expand("models/{owner}/lineage.json", owner=["reference", *PARAMS["stream"]]),

@@ -16,7 +16,7 @@ from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, write_array, write_json, write_text
 from driftloop.improver.gate import choose, judge
 from driftloop.params.compose import compose, render
-from driftloop.report.score import one_of_each, score
+from driftloop.report.score import score
 from driftloop.review.decision import Answer, verdict
 from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
@@ -141,7 +141,9 @@ class Project:
         value = verdict(window, drifted=answer is not None, answer=answer)
         write_json(layout.results(window) / "verdict.json", value)
 
-    def evaluate(self, window: str, *repairs: str, before: float, after: float) -> str | None:
+    def evaluate(
+        self, window: str, corruption: str, *repairs: str, before: float, after: float
+    ) -> str | None:
         def right(share: float, n: int) -> np.ndarray:
             return np.arange(n) < share * n
 
@@ -161,7 +163,11 @@ class Project:
             "window": window,
             "winner": winner,
             "candidates": {k: v.to_json() for k, v in decided.items()},
+            "strip": {"labels": [3, 5], "incumbent": [8, 5], "candidate": [3, 5]},
         }
+        arrived = images_of(corruption)[0][:2]
+        through = images_of(None)[0][:2] if repairs[0] == "filter" else arrived
+        write_array(layout.results(window) / "strip.npy", np.stack([arrived, through]))
         write_json(layout.results(window) / "evaluation.json", value)
         return winner
 
@@ -177,22 +183,15 @@ class Project:
         lineage = Lineage(window, made[0].model if made else before.model, 0.9944, (*before.repairs, *made))
         save_lineage(layout.model(window), lineage)
 
-    def score(self, window: str, corruption: str | None, before: float, after: float | None) -> None:
-        images, labels = images_of(corruption)
+    def score(self, window: str, before: float, after: float | None) -> None:
+        _, labels = images_of(None)
         rng = np.random.default_rng([*window.encode()])
         sure = rng.random(len(labels))
         guess = rng.integers(0, 10, len(labels))
         incumbent = np.where(sure < before, labels, guess)
         candidate = None if after is None else np.where(sure < after, labels, guess)
-        chosen = one_of_each(labels, np.ones(len(labels), bool), 10)
-        shown = {"labels": labels, "incumbent": incumbent} | (
-            {} if candidate is None else {"candidate": candidate}
-        )
-        strip = {name: values[chosen].tolist() for name, values in shown.items()}
-        through = images_of(None)[0] if corruption == "impulse_noise" else images
-        write_array(layout.results(window) / "strip.npy", np.stack([images[chosen], through[chosen]]))
         scored = score(labels, incumbent, candidate, classes=10)
-        write_json(layout.results(window) / "score.json", scored | {"strip": strip})
+        write_json(layout.results(window) / "score.json", scored)
 
     def keep(
         self, window: str, corruption: str | None = None, *, parent: str, known_as: str | None = None
@@ -200,7 +199,7 @@ class Project:
         self.check(window, corruption, drifted=False, known_as=known_as)
         self.write_verdict(window)
         self.promote(window, parent)
-        self.score(window, corruption, 0.98, None)
+        self.score(window, 0.98, None)
 
     def repair(
         self,
@@ -216,9 +215,9 @@ class Project:
         self.check(window, corruption, drifted=True)
         self.decide(window, decision, diagnosis=corruption, **how)
         repairs = ("retrain", "filter") if decision == "both" else (decision,)
-        winner = self.evaluate(window, *repairs, before=before, after=after)
+        winner = self.evaluate(window, corruption, *repairs, before=before, after=after)
         self.promote(window, parent, winner, corruption)
-        self.score(window, corruption, before, after)
+        self.score(window, before, after)
 
 
 def _share(estimate: float) -> dict[str, float]:

@@ -73,15 +73,14 @@ def chapter(
         "clean_incumbent_accuracy": 0.99,
         "clean_candidate_accuracy": None,
     }
-    strip = {"labels": labels[:10].tolist(), "incumbent": [0] * len(labels[:10])}
     return Chapter(
         row=row,
         material=Material(window, classes, images, "", picks, drift),
         entry=entry if drifted else None,
         others=0,
         evaluation=None,
-        score=score(labels, labels, None, classes=len(classes)) | {"strip": strip},
-        strip=images[None, :10].repeat(2, axis=0),
+        score=score(labels, labels, None, classes=len(classes)),
+        strip=None,
     )
 
 
@@ -141,9 +140,7 @@ def test_large_images_and_long_streams_stay_under_five_megabytes():
     classes = tuple("abcdefghij")
     noisy = chapter(classes=classes, shape=(224, 224, 3))
     images = rng.integers(0, 256, noisy.material.images.shape, dtype=np.uint8)
-    noisy = replace(
-        noisy, material=replace(noisy.material, images=images), strip=images[None, :10].repeat(2, 0)
-    )
+    noisy = replace(noisy, material=replace(noisy.material, images=images))
     assert len(page(*[noisy] * 40)) < 5_000_000
 
 
@@ -204,40 +201,22 @@ def test_without_a_summary_the_gist_names_the_command_that_makes_one(project):
 
 
 def test_scores_of_a_simulated_window_come_from_its_population(project):
-    """The one step here with a network: a fresh one, its predictions checked against the network itself."""
-    import torch
-    from tests.conftest import DIGITS, images_of
+    from tests.conftest import images_of
 
     from driftloop.data.answers import save_answers
-    from driftloop.data.dataset import Dataset
     from driftloop.data.window import Answers
-    from driftloop.models.classifier import Classifier, ClassifierSpec
-    from driftloop.models.store import save_model
+    from driftloop.files import write_array
 
-    torch.manual_seed(0)
-    spec = ClassifierSpec(
-        {"_target_": "driftloop.models.networks.ConvNet"}, (28, 28, 1), DIGITS, (0.1,), (0.3,)
-    )
-    classifier = Classifier(spec).eval()
-    save_model(Path("models/reference"), classifier)
-    images, labels = images_of("fog")
-    nothing = np.zeros(0, dtype=np.int64)
-    none = np.zeros(0, dtype=bool)
-    population = Dataset(images, labels, "mnist", DIGITS)
-    answers = Answers(nothing, none, population, np.ones(len(images), bool), "fog", None, 1.0, False)
+    _, labels = images_of("fog")
+    answers = Answers(np.zeros(0, np.int64), np.zeros(0, bool), labels, "fog", None, 1.0, False)
     save_answers(Path("answers/w01"), answers)
+    predicted = np.where(np.arange(len(labels)) % 4 == 0, (labels + 1) % 10, labels)
+    write_array(Path("results/w01/predictions/population.npy"), predicted)
     project.check("w01", "fog", drifted=False)
     project.write_verdict("w01")
     run("score-window", "w01")
-    with torch.inference_mode():
-        expected = classifier(torch.from_numpy(images)).argmax(1).numpy()
     scored = json.loads(Path("results/w01/score.json").read_text())
-    assert scored["n"] == len(images)
-    assert scored["incumbent"] == pytest.approx((expected == labels).mean())
+    assert scored["n"] == len(labels)
+    assert scored["incumbent"] == pytest.approx(0.75, abs=1 / len(labels))
     assert scored["candidate"] is None
-    assert np.array(scored["confusion"]["incumbent"]).sum() == len(images)
-    strip = np.load("results/w01/strip.npy")
-    assert scored["strip"]["labels"] == list(range(10))
-    first = [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
-    assert np.array_equal(strip[0], images[first])
-    assert scored["strip"]["incumbent"] == expected[first].tolist()
+    assert np.array(scored["confusion"]["incumbent"]).sum() == len(labels)

@@ -59,7 +59,7 @@ def test_an_evaluation_left_from_an_earlier_verdict_does_not_count(finished):
     from driftloop.review.decision import Answer
 
     finished.write_verdict("w03", Answer("keep"))
-    finished.score("w03", "rotate", 0.74, None)
+    finished.score("w03", 0.74, None)
     run("summarize-run")
     row = json.loads(Path("results/summary.json").read_text())[2]
     assert row["promoted"] is None

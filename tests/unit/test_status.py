@@ -61,7 +61,7 @@ def test_a_repair_is_decided_until_it_stands_in_production(project):
     project.check("w01", "fog", drifted=True)
     project.decide("w01", "filter", diagnosis="fog")
     assert state_of("w01") == "decided"
-    winner = project.evaluate("w01", "filter", before=0.3, after=0.9)
+    winner = project.evaluate("w01", "impulse_noise", "filter", before=0.3, after=0.9)
     assert state_of("w01") == "decided"
     project.promote("w01", "reference", winner, "fog")
     assert state_of("w01") == "promoted"

@@ -2,7 +2,8 @@
 
 data/raw, data/splits/{train,calibration,test,production}   datasets
 data/windows/{window}       what arrived in production
-answers/{window}            its true labels, where it was simulated
+data/populations/{window}   the rest of what it was drawn from, where it was simulated
+answers/{window}            the true labels of both
 results/{window}            what was found, decided and tried
 models/{owner}              what is in production after window `owner` (or `reference`): model and detector
 decisions/{window}.jsonl    the ledger; written by people, the output of no rule
@@ -27,6 +28,11 @@ def split(name: str) -> Path:
 def window(name: str) -> Path:
     """The dataset folder of a window, without labels."""
     return Path("data/windows") / name
+
+
+def population(name: str) -> Path:
+    """The dataset folder of the rest of a simulated window's population, without labels."""
+    return Path("data/populations") / name
 
 
 def answers(name: str) -> Path:

@@ -85,15 +85,10 @@ def _write_answers(folder: Path, labels: np.ndarray, stored: np.lib.npyio.NpzFil
     from driftloop.data.answers import save_answers
 
     corruption = {"mnist": "impulse_noise", "cifar10": "fog"}[dataset]
-    population = Dataset(
-        stored[f"{dataset}_drifted"], stored[f"{dataset}_labels"], "population", CLASSES[dataset]
-    )
-    everything = np.ones(len(labels), dtype=bool)
     answers = Answers(
         labels=labels.astype(np.int64),
-        corrupted=everything,
-        population=population,
-        population_corrupted=np.ones(len(population), dtype=bool),
+        corrupted=np.ones(len(labels), dtype=bool),
+        population_labels=stored[f"{dataset}_labels"].astype(np.int64),
         corruption=corruption,
         severity=None,
         share=1.0,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,12 +42,10 @@ class AccuracyModel:
 
     def estimate(self, signals: Floats, confidence: float = 0.95) -> tuple[float, tuple[float, float]]:
         """Return the expected accuracy on samples with these signals (N, S), and an interval around it."""
-        from scipy.stats import norm
-
         right = self.probabilities(signals)
         accuracy = float(right.mean())
         sampling = float((right * (1 - right)).sum()) / len(right) ** 2
-        reach = float(norm.ppf(0.5 + confidence / 2)) * np.sqrt(sampling + self.error**2)
+        reach = float(ndtri(0.5 + confidence / 2)) * np.sqrt(sampling + self.error**2)
         return accuracy, (max(0.0, accuracy - reach), min(1.0, accuracy + reach))
 
 

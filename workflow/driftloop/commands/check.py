@@ -48,7 +48,9 @@ def make_window(params: dict[str, Any], window: str) -> None:
         seed=params["seed"],
     )
     save_answers(layout.answers(window), drawn.answers)
-    save_dataset(layout.window(window), Dataset(drawn.images, None, f"{pool.name}-{window}", pool.classes))
+    name = f"{pool.name}-{window}"
+    save_dataset(layout.population(window), Dataset(drawn.population, None, name, pool.classes))
+    save_dataset(layout.window(window), Dataset(drawn.images, None, name, pool.classes))
     if drawn.answers.wrapped:
         say(f"{window}: the production pool is used up; images of earlier windows come again.")
 
@@ -73,14 +75,21 @@ def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:
 
 @step("predict-window", reads=("stream.{window}.parent",), windowed=True)
 def predict_window(params: dict[str, Any], window: str) -> None:
-    """Run the incumbent model over a window: its logits and embeddings."""
-    from driftloop.commands.classify import open_model, see
+    """Run the incumbent model over a window: its logits and embeddings.
+
+    Of a simulated window's population it keeps the predicted classes, for the scoring.
+    """
+    from driftloop.commands.classify import open_model, predicted_classes, see
     from driftloop.data.dataset import content_digest, load_dataset
     from driftloop.data.predictions import save_predictions
+    from driftloop.files import write_array
     from driftloop.models.store import model_digest
 
     incumbent, arrived = layout.model(params["stream"][window]["parent"]), layout.window(window)
-    features = see(open_model(incumbent), load_dataset(arrived).images, f"{window}: predicting")
+    classifier = open_model(incumbent)
+    features = see(classifier, load_dataset(arrived).images, f"{window}: predicting")
+    population = load_dataset(layout.population(window)).images
+    write_array(layout.predictions(window) / "population.npy", predicted_classes(classifier, population))
     save_predictions(
         layout.predictions(window), features, images=content_digest(arrived), model=model_digest(incumbent)
     )

@@ -39,9 +39,15 @@ def see(classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "pred
         return predict(classifier, images, progress=advance)
 
 
+def predicted_classes(
+    classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "predicting"
+) -> npt.NDArray[np.int64]:
+    """The class that a classifier takes each image (N, H, W, C) for, int64 (N,)."""
+    logits = see(classifier, images, what).logits
+    return np.asarray(logits.argmax(axis=1), dtype=np.int64)
+
+
 def correct(classifier: Classifier, samples: Labelled, what: str = "scoring") -> npt.NDArray[np.bool_]:
     """Which of some labelled samples a classifier gets right, bool (N,)."""
-    right: npt.NDArray[np.bool_] = (
-        see(classifier, samples.images, what).logits.argmax(axis=1) == samples.labels
-    )
+    right: npt.NDArray[np.bool_] = predicted_classes(classifier, samples.images, what) == samples.labels
     return right

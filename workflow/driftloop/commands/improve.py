@@ -66,20 +66,31 @@ def train_filter(params: dict[str, Any], window: str) -> None:
 
 @step("evaluate-candidates", reads=("seed", "corruptions", "gate", "stream.{window}.parent"), windowed=True)
 def evaluate_candidates(params: dict[str, Any], window: str) -> None:
-    """Compare the candidates with the incumbent, on reviewed samples they never saw and on clean data."""
-    from driftloop.commands.classify import correct, open_model
-    from driftloop.commands.repair import Occasion, join
+    """Compare the candidates with the incumbent, on reviewed samples they never saw and on clean data.
+
+    Of a simulated window's population it keeps the classes that each candidate predicts, for the scoring.
+    """
+    import numpy as np
+
+    from driftloop.commands.classify import correct, open_model, predicted_classes
+    from driftloop.commands.repair import Occasion, before_and_after, join
+    from driftloop.data.dataset import load_dataset
+    from driftloop.files import write_array
     from driftloop.improver.gate import choose, judge
+    from driftloop.report.summary import foremost
     from driftloop.review.decision import REPAIRS
 
     occasion = Occasion(window, params)
     clean, (learnt, held_out) = occasion.split("test"), occasion.reviewed()
     earlier = {name: judging for name, (_, judging) in occasion.earlier_reviewed().items()}
-    evaluations = {}
+    population = load_dataset(layout.population(window)).images
+    evaluations, judged, predicted = {}, {}, []
     for repair in REPAIRS[occasion.verdict["decision"]]:
         candidate = open_model(layout.candidate(window, repair))
         # A filter learns from no label, so that all of them can judge it.
         judging = held_out if repair == "retrain" else join([learnt, held_out])
+        judged[repair] = candidate, judging
+        predicted.append(predicted_classes(candidate, population))
         evaluations[repair] = judge(
             correct(occasion.incumbent, judging),
             correct(candidate, judging),
@@ -94,7 +105,11 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
         )
     decided, winner = choose(evaluations)
     candidates = {name: evaluation.to_json() for name, evaluation in decided.items()}
-    found = {"window": window, "winner": winner, "candidates": candidates}
+    found: dict[str, Any] = {"window": window, "winner": winner, "candidates": candidates}
+    images, said = before_and_after(occasion.incumbent, *judged[foremost(found)])
+    write_array(layout.results(window) / "population.npy", np.stack(predicted))
+    write_array(layout.results(window) / "strip.npy", images)
+    found["strip"] = said
     write_json(layout.results(window) / "evaluation.json", found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")

@@ -7,17 +7,22 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from driftloop import layout
-from driftloop.commands.classify import open_model
+from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import Samples
-from driftloop.improver.reviewed import Reviewed, folds, read_reviewed
+from driftloop.improver.reviewed import Reviewed, folds, one_of_each, read_reviewed
+from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
 from driftloop.tracker.lineage import Repair, load_lineage
+
+_SHOWN = 10
+"""Samples shown before and after a repair: one of each class, of so many classes at most."""
 
 
 class Occasion:
@@ -97,3 +102,23 @@ def join(samples: Sequence[Samples]) -> Samples:
     """Put labelled samples, one set at least, together."""
     images, labels = ([getattr(each, name) for each in samples] for name in ("images", "labels"))
     return Samples(np.concatenate(images), np.concatenate(labels))
+
+
+def before_and_after(
+    incumbent: Classifier, candidate: Classifier, samples: Samples
+) -> tuple[npt.NDArray[np.uint8], dict[str, list[int]]]:
+    """Choose a few reviewed samples, one of each class, that show what a candidate does.
+
+    Returns:
+        uint8 (2, k, H, W, C), k of them as they arrived and as they reach the network behind the candidate's
+        filters; and the k classes that the reviewer, the incumbent and the candidate take them for.
+    """
+    chosen = one_of_each(samples.labels, _SHOWN)
+    arrived = samples.images[chosen]
+    filtered = through_filters(candidate, arrived).permute(0, 2, 3, 1).mul(255).round().byte().cpu().numpy()
+    said = {
+        "labels": samples.labels[chosen],
+        "incumbent": predicted_classes(incumbent, arrived),
+        "candidate": predicted_classes(candidate, arrived),
+    }
+    return np.stack([arrived, filtered]), {name: classes.tolist() for name, classes in said.items()}

@@ -11,7 +11,7 @@ from driftloop.commands.console import say
 from driftloop.commands.improve import evaluation_of
 from driftloop.commands.step import step
 from driftloop.errors import DataError
-from driftloop.files import read_array, read_json, write_array, write_json, write_text
+from driftloop.files import read_array, read_json, write_json, write_text
 from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
@@ -19,51 +19,26 @@ if TYPE_CHECKING:
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
-_STRIP = 10
-"""Images shown before and after the repair: one of each class, of so many classes at most."""
 
-
-@step("score-window", reads=("stream.{window}.parent",), windowed=True)
-def score_window(params: dict[str, Any], window: str) -> None:
-    """Score incumbent and candidate on the rest of a simulated window's population, by its true labels.
-
-    Beside score.json goes strip.npy, uint8 (2, k, H, W, C): a few images as they arrived, and as they
-    reach the network behind the filters of the candidate, or of the incumbent where there is none.
-    """
-    import numpy as np
-    import torch
-
-    from driftloop.commands.classify import open_model, see
+@step("score-window", windowed=True)
+def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
+    """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
     from driftloop.data.answers import load_answers
-    from driftloop.report.score import one_of_each, score
+    from driftloop.data.dataset import load_dataset
+    from driftloop.report.score import score
     from driftloop.report.summary import foremost
 
-    answers = load_answers(layout.answers(window))
-    population = answers.population
-    assert population.labels is not None  # noqa: S101 (answers always have labels)
-    evaluation = evaluation_of(window)
-    models = {"incumbent": open_model(layout.model(params["stream"][window]["parent"]))}
+    evaluation, candidate = evaluation_of(window), None
     if evaluation:
-        models["candidate"] = open_model(layout.candidate(window, foremost(evaluation)))
-    predicted = {
-        name: see(model, population.images, f"{window}: scoring the {name}").logits.argmax(axis=1)
-        for name, model in models.items()
-    }
-    eligible = (
-        answers.population_corrupted if answers.population_corrupted.any() else np.ones(len(population), bool)
+        by_candidate = read_array(layout.results(window) / "population.npy")
+        candidate = by_candidate[list(evaluation["candidates"]).index(foremost(evaluation))]
+    found = score(
+        load_answers(layout.answers(window)).population_labels,
+        read_array(layout.predictions(window) / "population.npy"),
+        candidate,
+        classes=len(load_dataset(layout.window(window)).classes),
     )
-    chosen = one_of_each(population.labels, eligible, _STRIP)
-    last = models["candidate" if evaluation else "incumbent"]
-    arrived = np.asarray(population.images[chosen])
-    with torch.inference_mode():
-        filtered = last.filtered(torch.from_numpy(arrived).to(last.mean.device))[0].cpu().numpy()
-    scores = score(
-        population.labels, predicted["incumbent"], predicted.get("candidate"), classes=len(population.classes)
-    )
-    shown = {"labels": population.labels, **predicted}
-    strip = {name: [int(each) for each in values[chosen]] for name, values in shown.items()}
-    write_array(layout.results(window) / "strip.npy", np.stack([arrived, filtered]))
-    write_json(layout.results(window) / "score.json", scores | {"strip": strip})
+    write_json(layout.results(window) / "score.json", found)
 
 
 @step("summarize-run", reads=("stream", "corruptions"))
@@ -161,12 +136,13 @@ def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
     window, folder = row["window"], layout.results(row["window"])
     material = _material(window, params)
     entry, others = _decision(material)
+    evaluation = evaluation_of(window)
     return Chapter(
         row=row,
         material=material,
         entry=entry,
         others=others,
-        evaluation=evaluation_of(window),
+        evaluation=evaluation,
         score=read_json(folder / "score.json"),
-        strip=read_array(folder / "strip.npy"),
+        strip=read_array(folder / "strip.npy") if evaluation else None,
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from driftloop.data.dataset import load_dataset, save_dataset
 from driftloop.data.window import Answers
 from driftloop.errors import DataError
 from driftloop.files import digest_array, read_array, read_json, write_array, write_json
 
+_ARRAYS = {"labels": np.int64, "corrupted": np.bool_, "population_labels": np.int64}
 _FACTS: dict[str, tuple[type, ...]] = {
     "corruption": (str, type(None)),
     "severity": (int, type(None)),
@@ -23,25 +23,20 @@ _FACTS: dict[str, tuple[type, ...]] = {
 
 
 def save_answers(folder: Path, answers: Answers) -> None:
-    """Write the arrays, the population as a dataset folder and, last, the facts in `answers.json`.
+    """Write the arrays and, last, the facts in `answers.json`.
 
     A folder with an `answers.json` is whole: it is removed first and written after everything else.
     """
     (folder / "answers.json").unlink(missing_ok=True)
-    write_array(folder / "labels.npy", answers.labels)
-    write_array(folder / "corrupted.npy", answers.corrupted)
-    save_dataset(folder / "population", answers.population)
-    write_array(folder / "population" / "corrupted.npy", answers.population_corrupted)
-    digests = {  # so that the manifest changes with whatever it stands for
-        "labels_sha256": digest_array(answers.labels),
-        "corrupted_sha256": digest_array(answers.corrupted),
-        "population_sha256": digest_array(answers.population.images),
-    }
+    digests = {}  # so that the manifest changes with whatever it stands for
+    for name in _ARRAYS:
+        write_array(folder / f"{name}.npy", getattr(answers, name))
+        digests[f"{name}_sha256"] = digest_array(getattr(answers, name))
     write_json(folder / "answers.json", {fact: getattr(answers, fact) for fact in _FACTS} | digests)
 
 
 def load_answers(folder: Path) -> Answers:
-    """Read what `save_answers` wrote; the population's images are memory-mapped.
+    """Read what `save_answers` wrote.
 
     Raises:
         DataError: a file is missing or damaged, or the arrays do not belong together.
@@ -51,19 +46,11 @@ def load_answers(folder: Path) -> Answers:
         isinstance(facts.get(fact, ...), _FACTS[fact]) for fact in _FACTS
     ):
         raise DataError(f"{folder / 'answers.json'} must have {', '.join(_FACTS)}.")
-    population = load_dataset(folder / "population")
-    labels, corrupted = read_array(folder / "labels.npy"), read_array(folder / "corrupted.npy")
-    population_corrupted = read_array(folder / "population" / "corrupted.npy")
-    if (
-        labels.dtype != np.int64
-        or corrupted.dtype != np.bool_
-        or population_corrupted.dtype != np.bool_
-        or labels.ndim != 1
-        or corrupted.shape != labels.shape
-        or population_corrupted.shape != (len(population),)
-    ):
+    arrays = {name: read_array(folder / f"{name}.npy") for name in _ARRAYS}
+    fitting = all(arrays[name].dtype == dtype and arrays[name].ndim == 1 for name, dtype in _ARRAYS.items())
+    if not fitting or len(arrays["labels"]) != len(arrays["corrupted"]):
         raise DataError(
             f"{folder}: labels and corruption masks do not belong together. Draw the window again."
         )
     known = {fact: facts[fact] for fact in _FACTS}
-    return Answers(labels, corrupted, population, population_corrupted, **known)
+    return Answers(**arrays, **known)  # type: ignore[arg-type]

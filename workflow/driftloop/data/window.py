@@ -62,9 +62,7 @@ class Answers:
     Attributes:
         labels: int64 (n,), the true labels of the window's images.
         corrupted: bool (n,), which of the window's images were corrupted.
-        population: the end of the pool, which no window ever shows, corrupted alike (same corruption,
-            severity and share): the rest of the population that the window was drawn from.
-        population_corrupted: bool (P,), which of the population's images were corrupted.
+        population_labels: int64 (P,), the true labels of the rest of the window's population.
         corruption: its name, or None for a clean window.
         severity: as asked; None where the corruption's own was taken.
         share: the fraction of the images that was to be corrupted; 0 for a clean window.
@@ -73,8 +71,7 @@ class Answers:
 
     labels: npt.NDArray[np.int64]
     corrupted: npt.NDArray[np.bool_]
-    population: Dataset
-    population_corrupted: npt.NDArray[np.bool_]
+    population_labels: npt.NDArray[np.int64]
     corruption: str | None
     severity: int | None
     share: float
@@ -87,10 +84,13 @@ class Window:
 
     Attributes:
         images: uint8 (n, H, W, C).
+        population: uint8 (P, H, W, C), the end of the pool, which no window ever shows, corrupted alike
+            (same corruption, severity and share): the rest of the population that the window was drawn from.
         answers: the true labels and the rest of what production does not know.
     """
 
     images: npt.NDArray[np.uint8]
+    population: npt.NDArray[np.uint8]
     answers: Answers
 
 
@@ -157,20 +157,17 @@ def draw_window(
     index, wrapped = window_indices(usable, [*before, spec.n], seed)
     shown, hidden = pool.take(index), pool.take(np.arange(usable, len(pool)))
     images, corrupted = _corrupt_share(shown.images, spec, corrupt, [seed, _CORRUPTION, len(before)])
-    hidden_images, hidden_corrupted = _corrupt_share(
-        hidden.images, spec, corrupt, [seed, _POPULATION, len(before)]
-    )
+    rest, _ = _corrupt_share(hidden.images, spec, corrupt, [seed, _POPULATION, len(before)])
     answers = Answers(
         labels=pool.labels[index],
         corrupted=corrupted,
-        population=Dataset(hidden_images, hidden.labels, hidden.name, hidden.classes),
-        population_corrupted=hidden_corrupted,
+        population_labels=hidden.known_labels,
         corruption=spec.corruption,
         severity=spec.severity,
         share=spec.share if spec.corruption else 0.0,
         wrapped=wrapped,
     )
-    return Window(images, answers)
+    return Window(images, rest, answers)
 
 
 def _corrupt_share(

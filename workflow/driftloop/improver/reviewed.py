@@ -78,3 +78,15 @@ def join(parts: Sequence[Reviewed]) -> Reviewed:
     return Reviewed(
         np.concatenate([part.index for part in parts]), np.concatenate([part.labels for part in parts])
     )
+
+
+def one_of_each(labels: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """Return the position of the first sample of each class, of `most` classes at most.
+
+    Nothing is chosen by how well it came out.
+
+    >>> one_of_each(np.array([1, 0, 1, 0]), 10)
+    array([1, 0])
+    """
+    _, first = np.unique(labels, return_index=True)
+    return first[:most].astype(np.int64)

@@ -40,7 +40,8 @@ class Chapter:
         others: further entries in the window's ledger.
         evaluation: `evaluation.json`, where the standing decision asks for a repair.
         score: `score.json`.
-        strip: uint8 (2, k, H, W, C), some images as they arrived and as they reach the network.
+        strip: uint8 (2, k, H, W, C), some reviewed samples as they arrived and as they reach the network of
+            the candidate, where there is one.
     """
 
     row: Facts
@@ -49,7 +50,7 @@ class Chapter:
     others: int
     evaluation: Facts | None
     score: Facts
-    strip: npt.NDArray[np.uint8]
+    strip: npt.NDArray[np.uint8] | None
 
     @property
     def eventful(self) -> bool:
@@ -109,7 +110,10 @@ def render_page(
             [repair.diagnosis for repair in produced[-1].repairs],
             models=len(produced),
         ),
-        glimpses=[[data_url(image) for image in chapter.strip[0][:glimpses]] for chapter in chapters],
+        glimpses=[
+            [data_url(np.asarray(image)) for image in chapter.material.images[:glimpses]]
+            for chapter in chapters
+        ],
         novelty=charts.novelty_chart(moments),
         accuracy=charts.accuracy_chart(moments),
         views=[_view(chapter, *room) for chapter in eventful],
@@ -143,6 +147,10 @@ def _moment(chapter: Chapter) -> charts.Moment:
         row["true_incumbent_accuracy"],
         row["true_candidate_accuracy"] if row["promoted"] else None,
     )
+
+
+def _pictures(images: npt.NDArray[np.uint8]) -> list[str]:
+    return [data_url(np.asarray(image)) for image in images]
 
 
 def _view(chapter: Chapter, picks: int, cards: int) -> dict[str, Any]:
@@ -241,14 +249,16 @@ def _classes(chapter: Chapter) -> list[dict[str, Any]]:
 
 
 def _strip(chapter: Chapter, most: int) -> dict[str, Any]:
-    """Return some images as they arrived and as they reach the network, and what is made of them."""
-    said, classes = chapter.score["strip"], chapter.material.classes
+    """Return some samples as they arrived and as they reach the network, and what is made of them."""
+    if chapter.evaluation is None or chapter.strip is None:
+        return {"cards": [], "filtered": False}
+    said, classes = chapter.evaluation["strip"], chapter.material.classes
     arrived, through = chapter.strip
     cards = [
         {
             "true": classes[said["labels"][place]],
             "before": classes[said["incumbent"][place]],
-            "after": classes[said["candidate"][place]] if "candidate" in said else None,
+            "after": classes[said["candidate"][place]],
             "arrived": data_url(arrived[place]),
             "through": data_url(through[place]),
         }

@@ -35,21 +35,6 @@ def class_accuracy(counts: Sequence[Sequence[int]]) -> list[float | None]:
     return [row[place] / sum(row) if sum(row) else None for place, row in enumerate(counts)]
 
 
-def one_of_each(
-    labels: npt.NDArray[np.int64], eligible: npt.NDArray[np.bool_], most: int
-) -> npt.NDArray[np.int64]:
-    """Return the positions of the first eligible sample of each class, of `most` classes at most.
-
-    Nothing is chosen by how well it came out: in a random order, the first one is a random one.
-
-    >>> one_of_each(np.array([1, 0, 1, 0]), np.array([True, False, True, True]), 10)
-    array([3, 0])
-    """
-    allowed = np.flatnonzero(eligible)
-    _, first = np.unique(labels[allowed], return_index=True)
-    return allowed[first[:most]].astype(np.int64)
-
-
 def score(
     labels: npt.NDArray[np.int64],
     incumbent: npt.NDArray[np.int64],
