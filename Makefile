@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-unit test-containers test-slurm lock clean \
+.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills lock clean \
   bench-overhead bench-containers bench-check bench-improve bench-review
 
 help: ## list the targets
@@ -44,6 +44,9 @@ test-unit: setup ## the fast tests alone
 
 test-containers: setup ## real Docker and Apptainer: build every image, run the demo in them
 	python -m pytest -m containers
+
+test-kills: setup ## kill the review at a hundred random moments: no label is lost
+	KILLS=100 python -m pytest tests/e2e/test_review_killed.py
 
 test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
 	python -m pytest -m slurm
