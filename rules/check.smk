@@ -49,10 +49,12 @@ rule predict_window:
 rule check_window:
     input:
         "results/{window}/predictions/predictions.json",
+        "data/splits/train/meta.json",
         incumbent("detector.json"),
     output:
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
+        "results/{window}/previews.safetensors",
     log:
         "logs/{window}/check_window.log",
     container:

@@ -14,6 +14,8 @@ rule retrain_model:
         "results/{window}/candidates/retrain/imitation.json",
     log:
         "logs/{window}/retrain_model.log",
+    benchmark:
+        "logs/{window}/retrain_model.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -40,6 +42,8 @@ rule train_filter:
         "results/{window}/candidates/filter/imitation.json",
     log:
         "logs/{window}/train_filter.log",
+    benchmark:
+        "logs/{window}/train_filter.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -67,6 +71,8 @@ rule evaluate_candidates:
         "results/{window}/strip.npy",
     log:
         "logs/{window}/evaluate_candidates.log",
+    benchmark:
+        "logs/{window}/evaluate_candidates.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS

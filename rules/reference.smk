@@ -51,6 +51,8 @@ rule train_model:
         "results/reference/training.json",
     log:
         "logs/train_model.log",
+    benchmark:
+        "logs/train_model.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS

@@ -5,6 +5,7 @@ checkpoint review_window:
     input:
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
+        "results/{window}/previews.safetensors",
         "data/windows/{window}/meta.json",
         ledger,
     output:

@@ -10,6 +10,7 @@ from driftloop.commands.console import say
 from driftloop.commands.step import step
 
 if TYPE_CHECKING:
+    from driftloop.checker.check import DriftReport
     from driftloop.data.twins import Twins
     from driftloop.data.window import Corrupt, WindowSpec
 
@@ -97,7 +98,7 @@ def predict_window(params: dict[str, Any], window: str) -> None:
 
 @step(
     "check-window",
-    reads=("seed", "detector.alpha", "review.samples", "stream.{window}.parent"),
+    reads=("seed", "corruptions", "detector.alpha", "review.samples", "stream.{window}.parent"),
     windowed=True,
 )
 def check_window(params: dict[str, Any], window: str) -> None:
@@ -125,9 +126,32 @@ def check_window(params: dict[str, Any], window: str) -> None:
         columns = (table.predicted, table.confidence, table.drift_score, table.p_value, table.kind)
         for index, (predicted, *figures, kind) in enumerate(zip(*columns, strict=True)):
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
+    _write_previews(params, window, report)
     write_json(layout.results(window) / "drift.json", {"window": window, **report.to_json()})
     share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
     known = f", known as {report.known_as}" if report.known_as else ""
     say(
         f"{window}: {'[bold red]drifted[/]' if report.drifted else '[green]not drifted[/]'}{known} ({share})."
     )
+
+
+def _write_previews(params: dict[str, Any], window: str, report: DriftReport) -> None:
+    """Prepare what the reviewer of a drifted window will want to see beside its samples."""
+    from driftloop.checker.previews import Preview, make_previews
+    from driftloop.corruptions import SUITES, corrupt
+    from driftloop.data.dataset import load_dataset
+    from driftloop.review.previews import save_previews
+
+    previews: list[Preview] = []
+    suite = params["corruptions"]
+    if report.drifted:
+        previews = make_previews(
+            load_dataset(layout.window(window)).images[[pick.index for pick in report.picks]],
+            [place for place, pick in enumerate(report.picks) if not pick.random],
+            load_dataset(layout.split("train")).images,
+            tuple(SUITES[suite]),
+            lambda images, name: corrupt(images, suite, name),
+            undoable=lambda name: not SUITES[suite][name].geometric,
+            seed=params["seed"],
+        )
+    save_previews(layout.results(window) / "previews.safetensors", previews)

@@ -61,8 +61,10 @@ def review(
         raise click.UsageError("--verdict goes with neither --decision nor --export.")
     with logging_to(log):
         params = load_params(overrides)
-        before = itertools.takewhile(lambda name: name != window, params["stream"])
-        material = load_material(window, params["corruptions"], tuple(before)[-20:])
+        stream = params["stream"]
+        before = tuple(itertools.takewhile(lambda name: name != window, stream))[-20:]
+        parent = stream[window]["parent"] if window in stream else None
+        material = load_material(window, params["corruptions"], before, parent=parent)
         if export:
             _export(material, export)
         elif given["decision"] is not None:

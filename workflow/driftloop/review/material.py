@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop import layout
-from driftloop.corruptions import SUITES, corrupt
+from driftloop.checker.previews import Preview
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
-from driftloop.report.summary import believed, foremost
 from driftloop.review.decision import NONE, UNSURE
-from driftloop.review.likeness import Likeness, rank_likeness
+from driftloop.review.past import Past, load_past, seconds_of
+from driftloop.review.previews import load_previews
 
 STRANGE = 0.05
 """A sample is called strange when at most this share of clean ones is as far from everything known."""
-
-_COMPARED = 128
-_COMPARED_SIDE = 64
-_SMALLEST_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -72,31 +68,6 @@ class ClassCount:
 
 
 @dataclass(frozen=True)
-class Past:
-    """What became of an earlier window; None for what does not apply.
-
-    Attributes:
-        window: its name.
-        drifted: what the check found.
-        accuracy: the incumbent's estimated accuracy, in [0, 1].
-        decision: keep, retrain, filter or both.
-        diagnosis: the corruption that the reviewer saw.
-        repair: the repair that was promoted.
-        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from.
-        after: the foremost candidate's, on the same samples.
-    """
-
-    window: str
-    drifted: bool
-    accuracy: float | None = None
-    decision: str | None = None
-    diagnosis: str | None = None
-    repair: str | None = None
-    before: float | None = None
-    after: float | None = None
-
-
-@dataclass(frozen=True)
 class Material:
     """Everything that the review of one window shows.
 
@@ -111,7 +82,11 @@ class Material:
         counts: what the model makes of the whole window, by class.
         reference: what the model learned from, with true labels where they are known; None without one.
         past: earlier windows of the stream that were checked, oldest first.
-        likenesses: the suite's corruptions by how much the picks look like them, once `compare` was called.
+        now: what this window has come to so far, if it was answered before.
+        clean_accuracy: the incumbent's, on clean test data, in [0, 1]; None where it is not known.
+        training_seconds: how long the reference model took to train, a yardstick for repairs; None where
+            that was not recorded.
+        previews: how each corruption of the suite would look, likeliest first; empty where there are none.
     """
 
     window: str
@@ -124,7 +99,10 @@ class Material:
     counts: tuple[ClassCount, ...] = ()
     reference: Dataset | None = None
     past: tuple[Past, ...] = ()
-    likenesses: tuple[Likeness, ...] = ()
+    now: Past | None = None
+    clean_accuracy: float | None = None
+    training_seconds: float | None = None
+    previews: tuple[Preview, ...] = ()
 
     def __post_init__(self) -> None:
         reserved = {NONE, UNSURE} & set(self.classes)
@@ -140,8 +118,16 @@ class Material:
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
-        """Corruptions to choose the diagnosis from, likeliest first once they were compared."""
-        return tuple(item.name for item in self.likenesses) or tuple(SUITES[self.suite])
+        """Corruptions to choose the diagnosis from, likeliest first as far as they were compared."""
+        if self.previews:
+            return tuple(item.name for item in self.previews)
+        from driftloop.corruptions import SUITES
+
+        return tuple(SUITES[self.suite])
+
+    def preview(self, diagnosis: str | None) -> Preview | None:
+        """Return how a corruption would look, or None where nothing was prepared."""
+        return next((item for item in self.previews if item.name == diagnosis), None)
 
     @cached_property
     def shown(self) -> frozenset[int]:
@@ -166,13 +152,16 @@ class Material:
         return None if value is None else Estimate(value["estimate"], value["low"], value["high"])
 
 
-def load_material(window: str, suite: str, before: Sequence[str] = ()) -> Material:
+def load_material(
+    window: str, suite: str, before: Sequence[str] = (), *, parent: str | None = None
+) -> Material:
     """Read what the check prepared for `window` in the project of the working directory.
 
     Args:
         window: its name.
         suite: the suite of corruptions to choose a diagnosis from.
         before: the windows that came before it, oldest first.
+        parent: the owner of the incumbent, a window or `reference`.
 
     Raises:
         DataError: the window was not checked yet, or a file of it is damaged.
@@ -202,27 +191,12 @@ def load_material(window: str, suite: str, before: Sequence[str] = ()) -> Materi
         suite=suite,
         counts=counts,
         reference=_reference(),
-        past=tuple(past for name in before if (past := _past(name))),
+        past=tuple(past for name in before if (past := load_past(name))),
+        now=load_past(window),
+        clean_accuracy=_clean_accuracy(parent) if parent else None,
+        training_seconds=seconds_of(layout.timing("train_model")),
+        previews=load_previews(folder / "previews.safetensors"),
     )
-
-
-def compare(material: Material) -> Material:
-    """Return the material with its diagnoses ranked by likeness, as far as there is a reference to corrupt.
-
-    Takes a fifth of a second, which is why it is not part of loading. Large images are thinned out.
-    """
-    strange = [pick.index for pick in material.picks if not pick.random]
-    height, width = material.images.shape[1:3]
-    if material.reference is None or not strange or min(height, width) < _SMALLEST_SIDE:
-        return material
-    step = -(-max(height, width) // _COMPARED_SIDE)
-    ranked = rank_likeness(
-        material.images[strange, ::step, ::step],
-        np.ascontiguousarray(material.reference.images[:_COMPARED, ::step, ::step]),
-        tuple(SUITES[material.suite]),
-        lambda images, name: corrupt(images, material.suite, name),
-    )
-    return replace(material, likenesses=tuple(ranked))
 
 
 def _read_samples(path: Path) -> list[dict[str, str]]:
@@ -263,31 +237,6 @@ def _reference() -> Dataset | None:
     return load_dataset(folder) if (folder / "meta.json").exists() else None
 
 
-def _past(window: str) -> Past | None:
-    """Read what became of an earlier window, as far as it got."""
-    folder = layout.results(window)
-    drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
-    if drift is None:
-        return None
-    evaluation = believed(verdict, evaluation) if verdict else None
-    verdict, best = (
-        verdict or {},
-        evaluation["candidates"][foremost(evaluation)]["drift"] if evaluation else None,
-    )
-    return Past(
-        window=window,
-        drifted=bool(drift["drifted"]),
-        accuracy=(drift.get("estimated_accuracy") or {}).get("estimate"),
-        decision=verdict.get("decision"),
-        diagnosis=verdict.get("diagnosis"),
-        repair=evaluation["winner"] if evaluation else None,
-        before=best["incumbent_accuracy"] if best else None,
-        after=best["candidate_accuracy"] if best else None,
-    )
-
-
-_OUTCOME = ("drift", "verdict", "evaluation")
-
-
-def _optional(path: Path) -> Any:
-    return read_json(path) if path.exists() else None
+def _clean_accuracy(owner: str) -> float | None:
+    path = layout.model(owner) / "lineage.json"
+    return read_json(path).get("clean_accuracy") if path.exists() else None

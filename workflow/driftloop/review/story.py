@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+from driftloop.review.decision import REPAIRS
 from driftloop.review.ledger import Entry
-from driftloop.review.material import STRANGE, Estimate, Material, Past
+from driftloop.review.material import STRANGE, Estimate, Material
+from driftloop.review.past import Past
 
 Line = tuple[str, str]
 """A sentence and its style; an empty sentence is a gap."""
@@ -41,20 +44,51 @@ def earlier_labels(material: Material, entries: Sequence[Entry]) -> tuple[Entry,
 
 
 def how_it_fared(material: Material, decision: str, diagnosis: str | None) -> str:
-    """Return how a repair did on this kind of drift before, or nothing where it was not tried."""
-    repairs = ("retrain", "filter") if decision == "both" else (decision,)
-    tried = [
-        past
-        for past in material.past
-        if past.diagnosis == diagnosis and past.decision in (*repairs, "both") and past.after is not None
+    """Return how the repairs of a decision did on this kind of drift before; nothing where there are none.
+
+    What was tried on this very window comes last, so that it is what a second look reads.
+    """
+    pasts = [*material.past, *([material.now] if material.now else [])]
+    told = []
+    for repair in REPAIRS[decision]:
+        trials = [
+            (past.window, past.trials[repair])
+            for past in pasts
+            if diagnosis is not None and past.diagnosis == diagnosis and repair in past.trials
+        ]
+        if not trials:
+            told.append(f"{repair} was not tried on {diagnosis} before" if diagnosis else "")
+            continue
+        window, last = trials[-1]
+        outcome = "promoted" if last.promoted else "not promoted"
+        text = f"{repair} on {diagnosis}, in {window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
+        if len(trials) > 1:
+            text += f" ({sum(trial.promoted for _, trial in trials)} of {len(trials)} were)"
+        told.append(text)
+    return "; ".join(filter(None, told))
+
+
+def what_it_costs(material: Material, decision: str) -> str:
+    """Return how long the repairs of a decision take, as far as anything was recorded."""
+    if not REPAIRS[decision]:
+        return "No time."
+    pasts = [*material.past, *([material.now] if material.now else [])]
+    took = [
+        next((past.seconds[repair] for past in reversed(pasts) if repair in past.seconds), None)
+        for repair in REPAIRS[decision]
     ]
-    if diagnosis is None or not tried or decision == "keep":
-        return ""
-    last = tried[-1]
-    outcome = f"{last.repair} promoted" if last.repair else "not promoted"
-    return (
-        f"{diagnosis} before, in {last.window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
-    )
+    known = [seconds for seconds in took if seconds is not None]
+    if len(known) == len(took):
+        return f"About {_duration(sum(known))}, as last time; the evaluation comes on top."
+    if material.training_seconds is None:
+        return "How long it takes is not recorded yet."
+    return f"Not done here before; the reference model took {_duration(material.training_seconds)} to train."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _cost(material: Material) -> list[Line]:
@@ -64,7 +98,11 @@ def _cost(material: Material) -> list[Line]:
         lines.append((f"{_share(novel)} of them are unlike everything known.", ""))
     if accuracy:
         then = [past.accuracy for past in material.past if not past.drifted and past.accuracy is not None]
-        usual = f"; before the drift {_percent(then[-1])}" if then else ""
+        usual = ""
+        if then:
+            usual = f"; before the drift {_percent(then[-1])}"
+        elif material.clean_accuracy is not None:
+            usual = f"; on clean test data {_percent(material.clean_accuracy)}"
         lines.append((f"The model is right about an estimated {_share(accuracy)}{usual}.", ""))
     if report.get("p_value") is not None:
         chance = f"p = {report['p_value']:.2g}; the alarm is at {report['alpha']:g}"
@@ -84,18 +122,20 @@ def _hit(material: Material) -> list[Line]:
 
 def _before(past: Sequence[Past]) -> list[Line]:
     """Say since when, and what drift looked like last time."""
-    last = past[-1]
-    lines = [
-        (f"The window before it, {last.window}, was {'drifted too' if last.drifted else 'as usual'}.", "")
-    ]
+    streak = list(itertools.takewhile(lambda item: item.drifted, reversed(past)))
+    if not streak:
+        lines = [(f"The window before it, {past[-1].window}, was as usual.", "")]
+    else:
+        lines = [(f"Windows have drifted since {streak[-1].window}; this is number {len(streak) + 1}.", "")]
     drifts = [item for item in past if item.drifted and item.decision]
     if drifts:
         item = drifts[-1]
         text = f"The last drift, {item.window}, was answered with {item.decision}"
         text += f" ({item.diagnosis})" if item.diagnosis else ""
-        if item.after is not None:
-            text += f": {_percent(item.before)} → {_percent(item.after)} on reviewed samples"
-            text += f", {item.repair} promoted" if item.repair else ", not promoted"
+        if item.foremost:
+            best = item.trials[item.foremost]
+            text += f": {_percent(best.before)} → {_percent(best.after)} on reviewed samples"
+            text += f", {item.foremost} promoted" if best.promoted else ", not promoted"
         lines.append((text + ".", ""))
     return lines
 

@@ -18,7 +18,7 @@ from driftloop.review.answers import find_problem
 from driftloop.review.decision import Answer
 from driftloop.review.draft import Draft, open_draft
 from driftloop.review.ledger import Entry
-from driftloop.review.material import Material, compare
+from driftloop.review.material import Material
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import detect_depth
 from driftloop.review.screens import View, render
@@ -90,11 +90,6 @@ def ask(
     ) as draft:
         with Terminal() as terminal:
             name = reviewer or git_name()
-            view = View(material, entries, questions, terminal.pen, *terminal.size())
-            terminal.show(render(_begin(draft, questions, name), view))
-            # The first screen stands; what the later ones need is prepared while it is read.
-            material = compare(material)
-            questions = questions_of(material, entries)
             state = _begin(draft, questions, name)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
                 view = View(material, entries, questions, terminal.pen, *terminal.size())

@@ -21,7 +21,7 @@ class Likeness:
         name: of the corruption.
         distance: between the means of simple image statistics, in standard deviations of clean images;
             0 for the same.
-        examples: uint8 (k, H, W, C), clean images corrupted that way.
+        examples: uint8 (M, H, W, C), the clean images corrupted that way.
     """
 
     name: str
@@ -51,7 +51,7 @@ def rank_likeness(
     for name in names:
         corrupted = corrupt(clean, name)
         gap = (_statistics(corrupted).mean(axis=0) - goal) / spread
-        ranked.append(Likeness(name, float(np.sqrt((gap**2).mean())), corrupted[:12]))
+        ranked.append(Likeness(name, float(np.sqrt((gap**2).mean())), corrupted))
     return sorted(ranked, key=lambda item: item.distance)
 
 
