@@ -23,8 +23,9 @@ STEPS = [
     ("", "has drifted", "story"),
     ("\r3-/", "3/24 labelled", "grid"),
     ("+", "the model says", "closeup"),
+    ("+", "through a filter against", "filters"),
     ("+===", "24/24 labelled", "labelled"),
-    ("\t", "usual images with", "diagnosis"),
+    ("\t", "these, through a filter", "diagnosis"),
     ("\r", "What should happen now?", "decision"),
     ("f\rgrainy\r", "grainy", "sign"),
 ]

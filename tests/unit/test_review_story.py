@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from driftloop.files import write_json
+from driftloop import layout
+from driftloop.files import write_json, write_text
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
+from driftloop.review.past import Past, Trial
 from driftloop.review.session import Grid, press, start
-from driftloop.review.story import earlier_labels, how_it_fared, tell
+from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_costs
 from driftloop.review.terminal import questions_of
 
 build_project = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))["build_project"]
@@ -65,11 +67,41 @@ def test_only_classes_that_are_hit_harder_than_chance_are_named(material: Materi
 
 def test_how_a_repair_fared_is_told_for_the_same_diagnosis_only(material: Material) -> None:
     assert how_it_fared(material, "filter", "impulse_noise") == (
-        "impulse_noise before, in w00: 55% → 95%, filter promoted"
+        "On impulse_noise, in w00: 55% → 95%, promoted."
     )
-    for decision, diagnosis in (("filter", "fog"), ("retrain", "impulse_noise"), ("keep", "impulse_noise")):
+    assert how_it_fared(material, "filter", "fog") == "It was not tried on fog before."
+    assert how_it_fared(material, "retrain", "impulse_noise") == "It was not tried on impulse_noise before."
+    for decision, diagnosis in (("keep", "fog"), ("both", "fog"), ("filter", None)):
         assert how_it_fared(material, decision, diagnosis) == ""
-    assert how_it_fared(material, "filter", None) == ""
+
+
+def test_what_was_tried_on_this_window_counts_too(material: Material) -> None:
+    missed = Trial(before=0.41, after=0.43, promoted=False)
+    now = Past("w02", True, None, "filter", "impulse_noise", "filter", {"filter": missed})
+    assert how_it_fared(replace(material, now=now), "filter", "impulse_noise") == (
+        "On impulse_noise, in w02: 41% → 43%, not promoted (1 of 2 were)."
+    )
+
+
+def test_the_time_that_a_decision_takes_is_what_it_took_last(material: Material) -> None:
+    assert what_it_costs(material, "keep") == "No time."
+    assert what_it_costs(material, "filter") == "How long it takes is not recorded yet."
+    timing = "s\th:m:s\n{}\t0:00:00\n"
+    write_text(layout.timing("train_model"), timing.format(21.4))
+    for window, seconds in (("w00", 30.1), ("w01", 500)):
+        write_text(layout.timing("train_filter", window), timing.format(seconds))
+    write_text(layout.timing("evaluate_candidates", "w00"), timing.format(8.2))
+    again = load_material("w02", "mnist_c", ("w00",))
+    assert what_it_costs(again, "filter") == "About 38 s, as last time."
+    assert what_it_costs(again, "both") == "Not done here before; the reference model took 21 s to train."
+    assert what_it_costs(load_material("w02", "mnist_c", ("w00", "w01")), "filter").startswith("About 8 min")
+
+
+def test_since_when_is_told(material: Material) -> None:
+    later = replace(material, past=(*material.past, Past("w02", True), Past("w03", True)))
+    assert "Windows have drifted since w02; this is number 3." in told(later)
+    first = replace(material, past=(), clean_accuracy=0.9946)
+    assert "an estimated 41% (33% to 50%); on clean test data 99%" in told(first)
 
 
 def test_an_answer_to_another_report_is_offered_and_never_applied(material: Material) -> None:

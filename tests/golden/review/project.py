@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from driftloop.checker.previews import Preview, make_previews
+from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.data.window import Answers
 from driftloop.files import write_json
 from driftloop.params.compose import compose, render
+from driftloop.review.previews import save_previews
 
 IMAGES = Path(__file__).with_name("images.npz")
 CLASSES = {
@@ -40,7 +43,22 @@ def build_project(
     predicted = [(int(label) + place % 2) % 10 for place, label in enumerate(np.resize(labels, n))]
     _write_samples(folder / "results/w02/samples.csv", [classes[code] for code in predicted])
     write_json(folder / "results/w02/drift.json", _report(n, picks, drifted))
+    save_previews(folder / "results/w02/previews.safetensors", _previews(images, stored, dataset, picks))
     _write_answers(folder / "answers/w02", np.resize(labels, n), stored, dataset)
+
+
+def _previews(images: np.ndarray, stored: np.lib.npyio.NpzFile, dataset: str, picks: int) -> list[Preview]:
+    suite = f"{dataset}_c"
+    count = min(len(images), picks)
+    return make_previews(
+        images[:count],
+        range(int(0.75 * picks)),
+        stored[dataset],
+        tuple(SUITES[suite]),
+        lambda clean, name: corrupt(clean, suite, name),
+        undoable=lambda name: not SUITES[suite][name].geometric,
+        seed=0,
+    )
 
 
 def _write_samples(path: Path, predicted: list[str]) -> None:

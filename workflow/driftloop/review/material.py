@@ -125,6 +125,16 @@ class Material:
 
         return tuple(SUITES[self.suite])
 
+    @property
+    def story(self) -> tuple[Past, ...]:
+        """Earlier windows, and last what this one has come to so far."""
+        return (*self.past, *([self.now] if self.now else []))
+
+    @property
+    def filtered(self) -> tuple[Preview, ...]:
+        """The corruptions against which a filter was sketched, likeliest first."""
+        return tuple(item for item in self.previews if item.filtered is not None)
+
     def preview(self, diagnosis: str | None) -> Preview | None:
         """Return how a corruption would look, or None where nothing was prepared."""
         return next((item for item in self.previews if item.name == diagnosis), None)

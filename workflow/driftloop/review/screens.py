@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from textwrap import wrap
 
-import numpy as np
-import numpy.typing as npt
 from rich.cells import cell_len
 
 from driftloop.corruptions import find_corruption
 from driftloop.review.answers import find_problem
+from driftloop.review.beside import draw_closeup, draw_comparison, strip
 from driftloop.review.decision import DECISIONS, NONE, UNSURE
-from driftloop.review.grid import Layout, describe_label, draw_bar, draw_page, lay_out
-from driftloop.review.ledger import Entry
-from driftloop.review.material import Material, Pick
-from driftloop.review.pen import Pen, clip
-from driftloop.review.pictures import draw, fit
-from driftloop.review.session import Questions, Stage, State, answer_of, matching_classes
-from driftloop.review.story import how_it_fared, tell
+from driftloop.review.grid import draw_bar, draw_page
+from driftloop.review.pen import clip
+from driftloop.review.session import Stage, State, answer_of, matching_classes
+from driftloop.review.story import how_it_fared, tell, what_it_costs
+from driftloop.review.view import View
 
 SMALLEST = (60, 16)
 """Columns and rows that the screens need."""
@@ -30,7 +26,7 @@ _MEANINGS = {
     "keep": "Leave the model as it is: the drift is harmless, or a false alarm.",
     "retrain": "Train on these labels beside the old data, so that the model learns the new look.",
     "filter": "Put a filter before the model that takes the corruption out; its weights stay.",
-    "both": "Put the filter in and retrain behind it.",
+    "both": "Try the two apart; of those that help, the one that gains more goes into production.",
 }
 _HELP = (
     ("Enter", "the model is right about this sample; then the next one"),
@@ -42,46 +38,10 @@ _HELP = (
     ("Backspace", "undo the last answer"),
     ("arrows, < >", "move; a page back or on"),
     ("#", "jump to a sample by its number"),
-    ("+", "look closely: large, beside the most similar reference samples"),
+    ("+", "look closely, beside the reference; again: through filters; again: back"),
     ("Tab, Shift-Tab", "the next screen, the one before"),
     ("Ctrl-C", "leave; every answer is kept and the review goes on there next time"),
 )
-
-
-@dataclass(frozen=True)
-class View:
-    """What does not change from key to key: the material, the questions, the terminal."""
-
-    material: Material
-    entries: Sequence[Entry]
-    questions: Questions
-    pen: Pen
-    columns: int
-    rows: int
-
-    @property
-    def body_rows(self) -> int:
-        """Rows between the header and the two lines at the foot."""
-        return self.rows - 3 - bool(self.legend)
-
-    @property
-    def legend(self) -> str:
-        """Digits and classes, where a class is not its own digit; long names are cut until it fits."""
-        classes = self.questions.classes
-        if len(classes) > 10 or all(name == str(digit) for digit, name in enumerate(classes)):
-            return ""
-        for longest in range(max(map(cell_len, classes)), 2, -1):
-            names = [name if cell_len(name) <= longest else clip(name, longest) for name in classes]
-            text = " " + "  ".join(f"{digit} {name}" for digit, name in enumerate(names))
-            if cell_len(text) <= self.columns:
-                return text
-        return text
-
-    @property
-    def layout(self) -> Layout:
-        """The grid of samples on this screen."""
-        shape = self.material.images.shape[1:]
-        return lay_out(len(self.material.picks), shape, self.body_rows, self.columns)
 
 
 def render(state: State, view: View) -> list[str]:
@@ -128,10 +88,10 @@ def _now_and_known(view: View, rows: int) -> list[str]:
     if rows < 6 or not indices:
         return []
     rows = min(rows, 1 + max(7, -(-material.images.shape[1] // 2)))
-    now = _strip(view, "strangest now", material.images, indices, rows, half)
+    now = strip(view, "strangest now", material.images, indices, rows, half)
     known = [""] * rows
     if material.reference is not None:
-        known = _strip(view, "what the model knows", material.reference.images, range(12), rows, half)
+        known = strip(view, "what the model knows", material.reference.images, range(12), rows, half)
     return [f"{_MARGIN}{left}  {right}" for left, right in zip(now, known, strict=True)]
 
 
@@ -139,80 +99,13 @@ def _label(state: State, view: View) -> list[str]:
     if not view.material.picks:
         return ["", _MARGIN + "The check picked no samples. Tab goes on."]
     if state.closeup:
-        body = _closeup(state, view)
+        body = draw_closeup(state, view)
     else:
         body = draw_page(view.material, state.labels, state.cursor, view.layout, view.pen)
     if not view.legend:
         return body
     room = view.rows - 4
     return [*body[:room], *[""] * (room - len(body)), view.pen(clip(view.legend, view.columns), "cyan")]
-
-
-def _closeup(state: State, view: View) -> list[str]:
-    """One sample, large; beside it the reference samples most like it, and some of its class."""
-    material, pen = view.material, view.pen
-    pick = material.picks[state.cursor]
-    rows = view.body_rows - 3
-    wide = min(2 * rows, view.columns // 2)
-    picture = draw(material.images[pick.index], rows, wide, pen.depth)
-    beside = _references(pick, view, rows, view.columns - wide - 2)
-    lines = [left + "  " + right for left, right in zip(picture, beside, strict=True)]
-    why = "drawn at random" if pick.random else "picked as strange"
-    head = f" #{state.cursor + 1}: the model says {pick.predicted}, {pick.confidence:.0%} sure"
-    score = f"drift score {pick.drift_score:.3g} (p = {pick.p_value:.2g})"
-    facts = f" {score}; {why}; number {pick.index} of the window"
-    text, style = describe_label(state.labels[state.cursor], pick)
-    return [
-        *lines,
-        pen(clip(head, view.columns), "bold"),
-        clip(facts, view.columns),
-        pen(clip(f" your label: {text}", view.columns), style),
-    ]
-
-
-def _references(pick: Pick, view: View, rows: int, columns: int) -> list[str]:
-    """The reference samples most like it, with their true classes, and some of the class it was given."""
-    reference, half = view.material.reference, rows // 2
-    if reference is None:
-        return [""] * rows
-    labels = reference.labels
-    names = [] if labels is None else [reference.classes[labels[place]] for place in pick.nearest]
-    lines = _strip(
-        view, "most like it in the reference", reference.images, pick.nearest, half, columns, names
-    )
-    if labels is None:
-        return lines + [""] * (rows - half)
-    same = np.flatnonzero(labels[:5000] == view.material.classes.index(pick.predicted))[:12].tolist()
-    title = f"what {pick.predicted} looks like there"
-    return lines + _strip(view, title, reference.images, same, rows - half, columns)
-
-
-def _strip(
-    view: View,
-    title: str,
-    images: npt.NDArray[np.uint8],
-    places: Sequence[int],
-    rows: int,
-    columns: int,
-    names: Sequence[str] = (),
-) -> list[str]:
-    """A title, as many images side by side as fit, and their names under them, in exactly this space."""
-    blank = " " * max(columns, 0)
-    height = rows - 1 - bool(names)
-    if not len(places) or height < 4:
-        return [blank] * rows
-    # Rather several side by side than few large ones: no larger than their pixels, and three if readable.
-    height = min(height, max(7, -(-images.shape[1] // 2)), max(7, (columns // 3 - 1) // 2))
-    wide = min(fit(images.shape[1], images.shape[2], height, columns)[1], columns)
-    chosen = list(places)[: max(1, (columns + 1) // (wide + 1))]
-    lines = [view.pen(clip(title, columns), "dim")]
-    drawn = [draw(images[place], height, wide, view.pen.depth) for place in chosen]
-    lines += [
-        " ".join(parts) + " " * (columns - len(chosen) * (wide + 1) + 1) for parts in zip(*drawn, strict=True)
-    ]
-    if names:
-        lines.append(clip(" ".join(clip(name, wide) for name in names[: len(chosen)]), columns))
-    return lines + [blank] * (rows - len(lines))
 
 
 def _diagnose(state: State, view: View) -> list[str]:
@@ -224,19 +117,8 @@ def _diagnose(state: State, view: View) -> list[str]:
     menu = _menu(names, state.highlighted, view, rows, wide)
     menu += [" " * wide] * (rows - len(menu))
     chosen = view.questions.diagnosis_choices[state.highlighted]
-    beside = _comparison(chosen, view, rows, room)
+    beside = draw_comparison(chosen, view, rows, room)
     return head + [f"{left} {right}" for left, right in zip(menu, beside, strict=True)]
-
-
-def _comparison(diagnosis: str | None, view: View, rows: int, columns: int) -> list[str]:
-    material, half = view.material, rows // 2
-    strange = [pick.index for pick in material.picks if not pick.random]
-    lines = _strip(view, "these images", material.images, strange, half, columns)
-    for item in material.likenesses:
-        if item.name == diagnosis:
-            title = f"usual images with {diagnosis}"
-            lines += _strip(view, title, item.examples, range(len(item.examples)), rows - half, columns)
-    return lines + [""] * (rows - len(lines))
 
 
 def _decide(state: State, view: View) -> list[str]:
@@ -245,7 +127,8 @@ def _decide(state: State, view: View) -> list[str]:
     for row, name in enumerate(DECISIONS):
         mark, style = ("→", "bold reverse") if row == state.highlighted else (" ", "bold")
         lines.append(view.pen(f"{_MARGIN}{mark} {row + 1}  {name:<8}", style))
-        notes = [(_MEANINGS[name], ""), (how_it_fared(view.material, name, state.diagnosis), "cyan")]
+        notes = [(f"{_MEANINGS[name]} {what_it_costs(view.material, name)}", "")]
+        notes.append((how_it_fared(view.material, name, state.diagnosis), "cyan"))
         if name == "filter" and state.diagnosis in view.questions.diagnoses:
             moved = find_corruption(view.material.suite, state.diagnosis or "").geometric
             notes.append(

@@ -42,6 +42,7 @@ class Questions:
         classes: what they can be.
         diagnoses: what can have happened to them.
         earlier: sample to label, from an answer that no longer stands but can be started from.
+        closeups: how many ways there are to look closely at a sample.
     """
 
     indices: tuple[int, ...]
@@ -49,6 +50,7 @@ class Questions:
     classes: tuple[str, ...]
     diagnoses: tuple[str, ...]
     earlier: Mapping[int, str] = field(default_factory=dict)
+    closeups: int = 1
 
     @property
     def diagnosis_choices(self) -> tuple[str | None, ...]:
@@ -78,8 +80,8 @@ class State:
         cursor: the sample that a key would label.
         typed: first letters of a class name, or the number to jump to when `jumping`.
         highlighted: the row of the menu, in the stages that have one.
+        closeup: which way of looking closely, from 1; 0 for the grid.
         undo: earlier labels with their cursor, newest last.
-        problem: set by the edge when signing was refused.
     """
 
     labels: tuple[str | None, ...]
@@ -94,7 +96,7 @@ class State:
     reviewer: str = ""
     message: str = ""
     help: bool = False
-    closeup: bool = False
+    closeup: int = 0
     undo: tuple[tuple[tuple[str | None, ...], int], ...] = ()
 
     @property
@@ -190,7 +192,7 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
 def _turn(state: State, step: int, questions: Questions) -> State:
     """Go to the next or previous screen; menus open on what was chosen before."""
     place = min(max(_SCREENS.index(state.stage) + step, 0), len(_SCREENS) - 1)
-    moved = replace(state, stage=_SCREENS[place], typed="", jumping=False, closeup=False)
+    moved = replace(state, stage=_SCREENS[place], typed="", jumping=False, closeup=0)
     return _highlight(moved, questions)
 
 
@@ -236,9 +238,9 @@ def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
         case "#":
             return replace(state, jumping=True)
         case "+":
-            return replace(state, closeup=not state.closeup)
+            return replace(state, closeup=(state.closeup + 1) % (questions.closeups + 1))
         case "escape":
-            return replace(state, closeup=False)
+            return replace(state, closeup=0)
     return _complete(state, key, questions)
 
 

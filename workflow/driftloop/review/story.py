@@ -43,43 +43,39 @@ def earlier_labels(material: Material, entries: Sequence[Entry]) -> tuple[Entry,
     return newest, {index: label for index, label in newest.answer.labels.items() if index in material.shown}
 
 
-def how_it_fared(material: Material, decision: str, diagnosis: str | None) -> str:
-    """Return how the repairs of a decision did on this kind of drift before; nothing where there are none.
+def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
+    """Return how a repair did on this kind of drift before; nothing where that means nothing.
 
     What was tried on this very window comes last, so that it is what a second look reads.
     """
-    pasts = [*material.past, *([material.now] if material.now else [])]
-    told = []
-    for repair in REPAIRS[decision]:
-        trials = [
-            (past.window, past.trials[repair])
-            for past in pasts
-            if diagnosis is not None and past.diagnosis == diagnosis and repair in past.trials
-        ]
-        if not trials:
-            told.append(f"{repair} was not tried on {diagnosis} before" if diagnosis else "")
-            continue
-        window, last = trials[-1]
-        outcome = "promoted" if last.promoted else "not promoted"
-        text = f"{repair} on {diagnosis}, in {window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
-        if len(trials) > 1:
-            text += f" ({sum(trial.promoted for _, trial in trials)} of {len(trials)} were)"
-        told.append(text)
-    return "; ".join(filter(None, told))
+    if repair not in REPAIRS[repair] or diagnosis is None:
+        return ""
+    trials = [
+        (past.window, past.trials[repair])
+        for past in material.story
+        if past.diagnosis == diagnosis and repair in past.trials
+    ]
+    if not trials:
+        return f"It was not tried on {diagnosis} before."
+    window, last = trials[-1]
+    outcome = "promoted" if last.promoted else "not promoted"
+    text = f"On {diagnosis}, in {window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
+    if len(trials) > 1:
+        text += f" ({sum(trial.promoted for _, trial in trials)} of {len(trials)} were)"
+    return text + "."
 
 
 def what_it_costs(material: Material, decision: str) -> str:
     """Return how long the repairs of a decision take, as far as anything was recorded."""
     if not REPAIRS[decision]:
         return "No time."
-    pasts = [*material.past, *([material.now] if material.now else [])]
-    took = [
-        next((past.seconds[repair] for past in reversed(pasts) if repair in past.seconds), None)
-        for repair in REPAIRS[decision]
-    ]
-    known = [seconds for seconds in took if seconds is not None]
-    if len(known) == len(took):
-        return f"About {_duration(sum(known))}, as last time; the evaluation comes on top."
+    last: dict[str, float] = {}
+    for past in material.story:
+        last |= past.seconds
+    took = [last.get(part) for part in REPAIRS[decision]]
+    if None not in took:
+        total = sum(filter(None, took)) + last.get("evaluation", 0)
+        return f"About {_duration(total)}, as last time."
     if material.training_seconds is None:
         return "How long it takes is not recorded yet."
     return f"Not done here before; the reference model took {_duration(material.training_seconds)} to train."

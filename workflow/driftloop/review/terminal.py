@@ -21,9 +21,10 @@ from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import detect_depth
-from driftloop.review.screens import View, render
+from driftloop.review.screens import render
 from driftloop.review.session import Questions, Stage, State, answer_of, press, resume, snapshot, start
 from driftloop.review.story import earlier_labels
+from driftloop.review.view import View
 
 _RESIZED = "resized"
 _ESCAPE_WAIT = 0.05
@@ -135,6 +136,7 @@ def questions_of(material: Material, entries: Sequence[Entry] = ()) -> Questions
         classes=material.classes,
         diagnoses=material.diagnoses,
         earlier=earlier[1] if earlier else {},
+        closeups=2 if material.filtered else 1,
     )
 
 

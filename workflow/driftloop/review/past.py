@@ -1,0 +1,107 @@
+"""What became of earlier windows, and of this one so far: how repairs fared, and how long they took."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from driftloop import layout
+from driftloop.files import read_json
+from driftloop.report.summary import believed, foremost
+
+_RULES = {"retrain": "retrain_model", "filter": "train_filter", "evaluation": "evaluate_candidates"}
+"""What takes time after a decision → the rule that does it."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one candidate fared.
+
+    Attributes:
+        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1].
+        after: the candidate's, on the same.
+        promoted: whether it went into production.
+    """
+
+    before: float
+    after: float
+    promoted: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What became of a window; None for what does not apply.
+
+    Attributes:
+        window: its name.
+        drifted: what the check found.
+        accuracy: the incumbent's estimated accuracy, in [0, 1].
+        decision: keep, retrain, filter or both.
+        diagnosis: the corruption that the reviewer saw.
+        foremost: the repair that was promoted, or else gained most.
+        trials: repair → how its candidate fared, for those that were tried.
+        seconds: repair, or `evaluation` → how long it took, where that was recorded.
+    """
+
+    window: str
+    drifted: bool
+    accuracy: float | None = None
+    decision: str | None = None
+    diagnosis: str | None = None
+    foremost: str | None = None
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def load_past(window: str) -> Past | None:
+    """Read what became of a window, as far as it got; None where it was not even checked.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    folder = layout.results(window)
+    drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
+    if drift is None:
+        return None
+    evaluation = believed(verdict, evaluation) if verdict else None
+    took = {repair: seconds_of(layout.timing(rule, window)) for repair, rule in _RULES.items()}
+    return Past(
+        window=window,
+        drifted=bool(drift["drifted"]),
+        accuracy=(drift.get("estimated_accuracy") or {}).get("estimate"),
+        decision=verdict["decision"] if verdict else None,
+        diagnosis=verdict["diagnosis"] if verdict else None,
+        foremost=foremost(evaluation) if evaluation else None,
+        trials=_trials(evaluation) if evaluation else {},
+        seconds={repair: seconds for repair, seconds in took.items() if seconds is not None},
+    )
+
+
+def seconds_of(path: Path) -> float | None:
+    """Return how long a rule took, from the table that Snakemake's `benchmark:` writes; None without one."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+    except (OSError, StopIteration, KeyError, ValueError):
+        return None  # a hint for a person; a run without it is whole
+
+
+def _trials(evaluation: Mapping[str, Any]) -> dict[str, Trial]:
+    return {
+        repair: Trial(
+            before=found["drift"]["incumbent_accuracy"],
+            after=found["drift"]["candidate_accuracy"],
+            promoted=repair == evaluation["winner"],
+        )
+        for repair, found in evaluation["candidates"].items()
+    }
+
+
+_OUTCOME = ("drift", "verdict", "evaluation")
+
+
+def _optional(path: Path) -> Any:
+    return read_json(path) if path.exists() else None
