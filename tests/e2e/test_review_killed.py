@@ -56,14 +56,21 @@ def confirmed(screen: str) -> int:
     return int(found[1]) if found else 0
 
 
-def review_until_killed(project: Path, seconds: float) -> int:
-    """Review with the script, kill -9 after some seconds; return how many labels were seen confirmed."""
+def review_until_killed(project: Path, seconds: float, *, starting: bool) -> int:
+    """Review with the script, and kill -9 some seconds after the start, or after the first screen stands.
+
+    Returns:
+        How many labels were seen confirmed.
+    """
     person = Person(project, "review", "w02", "--reviewer", "Ada")
     killer = threading.Timer(seconds, kill, (person.program.pid,))
-    killer.start()
     seen = 0
     with suppress(AssertionError):  # the program is gone
+        if starting:
+            killer.start()
         screen = person.see("labelled")
+        if not starting:
+            killer.start()
         while True:
             seen = max(seen, confirmed(screen))
             keys, following = next_keys(screen)
@@ -91,7 +98,8 @@ def test_kill_9_at_random_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     moments = np.random.default_rng(5)
     signed = before = most = 0
     for _ in range(KILLS):
-        seen = review_until_killed(tmp_path, moments.uniform(0.3, 3.0))
+        starting = moments.random() < 0.2
+        seen = review_until_killed(tmp_path, moments.uniform(0, 1 if starting else 3), starting=starting)
         labels, entries = on_disk(tmp_path)
         assert verify(Path("decisions/w02.jsonl")) == len(entries) if entries else True
         assert all(list(entry.answer.labels.values()) == SIGNED for entry in entries)

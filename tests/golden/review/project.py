@@ -8,6 +8,7 @@ is made up, but the same each time: the model is wrong about every other sample.
 from __future__ import annotations
 
 import csv
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +44,16 @@ def build_project(
     predicted = [(int(label) + place % 2) % 10 for place, label in enumerate(np.resize(labels, n))]
     _write_samples(folder / "results/w02/samples.csv", [classes[code] for code in predicted])
     write_json(folder / "results/w02/drift.json", _report(n, picks, drifted))
-    save_previews(folder / "results/w02/previews.safetensors", _previews(images, stored, dataset, picks))
+    save_previews(folder / "results/w02/previews.safetensors", _previews(dataset, min(n, picks)))
     _write_answers(folder / "answers/w02", np.resize(labels, n), stored, dataset)
 
 
-def _previews(images: np.ndarray, stored: np.lib.npyio.NpzFile, dataset: str, picks: int) -> list[Preview]:
-    suite = f"{dataset}_c"
-    count = min(len(images), picks)
+@cache
+def _previews(dataset: str, picks: int) -> list[Preview]:
+    stored, suite = np.load(IMAGES, allow_pickle=False), f"{dataset}_c"
+    drifted = stored[f"{dataset}_drifted"]
     return make_previews(
-        images[:count],
+        np.resize(drifted, (picks, *drifted.shape[1:])),
         range(int(0.75 * picks)),
         stored[dataset],
         tuple(SUITES[suite]),

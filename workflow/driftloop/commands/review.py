@@ -35,6 +35,13 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--verdict", type=_PATH, help="Write the standing verdict here, asking only if there is none yet."
 )
+@click.option(
+    "--pictures",
+    type=click.Choice(["auto", "blocks", "kitty", "iterm2", "sixel"]),
+    default="auto",
+    envvar="DRIFTLOOP_PICTURES",
+    help="How to show them; auto: as sharp as the terminal is known to be. Also $DRIFTLOOP_PICTURES.",
+)
 @click.option("--log", type=_PATH, help="Also write what is said here.")
 def review(
     window: str,
@@ -44,6 +51,7 @@ def review(
     verdict: Path | None,
     log: Path | None,
     reviewer: str | None,
+    pictures: str,
     **given: Any,
 ) -> None:
     """Look at the samples of a drifted WINDOW and decide what should happen.
@@ -70,11 +78,11 @@ def review(
         elif given["decision"] is not None:
             _answer(material, reviewer, as_json, **given)
         elif verdict:
-            _write_verdict(material, verdict, params, reviewer)
+            _write_verdict(material, verdict, params, reviewer, pictures)
         elif as_json:
             _print_questions(material)
         else:
-            _ask(material, reviewer)
+            _ask(material, reviewer, pictures)
 
 
 def _refuse_undrifted(material: Material) -> None:
@@ -129,7 +137,7 @@ def _answer(
         _confirm(entry)
 
 
-def _ask(material: Material, reviewer: str | None) -> Entry:
+def _ask(material: Material, reviewer: str | None, pictures: str) -> Entry:
     """Ask the person at the terminal."""
     from driftloop.review.ledger import project_id, read_ledger
     from driftloop.review.terminal import ask, is_interactive
@@ -138,21 +146,30 @@ def _ask(material: Material, reviewer: str | None) -> Entry:
     if not is_interactive():
         raise _pending(material.window)
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    entry = ask(material, entries, _DRAFTS, lambda *signed: _append(material, *signed), reviewer=reviewer)
+    entry = ask(
+        material,
+        entries,
+        _DRAFTS,
+        lambda *signed: _append(material, *signed),
+        reviewer=reviewer,
+        pictures=pictures,
+    )
     _confirm(entry)
     return entry
 
 
-def _write_verdict(material: Material, path: Path, params: dict[str, Any], reviewer: str | None) -> None:
+def _write_verdict(
+    material: Material, path: Path, params: dict[str, Any], reviewer: str | None, pictures: str
+) -> None:
     """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
     from driftloop.files import write_json
     from driftloop.review.decision import verdict
 
-    answer = _decide(material, params, reviewer).answer if material.drifted else None
+    answer = _decide(material, params, reviewer, pictures).answer if material.drifted else None
     write_json(path, verdict(material.window, drifted=material.drifted, answer=answer))
 
 
-def _decide(material: Material, params: dict[str, Any], reviewer: str | None) -> Entry:
+def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
     """Return the entry that stands; if there is none, ask whoever is there to answer."""
     from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.terminal import is_interactive
@@ -164,7 +181,7 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None) ->
     if standing:
         return standing
     if mode != "simulated" and is_interactive():
-        return _ask(material, reviewer)
+        return _ask(material, reviewer, pictures)
     if mode != "human" and layout.answers(material.window).exists():
         return _simulate(material, params)
     raise _pending(material.window)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from driftloop.review.grid import describe_label
 from driftloop.review.material import Pick
 from driftloop.review.pen import clip
-from driftloop.review.pictures import draw, fit
+from driftloop.review.pictures import fit
 from driftloop.review.session import State
 from driftloop.review.view import View
 
@@ -26,7 +26,7 @@ def draw_closeup(state: State, view: View) -> list[str]:
     pick = material.picks[state.cursor]
     rows = view.body_rows - 3
     wide = min(2 * rows, view.columns // 2, max(_NARROWEST, view.columns - _BESIDE))
-    picture = draw(material.images[pick.index], rows, wide, pen.depth)
+    picture = pen.draw(material.images[pick.index], rows, wide)
     room = view.columns - wide - 2
     beside = _references(pick, view, rows, room) if state.closeup == 1 else _filters(state, view, rows, room)
     lines = [left + "  " + right for left, right in zip(picture, beside, strict=True)]
@@ -121,7 +121,7 @@ def strip(
     wide = min(fit(images.shape[1], images.shape[2], height, columns)[1], columns)
     chosen = list(places)[: max(1, (columns + 1) // (wide + 1))]
     lines = [view.pen(clip(title, columns), "dim")]
-    drawn = [draw(images[place], height, wide, view.pen.depth) for place in chosen]
+    drawn = [view.pen.draw(images[place], height, wide) for place in chosen]
     lines += [
         " ".join(parts) + " " * (columns - len(chosen) * (wide + 1) + 1) for parts in zip(*drawn, strict=True)
     ]

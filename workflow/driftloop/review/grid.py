@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
-from driftloop.review.pictures import draw, fit
+from driftloop.review.pictures import fit
 from driftloop.review.session import Grid
 
 _CAPTION_ROWS = 2
@@ -87,7 +87,7 @@ def _tile(
     pen: Pen,
 ) -> list[str]:
     pick, width = material.picks[place], layout.picture_columns
-    picture = draw(material.images[pick.index], layout.picture_rows, width, pen.depth)
+    picture = pen.draw(material.images[pick.index], layout.picture_rows, width)
     number = f" #{place + 1}"
     name = clip(pick.predicted, width - len(number))
     head = pen(name + number, "bold reverse") if current else pen(name, "bold") + pen(number, "dim")

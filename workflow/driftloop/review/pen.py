@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from rich.cells import cell_len, set_cell_size
 
-from driftloop.review.pictures import RESET, Depth
+from driftloop.review.pictures import RESET, Depth, draw
+from driftloop.review.sharp import Sharp, draw_sharp
 
 _CODES = {
     "bold": "1",
@@ -42,10 +45,12 @@ class Pen:
     Attributes:
         depth: the colours it shows; with none, only bold, dim and reversed text are left.
         plain: no styles at all, for a terminal that knows no escape codes.
+        sharp: how the terminal shows pictures in pixels; None for pictures made of characters.
     """
 
     depth: Depth
     plain: bool = False
+    sharp: Sharp | None = None
 
     def __call__(self, text: str, style: str = "") -> str:
         """Return `text` in a style such as `"bold green"`."""
@@ -55,3 +60,9 @@ class Pen:
         if not names or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}{RESET}"
+
+    def draw(self, image: npt.NDArray[np.uint8], rows: int, columns: int) -> list[str]:
+        """Draw an image, uint8 (H, W, C), in a box of cells: `rows` lines, each `columns` wide."""
+        if self.sharp is not None:
+            return draw_sharp(image, rows, columns, self.sharp)
+        return draw(image, rows, columns, self.depth)

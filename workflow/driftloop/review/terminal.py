@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
+import struct
 import subprocess
 import termios
 import tty
@@ -20,14 +22,25 @@ from driftloop.review.draft import Draft, open_draft
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.review.pen import Pen
-from driftloop.review.pictures import detect_depth
+from driftloop.review.pictures import Depth, detect_depth
 from driftloop.review.screens import render
 from driftloop.review.session import Questions, Stage, State, answer_of, press, resume, snapshot, start
+from driftloop.review.sharp import (
+    ASK,
+    FORGET,
+    Protocol,
+    Sharp,
+    has_picture,
+    in_multiplexer,
+    named_protocol,
+    reads_sixel,
+)
 from driftloop.review.story import earlier_labels
 from driftloop.review.view import View
 
-_RESIZED = "resized"
+_REDRAW = "redraw"
 _ESCAPE_WAIT = 0.05
+_ANSWER_WAIT = 0.1
 _KEYS = {
     b"\r": "enter",
     b"\n": "enter",
@@ -37,6 +50,7 @@ _KEYS = {
     b"\x1b": "escape",
     b"\x03": "ctrl-c",
     b"\x04": "ctrl-d",
+    b"\x0c": _REDRAW,
     b"\x15": "ctrl-u",
     b"\x1b[Z": "shift-tab",
     b"\x1b[A": "up",
@@ -76,6 +90,7 @@ def ask(
     record: Callable[[Answer, str], Entry],
     *,
     reviewer: str | None = None,
+    pictures: str = "auto",
 ) -> Entry:
     """Take a person through the review at the terminal, and hand what they signed to `record`.
 
@@ -89,7 +104,7 @@ def ask(
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
-        with Terminal() as terminal:
+        with Terminal(pictures) as terminal:
             name = reviewer or git_name()
             state = _begin(draft, questions, name)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
@@ -117,7 +132,7 @@ def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
     """Show the state, take one key, and keep what it changed before anything else is shown."""
     terminal.show(render(state, view))
     key = terminal.read_key()
-    if key == _RESIZED:
+    if key == _REDRAW:
         return state
     following = press(state, key, view.questions, view.layout.grid)
     if following.stage is Stage.SIGNED and find_problem(answer_of(following, view.questions), view.material):
@@ -154,13 +169,25 @@ class Terminal:
 
     Signals that end the process (interrupt, hang-up, termination) arrive as the key `"eof"`, so that
     there is one way out.
+
+    Args:
+        pictures: the value of a `Protocol`; `blocks` for characters alone; `auto` for whatever the terminal
+            is known to show.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: str = "auto") -> None:
         self._input = 0
         self._waiting = b""
+        self._shown: list[str] = []
         self.plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-        self.pen = Pen(detect_depth(), self.plain)
+        self._depth = detect_depth()
+        self._protocol: Protocol | None = None
+        self._asking = False
+        if pictures not in ("auto", "blocks"):
+            self._protocol = Protocol(pictures)
+        elif pictures == "auto" and self._depth is not Depth.NONE and not in_multiplexer(os.environ):
+            self._protocol = named_protocol(os.environ)
+            self._asking = self._protocol is None
 
     def __enter__(self) -> Terminal:
         self._output = 1 if os.isatty(1) else os.open(os.ctermid(), os.O_WRONLY | os.O_CLOEXEC)
@@ -172,12 +199,17 @@ class Terminal:
         tty.setraw(self._input, termios.TCSAFLUSH)
         if not self.plain:
             self._write(_ENTER)
+        self._asking = self._asking and self._cell() is not None
+        if self._asking:  # the answer comes among the keys, and whenever it likes
+            self._write(ASK)
         return self
 
     def __exit__(self, *error: object) -> None:
         with suppress(OSError):  # the terminal may be gone
+            if self._asking and select.select([self._input], [], [], _ANSWER_WAIT)[0]:
+                self._receive()  # or the shell would take the answer for what somebody types
             if not self.plain:
-                self._write(_EXIT)
+                self._write((FORGET if self._protocol is Protocol.KITTY else "") + _EXIT)
         with suppress(OSError, termios.error):
             termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
         signal.set_wakeup_fd(self._old_waker)
@@ -196,41 +228,89 @@ class Terminal:
                 return columns, rows
         return 80, 24
 
+    @property
+    def pen(self) -> Pen:
+        """What to write with on this terminal, as far as it is known at this moment."""
+        cell = self._cell() if self._protocol else None
+        sharp = Sharp(self._protocol, cell) if self._protocol and cell else None
+        return Pen(self._depth, self.plain, sharp)
+
+    def _cell(self) -> tuple[int, int] | None:
+        """Return width and height of one character in pixels, or None where the terminal does not say."""
+        with suppress(OSError):
+            packed = fcntl.ioctl(self._output, termios.TIOCGWINSZ, bytes(8))
+            rows, columns, wide, high = struct.unpack("4H", packed)
+            if rows and columns and wide // columns and high // rows:
+                return wide // columns, high // rows
+        return None
+
     def show(self, lines: list[str]) -> None:
-        """Put a screen up in one write, so that it does not flicker."""
+        """Put a screen up in one write, so that it does not flicker; only what changed is sent."""
         if self.plain:
             text = "\r\n".join(lines) + "\r\n"
         else:
-            placed = [f"\x1b[{row};1H{line}\x1b[K" for row, line in enumerate(lines, start=1)]
-            text = _BEGIN_UPDATE + "".join(placed) + "\x1b[J" + _END_UPDATE
+            anew = len(lines) != len(self._shown)
+            changed = [row for row, line in enumerate(lines) if anew or line != self._shown[row]]
+            if any(
+                has_picture(line) for row in changed for line in (lines[row], *self._shown[row : row + 1])
+            ):
+                # A picture covers lines above its own, and goes only with all of them.
+                anew, changed = True, list(range(len(lines)))
+            placed = [f"\x1b[{row + 1};1H\x1b[K{lines[row]}" for row in changed]
+            clear = "\x1b[2J" + (FORGET if self._protocol is Protocol.KITTY else "")
+            text = _BEGIN_UPDATE + (clear if anew else "") + "".join(placed) + _END_UPDATE
+            self._shown = lines
         with suppress(OSError):  # a terminal that is gone says so at the next key
             self._write(text)
 
     def read_key(self) -> str:
-        """Wait for a key and return it; `"eof"` at the end of input, `"resized"` after a change of size."""
-        while not self._waiting:
-            ready, _, _ = select.select([self._input, self._wake], [], [])
-            if self._wake in ready:
-                numbers = os.read(self._wake, 64)
-                return _RESIZED if set(numbers) <= {signal.SIGWINCH} else "eof"
-            if not self._receive():
-                return "eof"
-        return self._take_key()
+        """Wait for a key and return it; `"eof"` at the end of input, `"redraw"` after a change of size."""
+        while True:
+            while not self._waiting:
+                ready, _, _ = select.select([self._input, self._wake], [], [])
+                if self._wake in ready:
+                    numbers = os.read(self._wake, 64)
+                    return self._redraw() if set(numbers) <= {signal.SIGWINCH} else "eof"
+                if not self._receive():
+                    return "eof"
+            key = self._take_key()
+            if key == _REDRAW:
+                return self._redraw()
+            if key is not None:
+                return key
 
-    def _take_key(self) -> str:
-        """Take one key off the bytes that wait."""
+    def _redraw(self) -> str:
+        """Have the next screen drawn whole."""
+        self._shown = []
+        return _REDRAW
+
+    def _take_key(self) -> str | None:
+        """Take one key off the bytes that wait; None for what is none, `"redraw"` for what changes all."""
         first = self._waiting[:1]
         if first == b"\x1b":
-            if len(self._waiting) == 1 and select.select([self._input], [], [], _ESCAPE_WAIT)[0]:
-                self._receive()
-            return _KEYS.get(self._take(_escape_length(self._waiting)), "")
+            while not (length := _escape_length(self._waiting)):
+                if not select.select([self._input], [], [], _ESCAPE_WAIT)[0] or not self._receive():
+                    length = len(self._waiting)
+                    break
+            sequence = self._take(length)
+            if sequence.startswith(b"\x1b[?") and sequence.endswith(b"c"):
+                return self._take_answer(sequence)
+            return _KEYS.get(sequence)
         if first in _KEYS:
             return _KEYS[self._take(1)]
         length = 1 if first < b"\x80" else 2 if first < b"\xe0" else 3 if first < b"\xf0" else 4
         while len(self._waiting) < length and self._receive():
             pass
         text = self._take(length).decode(errors="replace")
-        return text if text.isprintable() else ""
+        return text if text.isprintable() else None
+
+    def _take_answer(self, answer: bytes) -> str | None:
+        """Take what the terminal says that it can do."""
+        asked, self._asking = self._asking, False
+        if not asked or not reads_sixel(answer):
+            return None
+        self._protocol = Protocol.SIXEL
+        return _REDRAW
 
     def _receive(self) -> bool:
         try:
@@ -251,15 +331,18 @@ class Terminal:
 
 
 def _escape_length(data: bytes) -> int:
-    """Length of the escape sequence at the start: ESC [ … letter, ESC O letter, or ESC alone."""
+    """Length of the escape sequence at the start: ESC [ … letter, or ESC O letter; 0 while it is unfinished.
+
+    Anything else behind ESC is the Escape key, and another key.
+    """
     if data[1:2] == b"O":
-        return 3
+        return 3 if len(data) >= 3 else 0
     if data[1:2] != b"[":
-        return 1
+        return min(len(data) - 1, 1)
     for place, byte in enumerate(data[2:], start=3):
         if 0x40 <= byte <= 0x7E:
             return place
-    return len(data)
+    return 0
 
 
 def _note(number: int, frame: FrameType | None) -> None:
