@@ -9,14 +9,18 @@ import pytest
 from scipy.stats import binom
 
 from driftloop.checker.conformal import sample_p_values
-from driftloop.checker.label_shift import label_shift_p_value
-from driftloop.checker.rank_test import RankTest, Stratum, rank_test
+from driftloop.checker.label_shift import label_shift
+from driftloop.checker.rank_test import RankTest, Standings, Stratum, novel_share, rank_test
 
 DRAWS = 199
 
 
+def stand(*pairs: tuple[np.ndarray, np.ndarray]) -> Standings:
+    return Standings.of([Stratum(window, calibration) for window, calibration in pairs])
+
+
 def test_of(window: np.ndarray, calibration: np.ndarray, **settings) -> RankTest:
-    return rank_test([Stratum(window, calibration)], **{"draws": DRAWS} | settings)
+    return rank_test(stand((window, calibration)), **{"draws": DRAWS} | settings)
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
@@ -86,16 +90,16 @@ def test_the_interval_of_the_novel_share_covers_it(share: float, n: int):
     for seed in range(200):
         window = rng.standard_normal(n)
         window[: round(share * n)] += 6
-        low, high = test_of(window, rng.standard_normal(1000), seed=seed).novel_share_interval
+        _, (low, high) = novel_share(stand((window, rng.standard_normal(1000))), seed=seed)
         covered.append(low <= share <= high)
     assert np.mean(covered) >= 0.93
 
 
 def test_the_novel_share_of_a_huge_trifling_shift_is_small():
     rng = np.random.default_rng(2)
-    test = test_of(rng.standard_normal(200_000) + 0.03, rng.standard_normal(200_000))
-    assert test.p_value == 1 / (DRAWS + 1)
-    assert test.novel_share < 0.03
+    standings = stand((rng.standard_normal(200_000) + 0.03, rng.standard_normal(200_000)))
+    assert rank_test(standings, draws=DRAWS).p_value == 1 / (DRAWS + 1)
+    assert novel_share(standings)[0] < 0.03
 
 
 def test_a_mixture_of_known_kinds_does_not_alarm():
@@ -103,9 +107,35 @@ def test_a_mixture_of_known_kinds_does_not_alarm():
     alarms = 0
     for seed in range(500):
         clean, drift = rng.standard_normal(300), rng.gamma(2.0, size=120)
-        strata = [Stratum(rng.standard_normal(40), clean), Stratum(rng.gamma(2.0, size=20), drift)]
-        alarms += rank_test(strata, draws=DRAWS, seed=seed).p_value <= 0.05
+        standings = stand((rng.standard_normal(40), clean), (rng.gamma(2.0, size=20), drift))
+        alarms += rank_test(standings, draws=DRAWS, seed=seed).p_value <= 0.05
     assert alarms <= binom.ppf(0.9999, 500, 0.05)
+
+
+def test_more_of_a_wide_class_is_no_drift():
+    rng = np.random.default_rng(6)
+    alarms = 0
+    for seed in range(500):
+        narrow, wide = rng.standard_normal(200), 5 + 3 * rng.standard_normal(200)
+        standings = stand((rng.standard_normal(5), narrow), (5 + 3 * rng.standard_normal(60), wide))
+        alarms += rank_test(standings, draws=DRAWS, seed=seed).p_value <= 0.05
+    assert binom.ppf(0.0001, 500, 0.05) <= alarms <= binom.ppf(0.9999, 500, 0.05)
+
+
+def test_windows_together_are_one_larger_window():
+    rng = np.random.default_rng(7)
+    first, second, calibration = rng.random(40), rng.random(70), rng.random(90)
+    together = stand((np.concatenate([first, second]), calibration))
+    added = stand((first, calibration)) + stand((second, calibration))
+    assert rank_test(added, draws=DRAWS) == rank_test(together, draws=DRAWS)
+
+
+def test_a_close_call_is_drawn_more_finely():
+    rng = np.random.default_rng(8)
+    calibration = rng.random(200)
+    assert rank_test(stand((rng.random(20) + 1, calibration)), draws=9999).p_value == 1 / 10_000
+    calm = rank_test(stand((rng.random(20), calibration)), draws=9999).p_value
+    assert (calm * 1000) == pytest.approx(round(calm * 1000))
 
 
 def test_conformal_p_values_are_valid_and_never_zero():
@@ -122,8 +152,11 @@ def test_label_shift_is_found_and_not_invented():
     rng = np.random.default_rng(5)
     calibration = rng.integers(0, 10, 2000)
     same = [
-        label_shift_p_value(rng.integers(0, 10, 30), calibration, draws=DRAWS, seed=seed)
+        label_shift(rng.integers(0, 10, 30), calibration, draws=DRAWS, seed=seed).p_value
         for seed in range(500)
     ]
     assert np.count_nonzero(np.array(same) <= 0.05) <= binom.ppf(0.9999, 500, 0.05)
-    assert label_shift_p_value(rng.integers(0, 5, 30), calibration, draws=DRAWS) == 1 / (DRAWS + 1)
+    shifted = label_shift(np.append(rng.integers(0, 5, 30), np.full(20, 3)), calibration, draws=DRAWS)
+    assert shifted.p_value == 1 / (DRAWS + 1)
+    assert shifted.grown == 3
+    assert shifted.distance > 0.4

@@ -13,10 +13,11 @@ from driftloop.checker.conformal import sample_p_values
 from driftloop.checker.detector import rows
 from driftloop.checker.features import Features
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
-from driftloop.checker.label_shift import label_shift_p_value
+from driftloop.checker.label_shift import LabelShift, label_shift
 from driftloop.checker.picks import Pick, pick_samples
-from driftloop.checker.rank_test import RankTest, Stratum, rank_test
+from driftloop.checker.rank_test import novel_share, rank_test
 from driftloop.checker.scores import Scores, score_samples
+from driftloop.checker.strata import stand
 from driftloop.errors import DataError
 
 
@@ -50,7 +51,8 @@ class DriftReport:
     Attributes:
         n: samples in the window.
         statistic: of the window test, see `RankTest`.
-        p_value: that samples of known kinds, in any mixture, stand as high; valid at every n, never 0.
+        p_value: that samples of known kinds and classes, in any mixture, stand as high; valid at every n,
+            never 0.
         alpha: level of the test.
         drifted: p_value <= alpha.
         novel_share: how large the drift is: the share of samples that no known kind explains.
@@ -59,7 +61,8 @@ class DriftReport:
         estimated_accuracy_interval: its 95 % limits.
         known_as: the repaired drift that this window shows again; None where clean data explain it, or
             nothing does.
-        label_shift_p_value: that the predicted classes come in the calibration's proportions.
+        label_shift: whether the predicted classes come in the calibration's proportions; how novel the
+            samples are does not matter to it, nor it to the p-value.
         kinds: names of the known kinds.
         kind_shares: the share of samples that fit each of them best.
         picks: samples worth a person's time.
@@ -77,7 +80,7 @@ class DriftReport:
     estimated_accuracy: float | None
     estimated_accuracy_interval: tuple[float, float] | None
     known_as: str | None
-    label_shift_p_value: float
+    label_shift: LabelShift
     kinds: tuple[str, ...]
     kind_shares: tuple[float, ...]
     picks: tuple[Pick, ...]
@@ -123,8 +126,10 @@ def check_window(
     _check_form(fitted, window)
     scores = scores or score_samples(fitted, window)
     samples = _tabulate(fitted, window, scores)
-    test = _test(fitted, samples.kind, scores.by_kind, draws, seed)
-    shares = np.bincount(samples.kind, minlength=len(fitted.kinds)) / len(window)
+    classes = window.logits.shape[1]
+    standings = stand(fitted, scores.by_kind, samples.predicted, samples.kind, classes)
+    test = rank_test(standings, draws=draws, seed=seed)
+    share, limits = novel_share(standings, seed=seed)
     drifted = test.p_value <= alpha
     accuracy, interval = estimate_accuracy(fitted, scores)
     return DriftReport(
@@ -133,17 +138,15 @@ def check_window(
         p_value=test.p_value,
         alpha=alpha,
         drifted=drifted,
-        novel_share=test.novel_share,
-        novel_share_interval=test.novel_share_interval,
+        novel_share=share,
+        novel_share_interval=limits,
         estimated_accuracy=accuracy,
         estimated_accuracy_interval=interval,
-        known_as=None if drifted else _known_as(fitted, shares, scores.by_kind, alpha, draws, seed),
-        label_shift_p_value=label_shift_p_value(
-            samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed
-        ),
+        known_as=None if drifted else _known_as(fitted, samples, scores, classes, alpha, draws, seed),
+        label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
-        kind_shares=tuple(map(float, shares)),
-        picks=_pick(fitted, window, samples, test.novel_share, picks, random_share, seed),
+        kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
+        picks=_pick(fitted, window, samples, share, picks, random_share, seed),
         samples=samples,
         seed=seed,
     )
@@ -172,37 +175,27 @@ def _tabulate(fitted: FittedDetector, window: Features, scores: Scores) -> Sampl
     )
 
 
-def _test(
-    fitted: FittedDetector,
-    assigned: npt.NDArray[np.int64],
-    by_kind: npt.NDArray[np.float64],
-    draws: int,
-    seed: int,
-) -> RankTest:
-    """Test every sample against the kind it fits best; with one kind the test is exact.
-
-    With several, a sample of a known kind stands no higher than under its own kind, so that a window
-    that mixes known kinds alarms no more often than alpha.
-    """
-    strata = [
-        Stratum(scores[assigned == place], kind.scores)
-        for place, (scores, kind) in enumerate(zip(by_kind, fitted.kinds, strict=True))
-    ]
-    return rank_test(strata, draws=draws, seed=seed)
+def _kind_shares(samples: SampleTable, kinds: int) -> npt.NDArray[np.float64]:
+    return np.bincount(samples.kind, minlength=kinds) / len(samples.kind)
 
 
 def _known_as(
     fitted: FittedDetector,
-    shares: npt.NDArray[np.float64],
-    by_kind: npt.NDArray[np.float64],
+    samples: SampleTable,
+    scores: Scores,
+    classes: int,
     alpha: float,
     draws: int,
     seed: int,
 ) -> str | None:
+    """Return which repaired drift explains a window that clean data alone do not explain."""
     if len(fitted.kinds) == 1:
         return None
-    clean = rank_test([Stratum(by_kind[0], fitted.kinds[0].scores)], draws=draws, seed=seed)
-    return None if clean.p_value > alpha else fitted.kinds[1 + int(np.argmax(shares[1:]))].name
+    clean = np.zeros_like(samples.kind)
+    test = rank_test(stand(fitted, scores.by_kind, samples.predicted, clean, classes), draws=draws, seed=seed)
+    if test.p_value > alpha:
+        return None
+    return fitted.kinds[1 + int(np.argmax(_kind_shares(samples, len(fitted.kinds))[1:]))].name
 
 
 def _pick(

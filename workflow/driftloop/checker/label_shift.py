@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 
-def label_shift_p_value(
+@dataclass(frozen=True)
+class LabelShift:
+    """Predicted classes of a window against those of the calibration.
+
+    Attributes:
+        p_value: that they come in the calibration's proportions; in [1 / (draws + 1), 1].
+        distance: total variation between the proportions, in [0, 1]: the share of the window that is of
+            other classes than it would be. Small windows differ by chance; read it with the p-value.
+        grown: the class whose share has grown most.
+        share: its share of the window.
+        usual: its share of the calibration.
+    """
+
+    p_value: float
+    distance: float
+    grown: int
+    share: float
+    usual: float
+
+
+def label_shift(
     window: npt.NDArray[np.int64],
     calibration: npt.NDArray[np.int64],
     *,
     draws: int = 9999,
     seed: int = 0,
-) -> float:
-    """Return the p-value of the chi-square statistic of predicted classes, window against calibration.
+) -> LabelShift:
+    """Compare predicted classes with a chi-square statistic whose null law is drawn: valid for any size.
 
-    Its null law is drawn, so that it holds for small windows too. Where images have drifted, predictions
-    are wrong and so are their proportions: read it for windows that have not.
+    Where images have drifted, predictions are wrong and so are their proportions: read it for windows that
+    have not.
 
     Args:
         window: predicted classes (n,), n >= 1.
         calibration: predicted classes (m,), m >= 1.
-        draws: null windows that are drawn; the smallest p-value is 1 / (draws + 1).
+        draws: null windows that are drawn.
         seed: of the draws.
 
-    >>> label_shift_p_value(np.zeros(50, dtype=np.int64), np.arange(500) % 10)
-    0.0001
+    >>> label_shift(np.zeros(50, dtype=np.int64), np.arange(500) % 10)
+    LabelShift(p_value=0.0001, distance=0.9, grown=0, share=1.0, usual=0.1)
     """
-    pool = np.bincount(np.concatenate([window, calibration]))
-    seen = np.bincount(window, minlength=len(pool))
-    pool, seen = pool[pool > 0], seen[pool > 0]
-    expected = pool * (len(window) / pool.sum())
+    classes = 1 + max(window.max(), calibration.max())
+    seen, known = (np.bincount(each, minlength=classes) for each in (window, calibration))
+    change = seen / seen.sum() - known / known.sum()
+    grown = int(change.argmax())
+    return LabelShift(
+        p_value=_p_value(seen, seen + known, draws, seed),
+        distance=float(np.abs(change).sum() / 2),
+        grown=grown,
+        share=float(seen[grown] / seen.sum()),
+        usual=float(known[grown] / known.sum()),
+    )
+
+
+def _p_value(seen: npt.NDArray[np.int64], pool: npt.NDArray[np.int64], draws: int, seed: int) -> float:
+    seen, pool = seen[pool > 0], pool[pool > 0]
+    n = int(seen.sum())
+    expected = pool * (n / pool.sum())
     rng = np.random.default_rng(seed)
-    drawn = rng.multivariate_hypergeometric(pool, len(window), size=draws, method="marginals")
+    drawn = rng.multivariate_hypergeometric(pool, n, size=draws, method="marginals")
     statistic = ((seen - expected) ** 2 / expected).sum()
     null = ((drawn - expected) ** 2 / expected).sum(axis=1)
     return float((1 + np.count_nonzero(null >= statistic - 1e-9)) / (draws + 1))

@@ -1,8 +1,8 @@
-"""One p-value for a whole window: are its scores those of the calibration, or do too many stand high?
+"""One p-value for a window, or for several together: are their samples more of the same as the calibration?
 
-Under the null a window is a random subset of itself pooled with the calibration. Every sample is put in a
-cell by its rank in the pool, cells growing from the strangest rank on, so that the window becomes a row of
-counts whose null law is the hypergeometric one: exact at any size, at a cost that the size does not change.
+A sample's place among m calibration scores is one of m + 1 gaps, and for one more of the same each gap is as
+likely as any other. Where n of them fall is a draw from Polya's urn (the Dirichlet-multinomial law with one
+ball a gap), in which the calibration's own chance is contained: exact at any n and m, also for n far above m.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
-# Upper ends of the cells, as shares of the pool counted from the strangest sample: 6 % apart near the
-# top, where cells hold single ranks, and never wider than 2 % of the pool.
-_EDGES: Floats = np.concatenate([np.geomspace(1e-6, 0.32, 218), np.linspace(0.34, 1, 34)])
-_MIDDLES: Floats = np.concatenate([[_EDGES[0] / 2], (_EDGES[1:] + _EDGES[:-1]) / 2])
+# Gaps are put together in cells, by their share of all gaps counted from the strangest: 20 % apart near the
+# top, where a cell holds one gap or none, and 4 % of all below. Samples of one cell weigh the same.
+_EDGES: Floats = np.concatenate([np.geomspace(1e-5, 0.2, 55), np.linspace(0.24, 1, 20)])
+CELLS = len(_EDGES)
 
-# A shift of all samples shows best in the mean rank, one of a few in the logarithms (Savage's scores).
-_WEIGHTS: Floats = np.stack([1 - _MIDDLES, -np.log(_MIDDLES)], axis=1)
+_FIRST, _CLOSER = 999, 20
+"""So many draws come first; only where fewer than 20 of them reach the statistic are all drawn."""
 
 _SAME = 1e-9
 """Statistics closer than this are ties: sums of the same counts may differ in their last bits."""
@@ -42,129 +43,104 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class Standings:
+    """Where samples stand among the calibration; those of several windows add up.
+
+    Attributes:
+        counts: int64 (G, CELLS), the samples of each stratum by cell, the strangest first.
+        calibration: int64 (G,), the size m of each stratum's calibration.
+    """
+
+    counts: Counts
+    calibration: Counts
+
+    @classmethod
+    def of(cls, strata: Sequence[Stratum]) -> Standings:
+        """Place every sample; one that ties with calibration scores counts as the least strange of them."""
+        counts = []
+        for stratum in strata:
+            ordered, m = np.sort(stratum.calibration), len(stratum.calibration)
+            as_high = m - np.searchsorted(ordered, stratum.window, side="left")
+            counts.append(np.bincount(np.searchsorted(_EDGES, (as_high + 1) / (m + 1)), minlength=CELLS))
+        return cls(np.stack(counts), np.array([len(stratum.calibration) for stratum in strata]))
+
+    def __add__(self, other: Standings) -> Standings:
+        """Return the standings of both together; they have the same strata."""
+        return Standings(self.counts + other.counts, self.calibration)
+
+    @property
+    def n(self) -> int:
+        """How many samples."""
+        return int(self.counts.sum())
+
+    def occupied(self) -> list[tuple[int, int, int]]:
+        """Return place, m and n of the strata that have samples."""
+        sizes = zip(self.calibration, self.counts.sum(axis=1), strict=True)
+        return [(place, int(m), int(n)) for place, (m, n) in enumerate(sizes) if n]
+
+
+@dataclass(frozen=True)
 class RankTest:
     """What the test found.
 
     Attributes:
         statistic: the larger of two standardised rank statistics (mean rank; mean logarithm of the rank).
         p_value: in [1 / (draws + 1), 1], valid at every size.
-        novel_share: share of the window's samples that stand higher than the calibration explains, in
-            [0, 1]: sup over t of (F(t) - t) / (1 - t), F being the law of the samples' p-values, estimated
-            so that it is as likely too low as too high. Novel samples that score like ordinary ones are
-            seen by no test on scores, and are not counted.
-        novel_share_interval: its lower and upper confidence limit.
     """
 
     statistic: float
     p_value: float
-    novel_share: float
-    novel_share_interval: tuple[float, float]
 
 
-def rank_test(
-    strata: Sequence[Stratum], *, draws: int = 9999, seed: int = 0, confidence: float = 0.95
-) -> RankTest:
-    """Test whether window and calibration are exchangeable in every stratum; only high scores count.
+def rank_test(standings: Standings, *, draws: int = 9999, seed: int = 0) -> RankTest:
+    """Test whether the samples are more of the calibration's in every stratum; only high scores count.
+
+    The p-value is (1 + k) / (1 + d), k of d null draws having reached the statistic: after the first 999
+    where 20 or more of them did, which settles every alpha up to 0.02, and else after all.
 
     Args:
-        strata: at least one of them with samples of the window.
-        draws: null windows that are drawn.
+        standings: of at least one sample.
+        draws: null windows that are drawn at most.
         seed: of the draws.
-        confidence: of the interval around the novel share, in (0, 1).
     """
-    tables = [_Table.of(stratum) for stratum in strata if len(stratum.window)]
-    nulls = [table.draw(draws, seed, place) for place, table in enumerate(tables)]
-    seen = np.array([_statistic(tables, [table.window[None] for table in tables])[0]])
-    drawn = _statistic(tables, nulls)
-    p_value = (1 + np.count_nonzero(drawn >= seen[0] - _SAME)) / (draws + 1)
-    share, low, high = _novel_share(tables, nulls, confidence)
-    return RankTest(float(seen[0]), float(p_value), share, (low, high))
+    sums = sum(standings.counts[place] @ _cells(m)[1] for place, m, _ in standings.occupied())
+    seen = float(_standardise(standings, np.asarray(sums)[None])[0])
+    first = min(draws, _FIRST)
+    reached, drawn = _reached(standings, seen, first, (seed, 0)), first
+    if reached < _CLOSER and draws > first:
+        reached += _reached(standings, seen, draws - first, (seed, 1))
+        drawn = draws
+    return RankTest(seen, (1 + reached) / (drawn + 1))
 
 
-@dataclass(frozen=True)
-class _Table:
-    """One stratum as counts by cell: of the window, and of window and calibration together."""
+def novel_share(
+    standings: Standings, *, draws: int = 999, seed: int = 0, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+    """Return the share of the samples that stand higher than the calibration explains, and its limits.
 
-    window: npt.NDArray[np.int64]
-    pool: npt.NDArray[np.int64]
+    That is sup over t of (F(t) - t) / (1 - t), F being the law of the samples' p-values, estimated so that
+    it is as likely too low as too high. Novel samples that score like ordinary ones are seen by no test on
+    scores, and are not counted. The lower limit is Meinshausen and Rice's bound (2006, arXiv math/0501289)
+    with its band drawn from the exact null law, the estimate the same bound at even odds.
 
-    @classmethod
-    def of(cls, stratum: Stratum) -> _Table:
-        pool = np.concatenate([stratum.window, stratum.calibration])
-        ordered, size = np.sort(pool), len(pool)
-        ends = np.searchsorted(ordered, pool, "left") + np.searchsorted(ordered, pool, "right")
-        share = (size - ends / 2) / size  # from the top, ties at the middle of their ranks
-        cells = np.searchsorted(_EDGES, share)
-        return cls(
-            np.bincount(cells[: len(stratum.window)], minlength=len(_EDGES)),
-            np.bincount(cells, minlength=len(_EDGES)),
-        )
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """How many the window and the calibration have: n, m."""
-        n = int(self.window.sum())
-        return n, int(self.pool.sum()) - n
-
-    def draw(self, draws: int, seed: int, place: int) -> npt.NDArray[np.int64]:
-        """Return counts (draws, cells) of random subsets of the pool, as large as the window."""
-        return _draw(self.pool.tobytes(), self.sizes[0], draws, (seed, place))
-
-    def excess(self, counts: npt.NDArray[np.int64]) -> Floats:
-        """Return n (F - G) at each edge, with F the law of these counts and G of those left in the pool."""
-        n, m = self.sizes
-        share = np.cumsum(self.pool) / (n + m)
-        return np.asarray((np.cumsum(counts, axis=-1) - n * share) * ((n + m) / m))
-
-    def variance(self) -> Floats:
-        """Return the variance of `excess` under the null."""
-        n, m = self.sizes
-        share = np.cumsum(self.pool) / (n + m)
-        return np.asarray(n * share * (1 - share) * (n + m) ** 2 / (m * max(n + m - 1, 1)))
-
-
-@lru_cache(maxsize=4)
-def _draw(pool: bytes, n: int, draws: int, seed: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Cached, for the windows of a stream are often of one size, and the pool's table then the same."""
-    counts = np.frombuffer(pool, dtype=np.int64)
-    used = np.flatnonzero(counts)
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((draws, len(counts)), dtype=np.int64)
-    drawn[:, used] = rng.multivariate_hypergeometric(counts[used], n, size=draws, method="marginals")
-    drawn.flags.writeable = False
-    return drawn
-
-
-def _statistic(tables: Sequence[_Table], counts: Sequence[npt.NDArray[np.int64]]) -> Floats:
-    """Return the larger of the two standardised weighted sums, for each row of counts."""
-    total: Floats = np.zeros(1)
-    mean: Floats = np.zeros(1)
-    variance: Floats = np.zeros(1)
-    for table, rows in zip(tables, counts, strict=True):
-        n, m = table.sizes
-        law = table.pool / (n + m)
-        centre = law @ _WEIGHTS
-        total = total + rows @ _WEIGHTS
-        mean = mean + n * centre
-        variance = variance + n * m / max(n + m - 1, 1) * (law @ (_WEIGHTS - centre) ** 2)
-    standard = (total - mean) / np.sqrt(np.maximum(variance, 1e-12))
-    return np.asarray(standard.max(axis=1))
-
-
-def _novel_share(
-    tables: Sequence[_Table], nulls: Sequence[npt.NDArray[np.int64]], confidence: float
-) -> tuple[float, float, float]:
-    """Return the estimate and both limits, from one band around F that holds at all edges at once.
-
-    The lower side is Meinshausen and Rice's bound (2006, arXiv math/0501289) with its band drawn from the
-    exact null law, and the estimate the same bound at even odds.
+    Args:
+        standings: of at least one sample.
+        draws: null windows.
+        seed: of the draws.
+        confidence: of the limits, in (0, 1).
     """
-    n = sum(table.sizes[0] for table in tables)
-    excess = np.sum([table.excess(table.window) for table in tables], axis=0) / n
-    null = np.sum([table.excess(rows) for table, rows in zip(tables, nulls, strict=True)], axis=0) / n
+    n = standings.n
+    expected, variance = np.zeros(CELLS), np.zeros(CELLS)
+    null: Floats = np.zeros((draws, CELLS))
+    for place, m, size in standings.occupied():
+        share = np.cumsum(_cells(m)[0]) / (m + 1)
+        expected += size / n * share
+        variance += size * share * (1 - share) * (size + m + 1) / (m + 2) / n**2
+        null += _draw(m, size, draws, (seed, 0, place))
+    null = np.cumsum(null, axis=1) / n - expected
+    excess = np.cumsum(standings.counts.sum(axis=0)) / n - expected
     # One sample more or less is no evidence: without the second term the rarest ranks would rule the band.
-    width = np.sqrt(np.sum([table.variance() for table in tables], axis=0)) / n + 1 / n
-    expected = np.cumsum(np.sum([table.window for table in tables], axis=0)) / n - excess
+    width = np.sqrt(variance) + 1 / n
     inside = expected <= 0.5  # beyond, the ratio is mostly noise
     room = 1 - expected[inside]
     above = (null / width)[:, inside].max(axis=1)
@@ -175,4 +151,52 @@ def _novel_share(
         for step in (-np.quantile(above, 0.5), -np.quantile(above, 1 - tail), np.quantile(below, 1 - tail))
     ]
     estimate, low, high = (min(max(share, 0.0), 1.0) for share in shares)
-    return estimate, low, high
+    return estimate, (low, high)
+
+
+def _reached(standings: Standings, seen: float, draws: int, seed: tuple[int, int]) -> int:
+    """Return how many null windows have a statistic as large."""
+    sums = [_null_sums(m, n, draws, (*seed, place)) for place, m, n in standings.occupied()]
+    return int(np.count_nonzero(_standardise(standings, np.sum(sums, axis=0)) >= seen - _SAME))
+
+
+def _standardise(standings: Standings, sums: Floats) -> Floats:
+    """Return the larger of the two standardised sums of weights, for each row of sums (R, 2)."""
+    mean, variance = np.zeros(2), np.zeros(2)
+    for _, m, n in standings.occupied():
+        gaps, weights = _cells(m)
+        centre = gaps @ weights / (m + 1)
+        mean += n * centre
+        variance += n * (n + m + 1) / (m + 2) * (gaps @ (weights - centre) ** 2) / (m + 1)
+    return np.asarray(((sums - mean) / np.sqrt(np.maximum(variance, 1e-12))).max(axis=1))
+
+
+@lru_cache(maxsize=512)
+def _cells(m: int) -> tuple[Counts, Floats]:
+    """Return how many of m + 1 gaps each cell holds, and the two weights of its samples, (CELLS, 2).
+
+    A shift of all samples shows best in the mean rank, one of a few in the logarithms (Savage's scores).
+    """
+    end = np.arange(1, m + 2) / (m + 1)
+    middle = end - 0.5 / (m + 1)
+    cell = np.searchsorted(_EDGES, end)
+    gaps = np.bincount(cell, minlength=CELLS)
+    sums = [np.bincount(cell, weight, minlength=CELLS) for weight in (1 - middle, -np.log(middle))]
+    return gaps, np.stack(sums, axis=1) / np.maximum(gaps, 1)[:, None]
+
+
+@lru_cache(maxsize=512)
+def _null_sums(m: int, n: int, draws: int, seed: tuple[int, int, int]) -> Floats:
+    """Return the weights' sums (draws, 2). Cached, for the windows of a stream are alike."""
+    return np.asarray(_draw(m, n, draws, seed) @ _cells(m)[1])
+
+
+def _draw(m: int, n: int, draws: int, seed: tuple[int, int, int]) -> Floats:
+    """Return the cells' counts (draws, CELLS) of n more of the same as m."""
+    gaps = _cells(m)[0]
+    used = np.flatnonzero(gaps)
+    rng = np.random.default_rng(seed)
+    chance = rng.standard_gamma(gaps[used], (draws, len(used)))
+    counts: Floats = np.zeros((draws, CELLS))
+    counts[:, used] = rng.multinomial(n, chance / chance.sum(axis=1, keepdims=True))
+    return counts
