@@ -1,130 +1,165 @@
-"""What the benchmark of the checker works on: a dataset, a classifier, clean and corrupted images."""
+"""What the benchmark of the checker works on: datasets, classifiers, and what these see in images."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import rows
-from driftloop.checker.exposure import Exposure, expose
 from driftloop.checker.features import Features
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.contract import DatasetSource
 from driftloop.data.dataset import Dataset, load_dataset, save_dataset
 from driftloop.data.split import split_indices
 from driftloop.errors import DriftloopError
+from driftloop.files import read_array, write_array
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
-from driftloop.models.store import load_model, save_model
+from driftloop.models.store import load_model, model_digest, save_model
 from driftloop.models.train import TrainSettings, train_classifier
 from driftloop.params.compose import compose
 from driftloop.params.instantiate import instantiate
 
-REFERENCE = 10_000
-CALIBRATION = 5_000
-SHOWN = 2_000
-"""Images that are corrupted, by each corruption."""
+REFERENCE, CALIBRATION, POOL, SHOWN = 10_000, 5_000, 20_000, 1_000
+"""Images: training ones that detectors see; of the pool, those that calibrate; held out; of each corruption."""
+
+SHORTER: dict[str, dict[str, dict[str, int]]] = {
+    "fashion_mnist": {"network": {"width": 32}, "train": {"epochs": 5}},
+    "cifar10": {"network": {"width": 16}, "train": {"epochs": 4}},
+}
+"""Where the presets train for long, the benchmark trains smaller networks; it says how accurate they are."""
+
+SOURCE = Path(__file__).parents[1] / "workflow/driftloop"
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything of one dataset.
-
-    Attributes:
-        reference: training images; `classes` are their true labels.
-        pool: clean images that the model was not trained on, in random order; the first `CALIBRATION` of
-            them calibrate where the calibration is not drawn anew.
-        correct: whether the model is right about each of the pool.
-        corrupted: by corruption and severity, features of images of the pool's end, and whether it is right.
-        standard: the severity of each corruption that windows are drawn from.
-        exposure: damaged images of the calibration.
-    """
+    """One dataset, split, and the classifier trained on it; what the classifier sees is kept in `work`."""
 
     name: str
-    reference: Features
-    classes: npt.NDArray[np.int64]
-    pool: Features
-    correct: npt.NDArray[np.bool_]
-    corrupted: dict[tuple[str, int], tuple[Features, npt.NDArray[np.bool_]]]
-    standard: dict[str, int]
-    exposure: Exposure
+    seed: int
+    work: Path
+    params: dict[str, Any]
+
+    @classmethod
+    def of(cls, name: str, seed: int, work: Path) -> Material:
+        """Name a dataset preset, the seed of its split and its training, and where things are kept."""
+        params = compose([f"dataset={name}"])
+        for part, settings in SHORTER.get(name, {}).items():
+            params[part] |= settings
+        return cls(name, seed, work, params)
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The whole dataset, fetched once."""
+        folder = self.work / self.name
+        try:
+            return load_dataset(folder)
+        except DriftloopError:
+            base: type[DatasetSource] = DatasetSource
+            save_dataset(folder, instantiate(self.params["dataset"], base).fetch(print))
+            return load_dataset(folder)
+
+    @cached_property
+    def split(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Places of the training images and of the pool, both in random order."""
+        return split_indices(len(self.data), {"held_out": POOL}, self.seed)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """Trained once."""
+        folder = self.work / f"{self.name}-{self.seed}"
+        try:
+            return load_model(folder)
+        except DriftloopError:
+            train = self.data.take(self.split["train"])
+            classifier, _ = train_classifier(
+                train.images,
+                train.known_labels,
+                network=self.params["network"],
+                classes=train.classes,
+                settings=TrainSettings(**self.params["train"]),
+                seed=self.seed,
+            )
+            save_model(folder, classifier)
+            return classifier
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Of the pool."""
+        return self.data.known_labels[self.split["held_out"]]
+
+    @cached_property
+    def reference(self) -> Features:
+        """Training images."""
+        return self._seen("reference", lambda: self.data.images[self.split["train"][:REFERENCE]])
+
+    @property
+    def reference_labels(self) -> npt.NDArray[np.int64]:
+        """Of the reference."""
+        return self.data.known_labels[self.split["train"][:REFERENCE]]
+
+    @cached_property
+    def pool(self) -> Features:
+        """Clean images that the model was not trained on, in random order."""
+        return self._seen("pool", lambda: self.data.images[self.split["held_out"]])
 
     @property
     def calibration(self) -> Features:
-        """The first part of the pool."""
+        """The first part of the pool, which calibrates where the calibration is not drawn anew."""
         return rows(self.pool, slice(0, CALIBRATION))
 
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether the model is right about each of the pool."""
+        return np.asarray(self.pool.logits.argmax(axis=1) == self.labels)
 
-def gather(name: str, work: Path, *, seed: int, severities: tuple[int, ...], shown: int) -> Material:
-    """Fetch, train (once for each seed; kept in `work`), corrupt and predict.
+    @property
+    def standard(self) -> dict[str, int]:
+        """The corruptions of the suite, and the severity that windows are drawn from: 3, or MNIST-C's own."""
+        suite = self.params["corruptions"]
+        own = self.name == "mnist"
+        return {name: each.default_severity if own else 3 for name, each in SUITES[suite].items()}
 
-    Args:
-        name: of a dataset preset.
-        work: where data and models are kept.
-        seed: of the split, the training and the corruptions.
-        severities: at which every corruption is shown, beside its standard one.
-        shown: images a corruption.
-    """
-    params = compose([f"dataset={name}"])
-    data = _dataset(params["dataset"], work / name)
-    sizes = {"held_out": CALIBRATION + 15_000}
-    split = split_indices(len(data), sizes, seed)
-    assert data.labels is not None  # noqa: S101
-    classifier = _classifier(params, data.take(split["train"]), work / f"{name}-{seed}", seed)
-    reference = data.take(split["train"][:REFERENCE])
-    held_out = data.take(split["held_out"])
-    pool = predict(classifier, held_out.images)
-    suite = params["corruptions"]
-    standard = {
-        each.name: each.default_severity if suite == "mnist_c" else 3 for each in SUITES[suite].values()
-    }
-    last = slice(len(held_out) - shown, None)
-    corrupted = {}
-    for corruption in standard:
-        for severity in sorted({*severities, standard[corruption]}):
-            images = corrupt(held_out.images[last], suite, corruption, severity, rng=seed)
-            features = predict(classifier, images)
-            corrupted[corruption, severity] = (features, _right(features, held_out.labels[last]))
-    learnt = held_out.take(np.arange(CALIBRATION))
-    return Material(
-        name=name,
-        reference=predict(classifier, reference.images),
-        classes=reference.labels,
-        pool=pool,
-        correct=_right(pool, held_out.labels),
-        corrupted=corrupted,
-        standard=standard,
-        exposure=expose(learnt.images, learnt.labels, lambda images: predict(classifier, images), seed=seed),
-    )
+    def corrupted(self, corruption: str, severity: int) -> Features:
+        """Return the last `SHOWN` images of the pool, corrupted."""
+
+        def make() -> npt.NDArray[np.uint8]:
+            images = self.data.images[self.split["held_out"][-SHOWN:]]
+            return corrupt(images, self.params["corruptions"], corruption, severity, rng=self.seed)
+
+        return self._seen(f"{corruption}-{severity}", make)
+
+    def right(self, features: Features) -> npt.NDArray[np.bool_]:
+        """Whether the model is right about each of the pool's last `SHOWN`, corrupted or not."""
+        return np.asarray(features.logits.argmax(axis=1) == self.labels[-SHOWN:])
+
+    def _seen(self, name: str, images: Callable[[], npt.NDArray[np.uint8]]) -> Features:
+        """Predict once, and keep what was seen for this model and these corruptions."""
+        _ = self.classifier
+        key = digest_sources("corruptions", model_digest(self.work / f"{self.name}-{self.seed}"))
+        folder = self.work / "seen" / f"{self.name}-{self.seed}-{key}" / name
+        parts = ("images", "embeddings", "logits")
+        if not (folder / "logits.npy").exists():
+            features = predict(self.classifier, np.asarray(images()))
+            for part in parts:
+                write_array(folder / f"{part}.npy", getattr(features, part))
+        return Features(*(read_array(folder / f"{part}.npy", mmap=part == "images") for part in parts))
 
 
-def _right(features: Features, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    return np.asarray(features.logits.argmax(axis=1) == labels)
-
-
-def _dataset(spec: dict, folder: Path) -> Dataset:
-    try:
-        return load_dataset(folder)
-    except DriftloopError:
-        base: type[DatasetSource] = DatasetSource
-        save_dataset(folder, instantiate(spec, base).fetch(print))
-        return load_dataset(folder)
-
-
-def _classifier(params: dict, train: Dataset, folder: Path, seed: int) -> Classifier:
-    try:
-        return load_model(folder)
-    except DriftloopError:
-        classifier, _ = train_classifier(
-            train.images,
-            train.labels,
-            network=params["network"],
-            classes=train.classes,
-            settings=TrainSettings(**params["train"]),
-            seed=seed,
-        )
-        save_model(folder, classifier)
-        return classifier
+def digest_sources(*parts: str) -> str:
+    """Return twelve digits that stand for texts: of a package's or a module's source, or a word itself."""
+    sha = hashlib.sha256()
+    for part in parts:
+        path = SOURCE / part if (SOURCE / part).exists() else Path(__file__).parent / part
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.is_file() else []
+        for text in [each.read_bytes() for each in files] or [part.encode()]:
+            sha.update(text)
+    return sha.hexdigest()[:12]

@@ -51,10 +51,12 @@ rule check_window:
         "results/{window}/predictions/predictions.json",
         "data/splits/train/meta.json",
         incumbent("detector.json"),
+        carried,
     output:
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
         "results/{window}/previews.safetensors",
+        "results/{window}/stream.json",
     log:
         "logs/{window}/check_window.log",
     container:

@@ -65,6 +65,12 @@ def incumbent(file):
     return lambda wildcards: f"models/{parent(wildcards)}/{file}"
 
 
+def carried(wildcards):
+    """Where the stream stands after the window before; nothing where the parent is the reference model."""
+    before = parent(wildcards)
+    return [] if before == layout.REFERENCE else str(layout.carried(before))
+
+
 def ledger(wildcards):
     """The window's ledger; a run makes it empty where there is none, so that the rule's inputs never change."""
     path = layout.ledger(wildcards.window)

@@ -55,6 +55,11 @@ def predictions(name: str) -> Path:
     return results(name) / "predictions"
 
 
+def carried(name: str) -> Path:
+    """What the check of a window carries on to the next one: where its stream stands."""
+    return results(name) / "stream.json"
+
+
 def candidate(name: str, repair: str) -> Path:
     """The model folder of a repair that was tried on a window."""
     return results(name) / "candidates" / repair

@@ -18,6 +18,7 @@ from driftloop.checker.picks import Pick, pick_samples
 from driftloop.checker.rank_test import novel_share, rank_test
 from driftloop.checker.scores import Scores, score_samples
 from driftloop.checker.strata import stand
+from driftloop.checker.stream import NEW, Stream, StreamTest
 from driftloop.errors import DataError
 
 
@@ -54,7 +55,9 @@ class DriftReport:
         p_value: that samples of known kinds and classes, in any mixture, stand as high; valid at every n,
             never 0.
         alpha: level of the test.
-        drifted: p_value <= alpha.
+        drifted: p_value <= alpha, or the stream has drifted.
+        stream: what the windows since the last alarm say together with this one; None where this is the
+            first of them, or has drifted by itself.
         novel_share: how large the drift is: the share of samples that no known kind explains.
         novel_share_interval: its 95 % limits.
         estimated_accuracy: of the classifier on this window, without labels; None if nothing taught it.
@@ -67,6 +70,7 @@ class DriftReport:
         kind_shares: the share of samples that fit each of them best.
         picks: samples worth a person's time.
         samples: the table of all samples.
+        carried: what the next window's check takes from this one.
         seed: of the draws and the picks.
     """
 
@@ -75,6 +79,7 @@ class DriftReport:
     p_value: float
     alpha: float
     drifted: bool
+    stream: StreamTest | None
     novel_share: float
     novel_share_interval: tuple[float, float]
     estimated_accuracy: float | None
@@ -85,12 +90,13 @@ class DriftReport:
     kind_shares: tuple[float, ...]
     picks: tuple[Pick, ...]
     samples: SampleTable
+    carried: Stream
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return `drift.json`: all but the table of samples, each estimate together with its interval."""
-        facts = asdict(replace(self, samples=None))  # type: ignore[arg-type]
-        del facts["samples"]
+        """Return `drift.json`: all but the samples and what is carried, estimates with their intervals."""
+        facts = asdict(replace(self, samples=None, carried=None))  # type: ignore[arg-type]
+        del facts["samples"], facts["carried"]
         for name in ("novel_share", "estimated_accuracy"):
             estimate, limits = facts[name], facts.pop(f"{name}_interval")
             facts[name] = limits and {"estimate": estimate, "low": limits[0], "high": limits[1]}
@@ -107,6 +113,8 @@ def check_window(
     draws: int = 9999,
     seed: int = 0,
     scores: Scores | None = None,
+    stream: Stream = NEW,
+    stream_alpha: float = 0.001,
 ) -> DriftReport:
     """Check a window.
 
@@ -119,6 +127,8 @@ def check_window(
         draws: null windows; the smallest p-value is 1 / (draws + 1).
         seed: of the draws and the picks.
         scores: of the window's samples where they are known already, as of a window scored in parts.
+        stream: what the check of the window before carried on, with the same detector.
+        stream_alpha: level of the test of the windows together, in (0, 1).
 
     Raises:
         DataError: the window is empty, or its features are not of the detector's form.
@@ -131,6 +141,9 @@ def check_window(
     test = rank_test(standings, draws=draws, seed=seed)
     share, limits = novel_share(standings, seed=seed)
     drifted = test.p_value <= alpha
+    carried = stream.followed_by(standings)
+    together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
+    drifted = drifted or (together is not None and together.drifted)
     accuracy, interval = estimate_accuracy(fitted, scores)
     return DriftReport(
         n=len(window),
@@ -138,6 +151,7 @@ def check_window(
         p_value=test.p_value,
         alpha=alpha,
         drifted=drifted,
+        stream=together,
         novel_share=share,
         novel_share_interval=limits,
         estimated_accuracy=accuracy,
@@ -148,6 +162,7 @@ def check_window(
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
         picks=_pick(fitted, window, samples, share, picks, random_share, seed),
         samples=samples,
+        carried=NEW if drifted else carried,
         seed=seed,
     )
 

@@ -73,10 +73,10 @@ class Standings:
         """How many samples."""
         return int(self.counts.sum())
 
-    def occupied(self) -> list[tuple[int, int, int]]:
-        """Return place, m and n of the strata that have samples."""
-        sizes = zip(self.calibration, self.counts.sum(axis=1), strict=True)
-        return [(place, int(m), int(n)) for place, (m, n) in enumerate(sizes) if n]
+    @property
+    def sizes(self) -> Counts:
+        """How many samples of each stratum (G,)."""
+        return np.asarray(self.counts.sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -84,33 +84,43 @@ class RankTest:
     """What the test found.
 
     Attributes:
-        statistic: the larger of two standardised rank statistics (mean rank; mean logarithm of the rank).
+        statistic: the largest standardised rank statistic (mean rank, and mean logarithm of the rank; each
+            over the latest block, the latest two, and so on).
         p_value: in [1 / (draws + 1), 1], valid at every size.
+        blocks: how many of the latest blocks show it best, 1 or more.
     """
 
     statistic: float
     p_value: float
+    blocks: int
 
 
-def rank_test(standings: Standings, *, draws: int = 9999, seed: int = 0) -> RankTest:
-    """Test whether the samples are more of the calibration's in every stratum; only high scores count.
+def rank_test(*blocks: Standings, draws: int = 9999, seed: int = 0) -> RankTest:
+    """Test whether samples are more of the calibration's in every stratum; only high scores count.
 
-    The p-value is (1 + k) / (1 + d), k of d null draws having reached the statistic: after the first 999
-    where 20 or more of them did, which settles every alpha up to 0.02, and else after all.
+    Several blocks in order of time are looked back upon at every distance at once. The p-value is
+    (1 + k) / (1 + d), k of d null draws having reached the statistic: after the first 999 where 20 or more
+    of them did, which settles every alpha up to 0.02, and else after all.
 
     Args:
-        standings: of at least one sample.
+        blocks: windows, or several windows as one; of the same strata, with a sample at least. One for the
+            test of a window.
         draws: null windows that are drawn at most.
         seed: of the draws.
     """
-    sums = sum(standings.counts[place] @ _cells(m)[1] for place, m, _ in standings.occupied())
-    seen = float(_standardise(standings, np.asarray(sums)[None])[0])
-    first = min(draws, _FIRST)
-    reached, drawn = _reached(standings, seen, first, (seed, 0)), first
+    calibration = blocks[0].calibration
+    sizes = np.stack([block.sizes for block in blocks])
+    weights = [_cells(m)[1] for m in calibration.tolist()]
+    sums = np.array(
+        [sum(row @ weight for row, weight in zip(block.counts, weights, strict=True)) for block in blocks]
+    )
+    looks = _standardise(calibration, sizes, sums[None])[0]
+    seen, first = float(looks.max()), min(draws, _FIRST)
+    reached, drawn = _reached(calibration, sizes, seen, first, (seed, 0)), first
     if reached < _CLOSER and draws > first:
-        reached += _reached(standings, seen, draws - first, (seed, 1))
+        reached += _reached(calibration, sizes, seen, draws - first, (seed, 1))
         drawn = draws
-    return RankTest(seen, (1 + reached) / (drawn + 1))
+    return RankTest(seen, (1 + reached) / (drawn + 1), 1 + int(looks.argmax()))
 
 
 def novel_share(
@@ -129,14 +139,15 @@ def novel_share(
         seed: of the draws.
         confidence: of the limits, in (0, 1).
     """
-    n = standings.n
+    sizes = standings.sizes
+    n = int(sizes.sum())
     expected, variance = np.zeros(CELLS), np.zeros(CELLS)
     null: Floats = np.zeros((draws, CELLS))
-    for place, m, size in standings.occupied():
+    for place, (m, size) in enumerate(zip(standings.calibration.tolist(), sizes.tolist(), strict=True)):
         share = np.cumsum(_cells(m)[0]) / (m + 1)
         expected += size / n * share
         variance += size * share * (1 - share) * (size + m + 1) / (m + 2) / n**2
-        null += _draw(m, size, draws, (seed, 0, place))
+        null += _draw(m, (size,), draws, (seed, 0, place))[0]
     null = np.cumsum(null, axis=1) / n - expected
     excess = np.cumsum(standings.counts.sum(axis=0)) / n - expected
     # One sample more or less is no evidence: without the second term the rarest ranks would rule the band.
@@ -154,21 +165,32 @@ def novel_share(
     return estimate, (low, high)
 
 
-def _reached(standings: Standings, seen: float, draws: int, seed: tuple[int, int]) -> int:
+def _reached(calibration: Counts, sizes: Counts, seen: float, draws: int, seed: tuple[int, int]) -> int:
     """Return how many null windows have a statistic as large."""
-    sums = [_null_sums(m, n, draws, (*seed, place)) for place, m, n in standings.occupied()]
-    return int(np.count_nonzero(_standardise(standings, np.sum(sums, axis=0)) >= seen - _SAME))
+    sums: Floats = np.zeros((draws, len(sizes), 2))
+    for place, (m, n) in enumerate(zip(calibration.tolist(), sizes.T.tolist(), strict=True)):
+        sums += _null_sums(m, tuple(n), draws, (*seed, place))
+    looks = _standardise(calibration, sizes, sums)
+    return int(np.count_nonzero(looks.max(axis=1) >= seen - _SAME))
 
 
-def _standardise(standings: Standings, sums: Floats) -> Floats:
-    """Return the larger of the two standardised sums of weights, for each row of sums (R, 2)."""
-    mean, variance = np.zeros(2), np.zeros(2)
-    for _, m, n in standings.occupied():
+def _standardise(calibration: Counts, sizes: Counts, sums: Floats) -> Floats:
+    """Return (R, B): for each look back over 1, 2, … B blocks the larger standardised sum of weights.
+
+    Args:
+        calibration: (G,).
+        sizes: of the blocks, the latest last (B, G).
+        sums: of the weights by block (R, B, 2).
+    """
+    far = np.cumsum(sizes[::-1], axis=0)
+    mean, variance = np.zeros((len(far), 2)), np.zeros((len(far), 2))
+    for m, n in zip(calibration.tolist(), far.T[:, :, None], strict=True):
         gaps, weights = _cells(m)
         centre = gaps @ weights / (m + 1)
         mean += n * centre
         variance += n * (n + m + 1) / (m + 2) * (gaps @ (weights - centre) ** 2) / (m + 1)
-    return np.asarray(((sums - mean) / np.sqrt(np.maximum(variance, 1e-12))).max(axis=1))
+    standard = (np.cumsum(sums[:, ::-1], axis=1) - mean) / np.sqrt(np.maximum(variance, 1e-12))
+    return np.asarray(standard.max(axis=2))
 
 
 @lru_cache(maxsize=512)
@@ -186,17 +208,23 @@ def _cells(m: int) -> tuple[Counts, Floats]:
 
 
 @lru_cache(maxsize=512)
-def _null_sums(m: int, n: int, draws: int, seed: tuple[int, int, int]) -> Floats:
-    """Return the weights' sums (draws, 2). Cached, for the windows of a stream are alike."""
-    return np.asarray(_draw(m, n, draws, seed) @ _cells(m)[1])
+def _null_sums(m: int, sizes: tuple[int, ...], draws: int, seed: tuple[int, int, int]) -> Floats:
+    """Return the weights' sums (draws, B, 2). Cached, for the windows of a stream are alike."""
+    weights = _cells(m)[1]
+    return np.stack([counts @ weights for counts in _draw(m, sizes, draws, seed)], axis=1)
 
 
-def _draw(m: int, n: int, draws: int, seed: tuple[int, int, int]) -> Floats:
-    """Return the cells' counts (draws, CELLS) of n more of the same as m."""
+def _draw(m: int, sizes: tuple[int, ...], draws: int, seed: tuple[int, int, int]) -> list[Floats]:
+    """Return the cells' counts (draws, CELLS) of blocks, so large, of more of the same as m.
+
+    What chance has done to the calibration is drawn once for all blocks: they share it.
+    """
     gaps = _cells(m)[0]
     used = np.flatnonzero(gaps)
     rng = np.random.default_rng(seed)
     chance = rng.standard_gamma(gaps[used], (draws, len(used)))
-    counts: Floats = np.zeros((draws, CELLS))
-    counts[:, used] = rng.multinomial(n, chance / chance.sum(axis=1, keepdims=True))
-    return counts
+    chance /= chance.sum(axis=1, keepdims=True)
+    blocks = [np.zeros((draws, CELLS)) for _ in sizes]
+    for n, counts in zip(sizes, blocks, strict=True):
+        counts[:, used] = rng.multinomial(n, chance)
+    return blocks

@@ -11,6 +11,7 @@ from driftloop.commands.step import step
 
 if TYPE_CHECKING:
     from driftloop.checker.check import DriftReport
+    from driftloop.checker.stream import Stream
     from driftloop.data.twins import Twins
     from driftloop.data.window import Corrupt, WindowSpec
 
@@ -98,7 +99,14 @@ def predict_window(params: dict[str, Any], window: str) -> None:
 
 @step(
     "check-window",
-    reads=("seed", "corruptions", "detector.alpha", "review.samples", "stream.{window}.parent"),
+    reads=(
+        "seed",
+        "corruptions",
+        "detector.alpha",
+        "detector.run_length",
+        "review.samples",
+        "stream.{window}.parent",
+    ),
     windowed=True,
 )
 def check_window(params: dict[str, Any], window: str) -> None:
@@ -106,18 +114,22 @@ def check_window(params: dict[str, Any], window: str) -> None:
     import csv
 
     from driftloop.checker import check
-    from driftloop.checker.store import load_detector
+    from driftloop.checker.store import detector_digest, load_detector
     from driftloop.data.dataset import load_dataset
     from driftloop.data.predictions import load_predictions
     from driftloop.files import atomic, write_json
 
+    parent = params["stream"][window]["parent"]
     arrived, classes = layout.window(window), load_dataset(layout.window(window)).classes
+    detector = detector_digest(layout.model(parent))
     report = check.check_window(
-        load_detector(layout.model(params["stream"][window]["parent"])),
+        load_detector(layout.model(parent)),
         load_predictions(layout.predictions(window), arrived),
         alpha=params["detector"]["alpha"],
         picks=params["review"]["samples"],
         seed=params["seed"],
+        stream=_carried_from(parent, detector),
+        stream_alpha=1 / params["detector"]["run_length"],
     )
     with atomic(layout.results(window) / "samples.csv") as path, path.open("w", newline="") as stream:
         table = report.samples
@@ -127,12 +139,36 @@ def check_window(params: dict[str, Any], window: str) -> None:
         for index, (predicted, *figures, kind) in enumerate(zip(*columns, strict=True)):
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
     _write_previews(params, window, report)
+    write_json(layout.carried(window), {"detector": detector, "blocks": report.carried.to_json()})
     write_json(layout.results(window) / "drift.json", {"window": window, **report.to_json()})
+    say(f"{window}: {_found(report)}.")
+
+
+def _carried_from(parent: str, detector: str) -> Stream:
+    """Return what the parent's check carried on; nothing from the reference, nor from another detector."""
+    from driftloop.checker.stream import NEW, Stream
+    from driftloop.errors import DataError
+    from driftloop.files import read_json
+
+    if parent == layout.REFERENCE:
+        return NEW
+    path = layout.carried(parent)
+    try:
+        carried = read_json(path)
+        return Stream.from_json(carried["blocks"]) if carried["detector"] == detector else NEW
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no carried stream ({error!r}). Check {parent} again.") from error
+
+
+def _found(report: DriftReport) -> str:
     share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
+    if (together := report.stream) and together.drifted:
+        many = f"the {together.windows} latest windows together, p = {together.p_value:.2g}"
+        return f"[bold red]drifted[/] with {many} ({share})"
+    if report.drifted:
+        return f"[bold red]drifted[/] ({share})"
     known = f", known as {report.known_as}" if report.known_as else ""
-    say(
-        f"{window}: {'[bold red]drifted[/]' if report.drifted else '[green]not drifted[/]'}{known} ({share})."
-    )
+    return f"[green]not drifted[/]{known} ({share})"
 
 
 def _write_previews(params: dict[str, Any], window: str, report: DriftReport) -> None:

@@ -1,0 +1,123 @@
+"""Drift too slow for any one window: the latest windows together, looked back upon at several distances.
+
+How windows stand among the calibration adds up (`driftloop.checker.rank_test.Standings`), so what a stream
+carries from window to window is small: blocks of consecutive windows, at most two of each power of two (after
+Datar et al., SIAM J. Comput. 31(6), 2002). One test looks back over the latest blocks at every distance at
+once, with the calibration's own chance shared between them: its p-value holds at each window, so that T clean
+windows are expected to raise at most T times alpha false alarms, however the windows depend on each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from driftloop.checker.rank_test import CELLS, Standings, rank_test
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive windows as one.
+
+    Attributes:
+        windows: how many.
+        standings: of all their samples.
+    """
+
+    windows: int
+    standings: Standings
+
+    def __add__(self, later: Block) -> Block:
+        """Return this block and a later one as one."""
+        return Block(self.windows + later.windows, self.standings + later.standings)
+
+
+@dataclass(frozen=True)
+class StreamTest:
+    """What the latest windows say together.
+
+    Attributes:
+        windows: how many of them show it best.
+        p_value: that none of the windows since the last alarm has drifted; valid at each window.
+        alpha: level of the test.
+        drifted: p_value <= alpha.
+    """
+
+    windows: int
+    p_value: float
+    alpha: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The windows since the last alarm, oldest first; empty after one, and where a detector is new."""
+
+    blocks: tuple[Block, ...] = ()
+
+    def followed_by(self, standings: Standings) -> Stream:
+        """Return the stream with one more window.
+
+        >>> one = Standings(np.zeros((1, CELLS), dtype=np.int64), np.array([9]))
+        >>> stream = Stream()
+        >>> for _ in range(11):
+        ...     stream = stream.followed_by(one)
+        >>> [block.windows for block in stream.blocks]
+        [4, 4, 2, 1]
+        """
+        blocks = [*self.blocks, Block(1, standings)]
+        place = len(blocks) - 3
+        while place >= 0 and blocks[place].windows == blocks[place + 2].windows:
+            blocks[place : place + 2] = [blocks[place] + blocks[place + 1]]
+            place -= 2
+        return Stream(tuple(blocks))
+
+    def test(self, *, alpha: float, draws: int = 9999, seed: int = 0) -> StreamTest | None:
+        """Look back over two windows and more; None where there are fewer.
+
+        Args:
+            alpha: level of the test, in (0, 1).
+            draws: null streams; the smallest p-value is 1 / (draws + 1).
+            seed: of the draws.
+        """
+        if len(self.blocks) < 2:
+            return None
+        *earlier, last = self.blocks
+        latest = [*earlier[:-1], earlier[-1] + last]  # the last window alone has a test of its own
+        found = rank_test(*(block.standings for block in latest), draws=draws, seed=seed)
+        windows = sum(block.windows for block in latest[-found.blocks :])
+        return StreamTest(windows, found.p_value, alpha, found.p_value <= alpha)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the blocks for `stream.json`: each stratum's counts, strangest cell first, as one text."""
+        return [
+            {
+                "windows": block.windows,
+                "calibration": block.standings.calibration.tolist(),
+                "counts": [" ".join(map(str, row)) for row in block.standings.counts.tolist()],
+            }
+            for block in self.blocks
+        ]
+
+    @classmethod
+    def from_json(cls, blocks: list[Mapping[str, Any]]) -> Stream:
+        """Read what `to_json` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is nothing of that kind.
+        """
+        return cls(tuple(_read(block) for block in blocks))
+
+
+NEW = Stream()
+
+
+def _read(block: Mapping[str, Any]) -> Block:
+    calibration = np.array(block["calibration"], dtype=np.int64)
+    counts = np.array([row.split() for row in block["counts"]], dtype=np.int64)
+    if counts.shape != (len(calibration), CELLS) or counts.min() < 0:
+        raise ValueError(f"counts are {counts.shape}, not ({len(calibration)}, {CELLS})")
+    return Block(int(block["windows"]), Standings(counts, calibration))
