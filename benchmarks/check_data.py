@@ -28,7 +28,7 @@ from driftloop.params.compose import compose
 from driftloop.params.instantiate import instantiate
 
 REFERENCE, CALIBRATION, POOL, SHOWN = 10_000, 5_000, 20_000, 1_000
-"""Images: training ones that detectors see; of the pool, those that calibrate; held out; of each corruption."""
+"""Images: training ones that detectors see; those of the pool that calibrate; held out; corrupted ones."""
 
 SHORTER: dict[str, dict[str, dict[str, int]]] = {
     "fashion_mnist": {"network": {"width": 32}, "train": {"epochs": 5}},

@@ -46,8 +46,8 @@ def label_shift(
         draws: null windows that are drawn.
         seed: of the draws.
 
-    >>> label_shift(np.zeros(50, dtype=np.int64), np.arange(500) % 10)
-    LabelShift(p_value=0.0001, distance=0.9, grown=0, share=1.0, usual=0.1)
+    >>> label_shift(np.zeros(50, dtype=np.int64), np.arange(500) % 2)
+    LabelShift(p_value=0.0001, distance=0.5, grown=0, share=1.0, usual=0.5)
     """
     classes = 1 + max(window.max(), calibration.max())
     seen, known = (np.bincount(each, minlength=classes) for each in (window, calibration))
