@@ -27,8 +27,11 @@ from driftloop.models.train import TrainSettings, train_classifier
 from driftloop.params.compose import compose
 from driftloop.params.instantiate import instantiate
 
-REFERENCE, CALIBRATION, POOL, SHOWN = 10_000, 5_000, 20_000, 1_000
+REFERENCE, CALIBRATION, HELD_OUT, SHOWN = 10_000, 5_000, 20_000, 500
 """Images: training ones that detectors see; those of the pool that calibrate; held out; corrupted ones."""
+
+POOL = {"mnist": HELD_OUT, "fashion_mnist": 9_000, "cifar10": 9_000}
+"""Held-out images that are looked at: many where long streams are drawn from them."""
 
 SHORTER: dict[str, dict[str, dict[str, int]]] = {
     "fashion_mnist": {"network": {"width": 32}, "train": {"epochs": 5}},
@@ -70,7 +73,7 @@ class Material:
     @cached_property
     def split(self) -> dict[str, npt.NDArray[np.int64]]:
         """Places of the training images and of the pool, both in random order."""
-        return split_indices(len(self.data), {"held_out": POOL}, self.seed)
+        return split_indices(len(self.data), {"held_out": HELD_OUT}, self.seed)
 
     @cached_property
     def classifier(self) -> Classifier:
@@ -91,15 +94,21 @@ class Material:
             save_model(folder, classifier)
             return classifier
 
+    @cached_property
+    def _pool(self) -> npt.NDArray[np.int64]:
+        """Places of the pool; its last `SHOWN` are corrupted."""
+        held_out = self.split["held_out"]
+        return np.concatenate([held_out[: POOL[self.name] - SHOWN], held_out[-SHOWN:]])
+
     @property
     def labels(self) -> npt.NDArray[np.int64]:
         """Of the pool."""
-        return self.data.known_labels[self.split["held_out"]]
+        return self.data.known_labels[self._pool]
 
     @cached_property
     def reference(self) -> Features:
         """Training images."""
-        return self._seen("reference", lambda: self.data.images[self.split["train"][:REFERENCE]])
+        return self._seen(f"reference-{REFERENCE}", lambda: self.data.images[self.split["train"][:REFERENCE]])
 
     @property
     def reference_labels(self) -> npt.NDArray[np.int64]:
@@ -109,7 +118,7 @@ class Material:
     @cached_property
     def pool(self) -> Features:
         """Clean images that the model was not trained on, in random order."""
-        return self._seen("pool", lambda: self.data.images[self.split["held_out"]])
+        return self._seen(f"pool-{POOL[self.name]}", lambda: self.data.images[self._pool])
 
     @property
     def calibration(self) -> Features:
@@ -132,10 +141,10 @@ class Material:
         """Return the last `SHOWN` images of the pool, corrupted."""
 
         def make() -> npt.NDArray[np.uint8]:
-            images = self.data.images[self.split["held_out"][-SHOWN:]]
+            images = self.data.images[self._pool[-SHOWN:]]
             return corrupt(images, self.params["corruptions"], corruption, severity, rng=self.seed)
 
-        return self._seen(f"{corruption}-{severity}", make)
+        return self._seen(f"{corruption}-{severity}-{SHOWN}", make)
 
     def right(self, features: Features) -> npt.NDArray[np.bool_]:
         """Whether the model is right about each of the pool's last `SHOWN`, corrupted or not."""

@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.checker.conformal import sample_p_values
+
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
@@ -57,11 +59,7 @@ class Standings:
     @classmethod
     def of(cls, strata: Sequence[Stratum]) -> Standings:
         """Place every sample; one that ties with calibration scores counts as the least strange of them."""
-        counts = []
-        for stratum in strata:
-            ordered, m = np.sort(stratum.calibration), len(stratum.calibration)
-            as_high = m - np.searchsorted(ordered, stratum.window, side="left")
-            counts.append(np.bincount(np.searchsorted(_EDGES, (as_high + 1) / (m + 1)), minlength=CELLS))
+        counts = [np.bincount(place(each.window, each.calibration), minlength=CELLS) for each in strata]
         return cls(np.stack(counts), np.array([len(stratum.calibration) for stratum in strata]))
 
     def __add__(self, other: Standings) -> Standings:
@@ -77,6 +75,11 @@ class Standings:
     def sizes(self) -> Counts:
         """How many samples of each stratum (G,)."""
         return np.asarray(self.counts.sum(axis=1))
+
+
+def place(scores: Floats, calibration: Floats) -> Counts:
+    """Return each score's cell, 0 being the strangest of `CELLS`."""
+    return np.searchsorted(_EDGES, sample_p_values(scores, calibration))
 
 
 @dataclass(frozen=True)
