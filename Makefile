@@ -7,6 +7,9 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
+# The tests are spread over the processors, a module at a time: each process then keeps to one thread.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check test-unit test-containers test-slurm test-kills lock clean \
   bench-overhead bench-containers bench-check bench-improve bench-review
@@ -30,7 +33,7 @@ demo: setup ## run the whole loop on real MNIST, then show what happened
 	driftloop status
 
 test: check ## pass every test but those that need Docker, Apptainer or Slurm
-	python -m pytest -m "not containers and not slurm"
+	$(PYTEST) -m "not containers and not slurm"
 
 check: setup ## lint, format, types, workflow lint
 	ruff check .
@@ -40,7 +43,7 @@ check: setup ## lint, format, types, workflow lint
 	snakemake --lint
 
 test-unit: setup ## the fast tests alone
-	python -m pytest tests/unit workflow -m "not slow"
+	$(PYTEST) tests/unit workflow -m "not slow"
 
 test-containers: setup ## real Docker and Apptainer: build every image, run the demo in them
 	python -m pytest -m containers

@@ -7,8 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -34,6 +37,18 @@ def make_project(folder: Path, choices: Sequence[str] = DIGITS) -> Path:
     for name in ("rules", "profiles"):
         shutil.copytree(ROOT / name, folder / name)
     run(folder, "driftloop", "configure", *choices).check_returncode()
+    return folder
+
+
+def once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Path:
+    """Return a folder that `build` made, once for all processes that the tests are spread over."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, whole = shared / name, shared / f"{name}.whole"
+    with FileLock(shared / f"{name}.lock"):
+        if not whole.exists():
+            build(folder)
+            whole.touch()
     return folder
 
 

@@ -7,16 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import DIGITS, make_project, snakemake
+from tests.support import DIGITS, make_project, once, snakemake
 
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's stream on real digits, answered by the simulated reviewer. Copy it before changing it."""
-    project = make_project(tmp_path_factory.mktemp("digits") / "project", DIGITS)
-    result = snakemake(project)
-    assert result.returncode == 0, result.stdout
-    return project
+
+    def build(folder: Path) -> None:
+        result = snakemake(make_project(folder, DIGITS))
+        assert result.returncode == 0, result.stdout
+
+    return once(tmp_path_factory, "digits", build)
 
 
 @pytest.fixture
@@ -28,7 +30,11 @@ def copied(digits_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def reference_only(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """Make projects that have their reference model already and wait for a person at every drift."""
-    base = make_project(tmp_path_factory.mktemp("reference") / "project", (*DIGITS, "review.reviewer=human"))
-    result = snakemake(base, "models/reference/detector.json")
-    assert result.returncode == 0, result.stdout
+
+    def build(folder: Path) -> None:
+        make_project(folder, (*DIGITS, "review.reviewer=human"))
+        result = snakemake(folder, "models/reference/detector.json")
+        assert result.returncode == 0, result.stdout
+
+    base = once(tmp_path_factory, "reference", build)
     return lambda folder: Path(shutil.copytree(base, folder, copy_function=shutil.copy2))
