@@ -18,8 +18,9 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        "results/summary.json",
-        "results/report.html",
+        ["results/summary.json", "results/report.html"]
+        if PARAMS["stream"]
+        else "models/reference/detector.json",
 
 
 onerror:

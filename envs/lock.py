@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The extras of pyproject.toml that each environment installs (`dev` also gets the group `dev`).
 EXTRAS = {
-    "dev": ("torch", "data", "download", "engine"),
+    "dev": ("torch", "data", "download", "engine", "onnx"),
     "data": ("data",),
     "torch": ("torch",),
     "review": (),

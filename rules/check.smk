@@ -12,6 +12,8 @@ rule make_window:
         "answers/{window}/answers.json",
     log:
         "logs/{window}/make_window.log",
+    wildcard_constraints:
+        window=any_of(SIMULATED),
     container:
         image("data")
     params:
@@ -21,6 +23,29 @@ rule make_window:
         "{wildcards.window}: drawing the window from the production pool"
     shell:
         "driftloop make-window {wildcards.window} --log {log} {params.overrides}"
+
+
+rule take_window:
+    input:
+        "data/splits/train/meta.json",
+    output:
+        "data/windows/{window}/images.npy",
+        "data/windows/{window}/meta.json",
+        "data/windows/{window}/origins.csv",
+        "data/populations/{window}/meta.json",
+    log:
+        "logs/{window}/take_window.log",
+    wildcard_constraints:
+        window=any_of(ARRIVED),
+    container:
+        image("data")
+    params:
+        reads=parameters_of("take-window"),
+        overrides=overrides,
+    message:
+        "{wildcards.window}: taking the window in from the inbox"
+    shell:
+        "driftloop take-window {wildcards.window} --log {log} {params.overrides}"
 
 
 rule predict_window:

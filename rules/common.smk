@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from driftloop import layout
 from driftloop.cli import find_command
+from driftloop.commands.arrive import arrivals_now, through
 from driftloop.containers.image import require_image, sif
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
@@ -17,7 +18,9 @@ from driftloop.review.decision import REPAIRS
 # rules and the steps read the same parameters in the same way.
 try:
     changes = overrides_between(read_params(), config)
-    PARAMS = load_params(changes)
+    keep = workflow.is_main_process and not workflow.dryrun
+    PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=keep))
+    changes += through(PARAMS)
 except DriftloopError as error:
     raise WorkflowError(str(error))
 OVERRIDES = " ".join(map(shlex.quote, changes))
@@ -27,8 +30,17 @@ OVERRIDES = " ".join(map(shlex.quote, changes))
 TORCH_THREADS = 8
 
 
+SIMULATED = [window for window, facts in PARAMS["stream"].items() if facts["simulated"]]
+ARRIVED = [window for window in PARAMS["stream"] if window not in SIMULATED]
+
+
+def any_of(windows):
+    """A pattern that fits these windows, or nothing."""
+    return "|".join(windows) or "(?!)"
+
+
 wildcard_constraints:
-    window="|".join(PARAMS["stream"]),
+    window=any_of(PARAMS["stream"]),
 
 
 def parameters_of(step):

@@ -16,6 +16,7 @@ from driftloop.errors import DriftloopError
 # when one of its commands is asked for; the steps come in the order in which the workflow runs them.
 COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
+        "init": "start",
         "configure": "project",
         "status": "project",
         "report": "report",
@@ -30,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "train-model": "reference",
         "fit-detector": "reference",
         "make-window": "check",
+        "take-window": "check",
         "predict-window": "check",
         "check-window": "check",
         "retrain-model": "improve",

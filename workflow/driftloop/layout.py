@@ -6,6 +6,7 @@ data/populations/{window}   the rest of what it was drawn from, where it was sim
 answers/{window}            the true labels of both
 results/{window}            what was found, decided and tried
 models/{owner}              what is in production after window `owner` (or `reference`): model and detector
+arrivals.txt                the windows that came from production, in order
 decisions/{window}.jsonl    the ledger; written by people, the output of no rule
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 REFERENCE = "reference"
 RAW = Path("data/raw")
+ARRIVALS = Path("arrivals.txt")
 DECISIONS = Path("decisions")
 SUMMARY = Path("results/summary.json")
 REPORT = Path("results/report.html")

@@ -57,6 +57,43 @@ def make_window(params: dict[str, Any], window: str) -> None:
         say(f"{window}: the production pool is used up; images of earlier windows come again.")
 
 
+@step("take-window", reads=("dataset", "inbox.folder"), windowed=True)
+def take_window(params: dict[str, Any], window: str) -> None:
+    """Take in a window that arrived from production: its images in the form that the model takes."""
+    import csv
+
+    from driftloop.data.contract import DatasetSource
+    from driftloop.data.dataset import Dataset, load_dataset, save_dataset
+    from driftloop.data.inbox import find_entry
+    from driftloop.data.pictures import Form
+    from driftloop.data.read_window import read_window
+    from driftloop.files import atomic
+    from driftloop.params.instantiate import instantiate
+
+    known = load_dataset(layout.split("train"))
+    source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
+    height, width, channels = known.images.shape[1:]
+    form = Form((height, width, channels), source.fit, source.background)
+    arrived = read_window(find_entry(Path(params["inbox"]["folder"]).expanduser(), window), form)
+    home = layout.window(window)
+    with atomic(home / "origins.csv") as path, path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["index", "name", "left out because"])
+        writer.writerows([index, name, ""] for index, name in enumerate(arrived.names))
+        writer.writerows(["", name, reason] for name, reason in arrived.left_out)
+    name = f"{known.name}-{window}"
+    save_dataset(home, Dataset(arrived.images, None, name, known.classes))
+    nothing = Dataset(arrived.images[:0], None, name, known.classes)  # nobody knows what it was drawn from
+    save_dataset(layout.population(window), nothing)
+    for note in arrived.notes:
+        say(f"{window}: {note}.")
+    if arrived.left_out:
+        say(
+            f"{window}: [bold yellow]{len(arrived.left_out):,} of "
+            f"{len(arrived.left_out) + len(arrived.names):,} left out[/], see {home / 'origins.csv'}."
+        )
+
+
 def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:
     """Open a published archive at the window's corruption; for a clean window, at any."""
     import numpy as np

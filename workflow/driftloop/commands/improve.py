@@ -9,6 +9,7 @@ from typing import Any
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
+from driftloop.errors import ModelError
 from driftloop.files import digest_file, link_file, read_json, write_json
 
 
@@ -19,6 +20,10 @@ def retrain_model(params: dict[str, Any], window: str) -> None:
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     occasion = Occasion(window, params)
+    if occasion.incumbent.network.fixed:
+        raise ModelError(
+            f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
+        )
     imitation, train = occasion.imitate(), occasion.split("train")
     learnt, _ = occasion.reviewed()
     earlier = [taught for taught, _ in occasion.earlier_reviewed().values()]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.files import write_json
+
+if TYPE_CHECKING:
+    from driftloop.models.classifier import Classifier
+    from driftloop.models.train import Epoch
 
 
 @step("fetch-dataset", reads=("dataset",))
@@ -36,14 +42,34 @@ def split_dataset(params: dict[str, Any]) -> None:
         say(f"{name}: {len(index):,} images.")
 
 
-@step("train-model", reads=("seed", "network", "train"))
+@step("train-model", reads=("seed", "network", "model", "train"))
 def train_model(params: dict[str, Any]) -> None:
-    """Train the reference model and measure it on the clean test split."""
+    """Train the reference model, or take the one that is given, and measure it on the clean test split."""
     from driftloop.commands.classify import correct
     from driftloop.data.dataset import content_digest, load_dataset
     from driftloop.models.store import save_model
-    from driftloop.models.train import TrainSettings, train_classifier
     from driftloop.tracker.lineage import Lineage, save_lineage
+
+    classifier, history = _adopt(params) if params["model"] else _train(params)
+    clean = correct(classifier, load_dataset(layout.split("test")))
+    home = layout.model(layout.REFERENCE)
+    seen = [] if params["model"] else [content_digest(layout.split("train"))]
+    digest = save_model(home, classifier, training_data=seen)
+    save_lineage(home, Lineage(owner=layout.REFERENCE, model=digest, clean_accuracy=float(clean.mean())))
+    epochs = [{"loss": epoch.loss, "accuracy": epoch.accuracy} for epoch in history]
+    write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
+    say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
+    if params["model"] and clean.mean() < 2 / len(classifier.classes):
+        say(
+            "[bold yellow]That is hardly better than chance.[/] Are model.mean and model.std what the model "
+            f"takes, and are its outputs in this order: {', '.join(classifier.classes)}? Another order is "
+            "said by dataset.classes."
+        )
+
+
+def _train(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
+    from driftloop.data.dataset import load_dataset
+    from driftloop.models.train import TrainSettings, train_classifier
 
     data = load_dataset(layout.split("train"))
     with progress("training") as advance:
@@ -56,13 +82,27 @@ def train_model(params: dict[str, Any]) -> None:
             seed=params["seed"],
             progress=advance,
         )
-    clean = correct(classifier, load_dataset(layout.split("test")))
-    home = layout.model(layout.REFERENCE)
-    digest = save_model(home, classifier, training_data=[content_digest(layout.split("train"))])
-    save_lineage(home, Lineage(owner=layout.REFERENCE, model=digest, clean_accuracy=float(clean.mean())))
-    epochs = [{"loss": epoch.loss, "accuracy": epoch.accuracy} for epoch in history]
-    write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
-    say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
+    return classifier, history
+
+
+def _adopt(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
+    """Take a model that was trained elsewhere."""
+    from driftloop.data.dataset import load_dataset
+    from driftloop.models.device import default_device
+    from driftloop.models.outside import adopt
+
+    data, given = load_dataset(layout.split("train")), params["model"]
+    classifier = adopt(
+        Path(given["file"]).expanduser(),
+        network=params["network"],
+        mean=given["mean"],
+        std=given["std"],
+        images=data.images,
+        classes=data.classes,
+    )
+    if classifier.network.fixed:
+        say(f"{given['file']} is a program: it is checked and filtered, but it cannot be retrained.")
+    return classifier.to(default_device()), ()
 
 
 @step("fit-detector", reads=("seed", "detector.method", "detector.reference"))

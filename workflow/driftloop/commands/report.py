@@ -55,7 +55,7 @@ def summarize_run(params: dict[str, Any]) -> None:
             read_json(folder / "drift.json"),
             read_json(folder / "verdict.json"),
             evaluation_of(window),
-            read_json(folder / "score.json"),
+            _score(window, params),
             reviewer=entry.reviewer if entry else None,
             clean=load_lineage(layout.model(facts["parent"])).clean_accuracy,
         )
@@ -115,6 +115,12 @@ def _material(window: str, params: dict[str, Any]) -> Material:
     return load_material(window, params["corruptions"])
 
 
+def _score(window: str, params: dict[str, Any]) -> Any:
+    """Return the true score of a simulated window, or None of one whose labels nobody knows."""
+    simulated = params["stream"][window]["simulated"]
+    return read_json(layout.results(window) / "score.json") if simulated else None
+
+
 def _decision(material: Material) -> tuple[Entry | None, int]:
     """Return the decision that stands, or None where nobody was asked, and how many other entries there are.
 
@@ -133,7 +139,7 @@ def _decision(material: Material) -> tuple[Entry | None, int]:
 def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
     from driftloop.report.page import Chapter
 
-    window, folder = row["window"], layout.results(row["window"])
+    window = row["window"]
     material = _material(window, params)
     entry, others = _decision(material)
     evaluation = evaluation_of(window)
@@ -143,6 +149,6 @@ def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
         entry=entry,
         others=others,
         evaluation=evaluation,
-        score=read_json(folder / "score.json"),
-        strip=read_array(folder / "strip.npy") if evaluation else None,
+        score=_score(window, params),
+        strip=read_array(layout.results(window) / "strip.npy") if evaluation else None,
     )

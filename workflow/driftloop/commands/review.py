@@ -171,6 +171,7 @@ def _write_verdict(
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
     """Return the entry that stands; if there is none, ask whoever is there to answer."""
+    from driftloop.errors import ReviewPendingError
     from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.terminal import is_interactive
 
@@ -184,11 +185,18 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pi
         return _ask(material, reviewer, pictures)
     if mode != "human" and layout.answers(material.window).exists():
         return _simulate(material, params)
+    if mode == "simulated":
+        raise ReviewPendingError(
+            f"{material.window} came from production: nobody knows its true labels, so no simulated reviewer "
+            f"can answer. A person has to: driftloop review {material.window}"
+        )
     raise _pending(material.window)
 
 
 def _simulate(material: Material, params: dict[str, Any]) -> Entry:
     """Answer from the true labels, loudly."""
+    from dataclasses import replace
+
     import numpy as np
 
     from driftloop.commands.console import say
@@ -210,6 +218,8 @@ def _simulate(material: Material, params: dict[str, Any]) -> Entry:
         abstention_rate=rates["abstention_rate"],
         rng=np.random.default_rng([params["seed"], *window.encode()]),
     )
+    if material.fixed and answer.decision == "retrain":
+        answer = replace(answer, decision="keep")  # nothing else is possible
     say(
         f"[bold yellow]{window}: a SIMULATED reviewer answers from the true labels[/] "
         f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."

@@ -19,10 +19,15 @@ class DatasetSource(ABC):
     Attributes:
         name: what the dataset is called; it becomes `Dataset.name`.
         classes: the class names, in the order of the labels.
+        fit: how pictures that arrive in production are made to fit, as this dataset's were; see
+            `driftloop.data.pictures.Form`.
+        background: what is put behind their transparent pixels, likewise.
     """
 
     name: str
     classes: tuple[str, ...]
+    fit: str = "refuse"
+    background: str | None = None
 
     @abstractmethod
     def fetch(self, report: Report) -> Dataset:

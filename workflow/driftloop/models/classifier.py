@@ -83,8 +83,7 @@ class Classifier(nn.Module):
         x = to_float(images)
         for repair in self.filters:
             x = repair(x)
-        embedding = self.network.embed(self.normalise(x))
-        return embedding, self.network.head(embedding)
+        return self.network.see(self.normalise(x))
 
     def normalise(self, x: Tensor) -> Tensor:
         """Map float images (N, C, H, W) in [0, 1] to what the network takes."""

@@ -12,7 +12,12 @@ class Network(nn.Module, ABC):
 
     A user's own network derives from this class. Its constructor takes `channels` (1 or 3) and `classes`
     (how many) by keyword, and whatever else its specification names.
+
+    Attributes:
+        fixed: whether its weights can never change, so that it cannot be retrained.
     """
+
+    fixed = False
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:
@@ -22,9 +27,14 @@ class Network(nn.Module, ABC):
     def head(self, embedding: Tensor) -> Tensor:
         """Map embeddings (N, D) to logits (N, K)."""
 
+    def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
+        embedding = self.embed(x)
+        return embedding, self.head(embedding)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised float images (N, C, H, W) to logits (N, K)."""
-        return self.head(self.embed(x))
+        return self.see(x)[1]
 
 
 class ConvNet(Network):

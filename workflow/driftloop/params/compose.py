@@ -14,7 +14,7 @@ from driftloop.params.validate import schema, validate
 
 _HEADER = """\
 # What driftloop does here: the one file that Snakemake, DVC and every step read.
-# Composed by `driftloop configure{choices}`; edit it freely, a run checks it first.
+# Composed by `driftloop {command}`; edit it freely, a run checks it first.
 """
 _WIDTH = 104
 
@@ -41,10 +41,11 @@ def compose(choices: Sequence[str] = ()) -> Params:
     return {key: composed[key] for key in schema()["properties"]}
 
 
-def render(params: Params, choices: Sequence[str] = ()) -> str:
+def render(params: Params, choices: Sequence[str] = (), *, command: str = "configure") -> str:
     """Return the text of a `params.yaml`: every key under the comment that says when to change it."""
-    said = "".join(f" {choice}" for choice in choices)
-    return _HEADER.format(choices=said) + "\n".join(_lines(params, schema(), 0)) + "\n"
+    return (
+        _HEADER.format(command=" ".join((command, *choices))) + "\n".join(_lines(params, schema(), 0)) + "\n"
+    )
 
 
 def _lines(params: Params, rule: dict[str, Any], depth: int) -> Iterator[str]:
@@ -56,6 +57,8 @@ def _lines(params: Params, rule: dict[str, Any], depth: int) -> Iterator[str]:
         yield from _comment(known.get("description", ""), indent)
         if not isinstance(value, dict):
             yield f"{indent}{key}: {_inline(value)}"
+        elif not value:
+            yield f"{indent}{key}: {{}}"
         elif isinstance(entry := known.get("additionalProperties"), dict):  # free names: one line each
             yield from (line for name in entry["properties"] for line in _entry_key(name, entry, indent))
             yield f"{indent}{key}:"

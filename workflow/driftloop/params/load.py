@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from driftloop import layout
+from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params, override
 from driftloop.params.validate import validate
@@ -31,15 +33,29 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
         raise ParameterError(f"{path} is not valid YAML: {error}") from error
 
 
-def load_params(overrides: Iterable[str] = (), path: Path = PARAMS_FILE) -> Params:
+def load_params(
+    overrides: Iterable[str] = (),
+    path: Path = PARAMS_FILE,
+    *,
+    arrived: Mapping[str, str] | None = None,
+) -> Params:
     """Read parameters, lay `key.path=value` overrides over them, check and complete them.
+
+    Args:
+        overrides: single values.
+        path: of the file.
+        arrived: the windows from production, if they are not those of `arrivals.txt`.
 
     Raises:
         ParameterError: see `driftloop.params.validate.validate`.
+        DataError: `arrivals.txt` is damaged.
     """
     params = read_params(path)
     if not isinstance(params, dict):
         raise ParameterError(
             f"{path} holds {type(params).__name__}, not keys and values. Run: driftloop configure"
         )
-    return validate(override(params, overrides), str(path))
+    changed = override(params, overrides)
+    if arrived is None and changed.get("inbox") is not None:
+        arrived = read_arrivals(layout.ARRIVALS)
+    return validate(changed, str(path), arrived)

@@ -26,15 +26,18 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def validate(params: Any, where: str = "params.yaml") -> Params:
+def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str] | None = None) -> Params:
     """Return the parameters, checked and complete.
 
-    Optional keys of a window get their defaults; each window is given its `parent` and `before` (the sizes
-    of the windows that arrived earlier, which have used up that much of the pool).
+    Optional keys of a window get their defaults; each window is given its `parent`, `before` (the sizes
+    of the simulated windows before it, which have used up that much of the pool), and whether it is
+    `simulated`. Windows that arrived from production follow the simulated ones; no rehearsal changes what
+    is in production.
 
     Args:
         params: what was read, of any type.
         where: what the messages call its source.
+        arrived: the windows from production, oldest first, with the owner of their incumbent.
 
     Raises:
         ParameterError: names the first key that is wrong, what came, and what is allowed.
@@ -45,7 +48,9 @@ def validate(params: Any, where: str = "params.yaml") -> Params:
     if error is not None:
         raise ParameterError(_say(error, where))
     complete = copy.deepcopy(dict(params))
+    _complete_optional(complete)
     _complete_stream(complete["stream"], where)
+    _add_arrived(complete, where, arrived or {})
     if complete["split"]["population"] >= complete["split"]["production"]:
         raise ParameterError(
             f"{where}: split.population is {complete['split']['population']}; it is a part of "
@@ -67,7 +72,38 @@ def _complete_stream(stream: dict[str, Params], where: str) -> None:
                 "it names a window that stands before it in the stream, or reference."
             )
         window["before"] = [stream[each]["n"] for each in earlier]
+        window["simulated"] = True
         earlier.append(name)
+
+
+def _complete_optional(params: Params) -> None:
+    """Give `model` and `inbox`, where there are any, the keys that were left out."""
+    for section in ("model", "inbox"):
+        rules = schema()["properties"][section]["properties"]
+        defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
+        if params[section] is not None:
+            params[section] = {**defaults, **params[section]}
+
+
+def _add_arrived(params: Params, where: str, arrived: Mapping[str, str]) -> None:
+    inbox, stream = params["inbox"], params["stream"]
+    if inbox is None:
+        if not stream:
+            raise ParameterError(
+                f"{where}: stream is empty, and there is no inbox. Name a window or an inbox."
+            )
+        return
+    names = list(arrived)
+    if (last := inbox["through"]) is not None:
+        if last not in arrived:
+            raise ParameterError(f"{where}: inbox.through is {last!r}, which has not arrived.")
+        names = names[: names.index(last) + 1]
+    for name in names:
+        if name in stream:
+            raise ParameterError(
+                f"{where}: {name} is a simulated window of the stream and one that arrived. Rename either."
+            )
+        stream[name] = {"parent": arrived[name], "before": [], "simulated": False}
 
 
 def _say(error: ValidationError, where: str) -> str:

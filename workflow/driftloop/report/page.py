@@ -39,7 +39,7 @@ class Chapter:
         entry: the decision that stands, or None where nobody was asked.
         others: further entries in the window's ledger.
         evaluation: `evaluation.json`, where the standing decision asks for a repair.
-        score: `score.json`.
+        score: `score.json`; None where nobody knows the true labels.
         strip: uint8 (2, k, H, W, C), some reviewed samples as they arrived and as they reach the network of
             the candidate, where there is one.
     """
@@ -49,7 +49,7 @@ class Chapter:
     entry: Entry | None
     others: int
     evaluation: Facts | None
-    score: Facts
+    score: Facts | None
     strip: npt.NDArray[np.uint8] | None
 
     @property
@@ -201,7 +201,7 @@ def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
     """Return where incumbent and candidate were compared, and how each did."""
     if chapter.evaluation is None:
         return []
-    judged, score = chapter.evaluation["candidates"][foremost(chapter.evaluation)], chapter.score
+    judged = chapter.evaluation["candidates"][foremost(chapter.evaluation)]
     measured = [("Reviewed samples that it never saw", judged["drift"])]
     measured += [(f"The drift of {name}, repaired before", each) for name, each in judged["earlier"].items()]
     measured += [("Clean test data", judged["clean"])]
@@ -209,6 +209,8 @@ def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
         {"on": on, "n": each["n"], "before": each["incumbent_accuracy"], "after": each["candidate_accuracy"]}
         for on, each in measured
     ]
+    if (score := chapter.score) is None:
+        return rows
     unseen = {
         "on": "The rest of the window's population, by its true labels",
         "n": score["n"],
@@ -219,9 +221,9 @@ def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
 
 
 def _confusions(chapter: Chapter) -> list[dict[str, Any]]:
-    counts, classes = chapter.score["confusion"], chapter.material.classes
-    if counts["candidate"] is None:
+    if chapter.score is None or chapter.score["confusion"]["candidate"] is None:
         return []
+    counts, classes = chapter.score["confusion"], chapter.material.classes
     return [
         {
             "title": title,
@@ -234,9 +236,9 @@ def _confusions(chapter: Chapter) -> list[dict[str, Any]]:
 
 def _classes(chapter: Chapter) -> list[dict[str, Any]]:
     """Return each class's accuracy before and after; where there are many, of those that moved most."""
-    counts = chapter.score["confusion"]
-    if counts["candidate"] is None:
+    if chapter.score is None or chapter.score["confusion"]["candidate"] is None:
         return []
+    counts = chapter.score["confusion"]
     before, after = class_accuracy(counts["incumbent"]), class_accuracy(counts["candidate"])
     rows: list[dict[str, Any]] = [
         {"name": name, "before": old, "after": new, "bar": charts.dumbbell(old, new), "moved": abs(new - old)}

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from driftloop.errors import LedgerError
-from driftloop.review.decision import DECISIONS, NONE, UNSURE, Answer
+from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE, Answer
 from driftloop.review.material import Material
 
 _HEADER = ["index", "label"]
@@ -29,6 +29,8 @@ def find_problem(answer: Answer, material: Material) -> str | None:
             return f"sample {index}: {label!r} is no class. {_class_hint(material)}"
     if answer.diagnosis is not None and material.diagnoses and answer.diagnosis not in material.diagnoses:
         return f"diagnosis is {answer.diagnosis!r}; it is one of {', '.join(material.diagnoses)}."
+    if material.fixed and "retrain" in REPAIRS[answer.decision]:
+        return f"the model cannot be retrained, so {answer.decision} is not possible: decide filter or keep."
     if answer.decision in ("filter", "both") and answer.diagnosis is None:
         return (
             f"{answer.decision} needs a diagnosis: the filter is trained on clean images corrupted that way."

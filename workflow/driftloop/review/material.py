@@ -18,6 +18,7 @@ from driftloop.checker.previews import Preview
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
+from driftloop.models.fixed import is_fixed
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.past import Past, load_past, seconds_of
 from driftloop.review.previews import load_previews
@@ -82,6 +83,7 @@ class Material:
         counts: what the model makes of the whole window, by class.
         reference: what the model learned from, with true labels where they are known; None without one.
         past: earlier windows of the stream that were checked, oldest first.
+        fixed: whether the incumbent is a program that cannot be retrained.
         now: what this window has come to so far, if it was answered before.
         clean_accuracy: the incumbent's, on clean test data, in [0, 1]; None where it is not known.
         training_seconds: how long the reference model took to train, a yardstick for repairs; None where
@@ -99,6 +101,7 @@ class Material:
     counts: tuple[ClassCount, ...] = ()
     reference: Dataset | None = None
     past: tuple[Past, ...] = ()
+    fixed: bool = False
     now: Past | None = None
     clean_accuracy: float | None = None
     training_seconds: float | None = None
@@ -201,6 +204,7 @@ def load_material(
         suite=suite,
         counts=counts,
         reference=_reference(),
+        fixed=parent is not None and is_fixed(read_json(layout.model(parent) / "model.json")),
         past=tuple(past for name in before if (past := load_past(name))),
         now=load_past(window),
         clean_accuracy=_clean_accuracy(parent) if parent else None,

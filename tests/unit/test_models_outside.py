@@ -1,0 +1,198 @@
+"""Models made elsewhere: they answer as before, and what does not fit or wants to run code is refused."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from tests.unit.foreign import HIDDEN, fitted, write_exported, write_onnx
+from torch import nn
+
+from driftloop.errors import ModelError
+from driftloop.models.outside import adopt
+from driftloop.models.predict import predict
+from driftloop.models.programs import describe_program
+from driftloop.models.store import load_model, save_model
+
+CLASSES = tuple("0123456789")
+LEVELS, LABELS = load_digits(return_X_y=True)
+IMAGES = np.rint(LEVELS * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
+NETWORK = {"_target_": "driftloop.models.networks.ConvNet"}
+PLAIN = {"_target_": "torch.nn.Identity"}
+
+
+class Plain(nn.Module):
+    """A user's own module, which knows nothing of driftloop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, HIDDEN, bias=False), nn.ReLU())
+        self.end = nn.Linear(HIDDEN, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.end(self.body(x))
+
+
+def take(path: Path, images: np.ndarray = IMAGES, classes: tuple[str, ...] = CLASSES, network=NETWORK):
+    return adopt(path, network=network, mean=0.0, std=1.0, images=images[:8], classes=classes)
+
+
+def logits() -> np.ndarray:
+    with torch.inference_mode():
+        return fitted()(torch.from_numpy(IMAGES[:300, ..., 0] / np.float32(255))).numpy()
+
+
+@pytest.fixture(params=["onnx", "onnx of 7", "onnx with softmax", "exported", "exported of 7", "weights"])
+def given(request: pytest.FixtureRequest, tmp_path: Path):
+    """The same network in every form in which it may come."""
+    match request.param.split():
+        case ["onnx", "of", _]:
+            return take(write_onnx(tmp_path / "m.onnx", batch=7))
+        case ["onnx", *how]:
+            return take(write_onnx(tmp_path / "m.onnx", softmax=bool(how)))
+        case ["exported", *how]:
+            return take(write_exported(tmp_path / "m.pt2", batch=7 if how else None))
+    net = fitted()
+    state = {"body.1.weight": net[1].weight, "end.weight": net[3].weight, "end.bias": net[3].bias}
+    torch.save(state, tmp_path / "m.pt")
+    return take(tmp_path / "m.pt", network={"_target_": f"{__name__}.Plain"})
+
+
+def test_it_answers_as_it_did_elsewhere_and_shows_its_embeddings(given, tmp_path: Path) -> None:
+    seen = predict(given, IMAGES[:300])
+    wanted = logits()
+    assert (seen.logits.argmax(1) == wanted.argmax(1)).all()
+    assert (seen.logits.argmax(1) == LABELS[:300]).mean() > 0.9
+    centred = seen.logits - seen.logits.mean(1, keepdims=True)
+    np.testing.assert_allclose(centred, wanted - wanted.mean(1, keepdims=True), atol=2e-2)
+    assert seen.embeddings.shape == (300, HIDDEN)
+    save_model(tmp_path / "model", given)
+    again = predict(load_model(tmp_path / "model"), IMAGES[:300])
+    np.testing.assert_array_equal(again.logits, seen.logits)
+    twin = predict(copy.deepcopy(given), IMAGES[:300])
+    np.testing.assert_array_equal(twin.embeddings, seen.embeddings)
+
+
+@pytest.mark.parametrize("write", [write_onnx, write_exported])
+def test_a_program_cannot_be_retrained_but_filtered(write, tmp_path: Path) -> None:
+    from driftloop.improver.imitate import Imitation
+    from driftloop.improver.train_filter import FilterSettings, train_filter
+
+    model = take(write(tmp_path / ("m.onnx" if write is write_onnx else "m.pt2")))
+    assert model.network.fixed
+    candidate = train_filter(
+        model,
+        IMAGES[:200],
+        IMAGES[200:300],
+        Imitation("mnist_c", {("impulse_noise", 4): 1.0}),
+        spec={"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 8},
+        settings=FilterSettings(steps=3, batch_size=8),
+        seed=0,
+    )
+    save_model(tmp_path / "filtered", candidate)
+    assert predict(load_model(tmp_path / "filtered"), IMAGES[:20]).logits.shape == (20, 10)
+
+
+def test_both_sides_are_shown_where_model_and_data_do_not_fit(tmp_path: Path) -> None:
+    for path in (write_onnx(tmp_path / "m.onnx"), write_exported(tmp_path / "m.pt2")):
+        with pytest.raises(ModelError, match=r"8 x 8 pixels with 1 channels and gives 10.*\n.*28 x 28"):
+            take(path, np.zeros((9, 28, 28, 1), np.uint8))
+        with pytest.raises(ModelError, match=r"gives 10 numbers.*\n.*2 classes \(cat, dog\)"):
+            take(path, classes=("cat", "dog"))
+        with pytest.raises(ModelError, match="3 channels"):
+            take(path, np.zeros((9, 8, 8, 3), np.uint8))
+
+
+def test_weights_that_do_not_fit_name_the_tensor(tmp_path: Path) -> None:
+    own = {"_target_": f"{__name__}.Plain"}
+    torch.save({"end.bias": torch.zeros(10)}, tmp_path / "few.pt")
+    with pytest.raises(ModelError, match=r"lacks body\.1\.weight.*1 tensors, the network 3"):
+        take(tmp_path / "few.pt", network=own)
+    state = Plain().state_dict() | {"end.bias": torch.zeros(11)}
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match=r"end\.bias \(\(11,\) where the network takes \(10,\)\)"):
+        take(tmp_path / "other.pt", network=own)
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path("executed").write_text, ("yes",))
+
+
+def test_a_pickle_in_disguise_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("m.pt", "m.safetensors", "m.onnx", "m.pt2"):
+        (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
+        with pytest.raises(ModelError, match="m\\."):
+            take(Path(name), network=PLAIN)
+    torch.save({"a": Bomb()}, tmp_path / "zip.pt")
+    with pytest.raises(ModelError, match="no plain weights"):
+        take(Path("zip.pt"), network=PLAIN)
+    assert not Path("executed").exists()
+
+
+def tamper(path: Path, change) -> Path:
+    """Rewrite the graph of an exported program."""
+    copied = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copied, "w") as target:
+        for member in archive.infolist():
+            data = archive.read(member)
+            if "/models/" in member.filename:
+                data = json.dumps(change(json.loads(data))).encode()
+            target.writestr(member.filename, data)
+    path.write_bytes(copied.getvalue())
+    return path
+
+
+def set_guards(program):
+    return program | {"guards_code": ["__import__('pathlib').Path('executed').write_text('yes')"]}
+
+
+def set_target(program):
+    program["graph_module"]["graph"]["nodes"][0]["target"] = "torch.hub.load"
+    return program
+
+
+def set_size(program):
+    text = json.dumps(program)
+    found = text.index('"expr_str": "') + len('"expr_str": "')
+    code = "__import__('pathlib').Path('executed').write_text('yes')"
+    return json.loads(text[:found] + code + text[text.index('"', found) :])
+
+
+def test_an_exported_program_runs_no_code_that_it_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    harmless = take(tamper(write_exported(tmp_path / "guards.pt2"), set_guards))
+    assert predict(harmless, IMAGES[:5]).logits.shape == (5, 10)
+    for change in (set_target, set_size):
+        with pytest.raises(ModelError, match="driftloop"):
+            take(tamper(write_exported(tmp_path / "m.pt2"), change))
+    sample = write_exported(tmp_path / "pickle.pt2")
+    with zipfile.ZipFile(sample) as archive:
+        members = {m.filename: archive.read(m) for m in archive.infolist()}
+    name = next(each for each in members if "sample_inputs" in each)
+    torch.save(Bomb(), tmp_path / "bomb.pt")
+    members[name] = (tmp_path / "bomb.pt").read_bytes()
+    with zipfile.ZipFile(sample, "w") as archive:
+        for each, data in members.items():
+            archive.writestr(each, data)
+    with pytest.raises(ModelError, match="cannot be read"):
+        take(sample)
+    assert not Path("executed").exists()
+
+
+def test_a_program_says_what_it_takes(tmp_path: Path) -> None:
+    found = describe_program(write_onnx(tmp_path / "m.onnx", batch=3))
+    assert (found.size, found.channels, found.outputs, found.batch) == ((8, 8), 1, 10, 3)
+    found = describe_program(write_exported(tmp_path / "m.pt2"))
+    assert (found.size, found.channels, found.outputs, found.batch) == ((8, 8), 1, 10, None)

@@ -1,0 +1,85 @@
+"""How windows from production join the stream: what every run, `watch` and `arrivals` ask."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from driftloop import layout
+from driftloop.commands.console import say
+from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
+from driftloop.data.inbox import Waiting, look_into
+from driftloop.files import read_json
+from driftloop.params.load import load_params
+
+
+def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]:
+    """Return the windows that have arrived, those too that are whole and join the stream now.
+
+    Args:
+        overrides: of parameters.
+        keep: write them into arrivals.txt, which makes them part of the stream for good.
+    """
+    params = load_params(overrides)
+    if params["inbox"] is None:
+        return {}
+    with locked(layout.ARRIVALS):
+        arrivals = read_arrivals(layout.ARRIVALS)
+        if params["inbox"]["through"] is not None:
+            return arrivals
+        if keep:
+            cut_windows(params)
+        waiting = look_for_windows(params)
+        arrivals = add_arrivals(arrivals, waiting.whole, _decided(arrivals))
+        if keep:
+            write_arrivals(layout.ARRIVALS, arrivals)
+    for refusal in waiting.refused:
+        say(f"[yellow]inbox:[/] {refusal}")
+    return arrivals
+
+
+def _decided(arrivals: Iterable[str]) -> dict[str, int]:
+    """Return how many repairs stand behind each window that is decided; its incumbent stays what it was.
+
+    Decided is what has a model of its own, and what a person has said something about, even before a run
+    has made anything of that: their answer holds for what they saw.
+    """
+    repairs = {}
+    for name in arrivals:
+        lineage, ledger = layout.model(name) / "lineage.json", layout.ledger(name)
+        if lineage.exists():
+            repairs[name] = len(read_json(lineage)["repairs"])
+        elif ledger.exists() and ledger.stat().st_size:
+            repairs[name] = -1
+    return repairs
+
+
+def look_for_windows(params: Mapping[str, Any]) -> Waiting:
+    """Say what waits in the inbox."""
+    inbox = params["inbox"]
+    return look_into(_folder(params), params["stream"], inbox["settle"], cut=inbox["cut"] is not None)
+
+
+def cut_windows(params: Mapping[str, Any]) -> None:
+    """Cut the loose pictures of the inbox into windows, where that is asked for."""
+    inbox = params["inbox"]
+    if inbox["cut"] is None:
+        return
+    from driftloop.data.cut import cut_loose
+
+    taken = set(params["stream"])
+    for name in cut_loose(_folder(params), inbox["cut"], inbox["settle"], time.time(), taken):
+        say(f"inbox: cut window {name}.")
+
+
+def _folder(params: Mapping[str, Any]) -> Path:
+    return Path(params["inbox"]["folder"]).expanduser()
+
+
+def through(params: Mapping[str, Any]) -> list[str]:
+    """Return the override with which a run's steps see the stream as it was when the run began."""
+    arrived = [window for window, facts in params["stream"].items() if not facts["simulated"]]
+    return [f"inbox.through={json.dumps(arrived[-1])}"] if arrived else []

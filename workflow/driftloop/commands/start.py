@@ -1,0 +1,268 @@
+"""`driftloop init`: a project on somebody's own images, with parameters that suit them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftloop.commands.console import say
+from driftloop.params.load import PARAMS_FILE
+
+if TYPE_CHECKING:
+    from driftloop.data.survey import Survey
+
+_SNAKEFILE = '''\
+"""This project's workflow: driftloop's rules, as a Snakemake module that comes with the package.
+
+Rules of your own go below. One of driftloop's is changed without copying it:
+
+    use rule check_window from driftloop as check_window with:
+        threads: 2
+"""
+
+from driftloop.pipeline import SNAKEFILE
+
+
+configfile: "params.yaml"
+
+
+module driftloop:
+    snakefile:
+        SNAKEFILE
+    config:
+        config
+
+
+use rule * from driftloop
+'''
+
+_GITIGNORE = """\
+.snakemake/
+/.driftloop/
+/data/
+/models/
+/results/
+/answers/
+/logs/
+/images/
+/inbox/
+"""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="A folder with one folder of pictures for each class; a .csv or .jsonl list of paths and labels; an "
+    ".npz with images and labels; a folder with images.npy and labels.npy.",
+)
+@click.option("--dataset", help="Or a dataset in Python, such as torchvision.datasets.SVHN.")
+@click.option("--model", help="A trained model: model.onnx, model.pt2, or module:Class with --weights.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help=".safetensors, or a .pt that holds a state dict."
+)
+def init(
+    folder: Path,
+    overrides: tuple[str, ...],
+    images: Path | None,
+    dataset: str | None,
+    model: str | None,
+    weights: Path | None,
+) -> None:
+    """Make a project in FOLDER, which runs on your own images.
+
+    Looks at the images, fills in params.yaml (KEY=VALUE overrides it), and sets up Git and DVC. Then
+    `snakemake --cores all` there trains a model, or takes yours, and rehearses on simulated windows;
+    real ones go into inbox/.
+    """
+    from driftloop.files import write_text
+    from driftloop.params.compose import compose, render
+
+    if (images is None) == (dataset is None):
+        raise click.UsageError("Name the images, with either --images or --dataset.")
+    if (weights is None) != (model is None or ":" not in model):
+        raise click.UsageError("--weights goes with --model module:Class, and that with --weights.")
+    _refuse_occupied(folder)
+    values = {
+        "inbox": {"folder": "inbox", "settle": 10, "cut": None},
+        **_describe(folder, images, dataset, model, weights, overrides),
+    }
+    params = compose(["dataset=digits", "stream=demo"])
+    text = render(_complete(params, values, overrides), command=f"init {folder.name}")
+    for place in (folder, folder / "inbox", folder / "decisions"):
+        place.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "decisions" / ".gitkeep", "")
+    _copy_workflow(folder)
+    write_text(folder / PARAMS_FILE, text)
+    _set_up_git(folder)
+    say(f"Wrote {folder}. Next: cd {folder} && snakemake --cores all")
+
+
+def _refuse_occupied(folder: Path) -> None:
+    from driftloop.errors import ParameterError
+
+    if (folder / PARAMS_FILE).exists() or (folder / "Snakefile").exists():
+        raise ParameterError(
+            f"{folder} is a project already. Choose another folder, or edit its params.yaml."
+        )
+
+
+def _describe(
+    folder: Path,
+    images: Path | None,
+    dataset: str | None,
+    model: str | None,
+    weights: Path | None,
+    overrides: tuple[str, ...],
+) -> dict[str, Any]:
+    """Look at the images and the model, say what they are, and return the parameters that suit them."""
+    from driftloop.data.survey import suggest, suggest_form
+
+    given = _given_model(folder, model, weights)
+    size, channels = given.pop("size", None), given.pop("channels", None)
+    if images is not None:
+        source, seen = _look(folder, images)
+    else:
+        source, seen = _look_in_python(str(dataset), overrides)
+    if not seen.stacked:
+        source |= suggest_form(seen, size, channels)
+    _tell(seen, source)
+    return {**suggest(seen, size and max(size)), "dataset": source, **given}
+
+
+def _look(folder: Path, images: Path) -> tuple[dict[str, Any], Survey]:
+    from driftloop.data.listing import list_file, list_folder
+    from driftloop.data.own import kind_of
+    from driftloop.data.survey import survey
+
+    kind = kind_of(images)
+    source = {"_target_": kind.target, kind.key: _path_from(folder, images)}
+    if kind.target.endswith("ImageFolder"):
+        return source, survey(list_folder(images))
+    if kind.target.endswith("ImageList"):
+        return source, survey(list_file(images))
+    return source, _survey_arrays(images)
+
+
+def _survey_arrays(images: Path) -> Survey:
+    from driftloop.data.own import Arrays
+    from driftloop.data.survey import Survey
+
+    found = Arrays(file=str(images)).fetch(lambda _: None)
+    height, width, channels = found.images.shape[1:]
+    counted = Counter(found.known_labels.tolist())
+    counts = {name: counted[code] for code, name in enumerate(found.classes)}
+    return Survey(counts, Counter({(width, height): len(found)}), grey=channels == 1, stacked=True)
+
+
+def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Survey]:
+    """Look at a dataset in Python; its arguments come as dataset.dataset.KEY=VALUE."""
+    from driftloop.data.own import PythonDataset
+    from driftloop.data.survey import survey_stream
+    from driftloop.params.merge import override
+
+    chosen = [each for each in overrides if each.startswith("dataset.")]
+    named = override({"dataset": {"dataset": {"_target_": dataset}}}, chosen)["dataset"]
+    opened = PythonDataset(**{"size": 64, **named})
+    source = {"_target_": "driftloop.data.own.PythonDataset", "dataset": named["dataset"]}
+    return source, survey_stream(opened.pictures())
+
+
+def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[str, Any]:
+    """Return the parameters that name a model, and `size` and `channels` where it tells what it takes."""
+    if model is None:
+        return {}
+    if weights is not None:
+        module, _, name = model.partition(":")
+        return {
+            "network": {"_target_": f"{module}.{name}"},
+            "model": {"file": _path_from(folder, weights), "mean": 0.0, "std": 1.0},
+        }
+    from driftloop.models.programs import describe_program
+
+    path = Path(model)
+    found = describe_program(path)
+    say(f"{path.name}: takes {found.sentence}; it cannot be retrained, only checked and filtered.")
+    return {
+        "size": found.size,
+        "channels": found.channels,
+        "model": {"file": _path_from(folder, path), "mean": 0.0, "std": 1.0},
+    }
+
+
+def _path_from(folder: Path, path: Path) -> str:
+    """Return a path as the project names it: relative where it lies inside, else absolute."""
+    path = path.resolve()
+    return str(path.relative_to(folder.resolve()) if path.is_relative_to(folder.resolve()) else path)
+
+
+def _tell(seen: Survey, source: dict[str, Any]) -> None:
+    counts = seen.counts
+    few, many = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
+    (width, height), _ = seen.sizes.most_common(1)[0]
+    sizes = f"{width} x {height}" if len(seen.sizes) == 1 else f"{len(seen.sizes)} sizes"
+    say(
+        f"{seen.n:,} {'grey' if seen.grey else 'colour'} images of {len(counts)} classes, {sizes}; "
+        f"from {counts[few]:,} ({few}) to {counts[many]:,} ({many}) of a class."
+    )
+    if "size" in source:
+        say(f"They become {source['size']} pixels a side; of another proportion: {source['fit']}.")
+    if counts[many] > 10 * max(1, counts[few]):
+        say(f"[yellow]The classes are unequal[/]: with so few of {few}, its accuracy will hardly be known.")
+    for complaint in seen.unreadable[:3]:
+        say(f"[yellow]Will be left out:[/] {complaint}")
+
+
+def _complete(params: dict[str, Any], values: dict[str, Any], overrides: tuple[str, ...]) -> dict[str, Any]:
+    from driftloop.params.merge import override, place
+    from driftloop.params.validate import validate
+
+    for path, value in values.items():
+        place(params, path, value)
+    params = override(params, overrides)
+    validate(params, "the new params.yaml")
+    return params
+
+
+def _copy_workflow(folder: Path) -> None:
+    from driftloop.files import write_text
+    from driftloop.pipeline import ROOT
+
+    write_text(folder / "Snakefile", _SNAKEFILE)
+    shutil.copytree(ROOT / "profiles", folder / "profiles", dirs_exist_ok=True)
+    stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    write_text(folder / "dvc.yaml", stages.replace("      - rules\n", ""))
+
+
+def _set_up_git(folder: Path) -> None:
+    """Make a Git repository with DVC in it, as far as these are here and not set up already."""
+    from driftloop.files import write_text
+
+    ignored = folder / ".gitignore"
+    if not ignored.exists():
+        write_text(ignored, _GITIGNORE)
+    if not shutil.which("git"):
+        say("[yellow]There is no git here[/]: nothing keeps decisions/ and params.yaml for you.")
+        return
+    inside = _quietly(folder, "git", "rev-parse", "--is-inside-work-tree")
+    if not inside:
+        _quietly(folder, "git", "init", "--quiet")
+    if shutil.which("dvc") and not (folder / ".dvc").exists():
+        _quietly(folder, "dvc", "init", "--quiet", *(["--subdir"] if inside else []))
+        _quietly(folder, "dvc", "config", "core.analytics", "false")
+
+
+def _quietly(folder: Path, *command: str) -> bool:
+    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(  # noqa: S603 (our own constant commands)
+        command, cwd=folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL, check=False
+    )
+    return done.returncode == 0

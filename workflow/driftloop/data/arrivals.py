@@ -1,0 +1,125 @@
+"""The windows that came from production: `arrivals.txt`, a window a line, with the owner of its incumbent.
+
+    2026-11-20 reference
+    2026-11-21 2026-11-20
+
+It is what makes a window part of the stream. So a window that comes late goes to the end, and a run that has
+begun does not see those that arrive meanwhile. Git tracks the file; a person may take a line out.
+
+A window is checked against what is in production when it arrives, and does not wait for reviews of others.
+While it is undecided and a repair is promoted, it is checked again, against that: perhaps nobody has to be
+asked any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from driftloop.errors import DataError
+from driftloop.files import write_text
+
+REFERENCE = "reference"
+WINDOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ALLOWED = "use letters, digits, '-' and '_', 64 at most, and not `reference`"
+
+Arrivals = Mapping[str, str]
+"""Window → the owner of its incumbent, in the order of arrival."""
+
+
+def read_arrivals(path: Path) -> dict[str, str]:
+    """Return the windows that have arrived, oldest first; blank lines and lines with `#` say nothing.
+
+    Raises:
+        DataError: the file cannot be read, or a line names no window, or one for the second time, or an
+            incumbent that is none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 text ({error}).") from error
+    arrivals: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        at, words = f"{path}, line {number}", line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        name = words[0]
+        if len(words) > 2:
+            raise DataError(f"{at} has {len(words)} words; it takes a window and the owner of its incumbent.")
+        if not is_window_name(name):
+            raise DataError(f"{at}: {name!r} cannot name a window; {ALLOWED}.")
+        if name in arrivals:
+            raise DataError(f"{at}: {name} arrived before. Remove the line.")
+        arrivals[name] = words[1] if len(words) > 1 else REFERENCE
+    for name in arrivals:
+        _check_incumbents(path, arrivals, name)
+    return arrivals
+
+
+def is_window_name(name: str) -> bool:
+    """Tell whether a window may be called that."""
+    return bool(WINDOW_NAME.fullmatch(name)) and name != REFERENCE
+
+
+def add_arrivals(arrivals: Arrivals, new: Sequence[str], repairs: Mapping[str, int]) -> dict[str, str]:
+    """Return the arrivals with `new` ones at their end; what is undecided follows what is in production.
+
+    In production is the model with the most repairs; of several, the one that was made last.
+
+    Args:
+        arrivals: so far.
+        new: windows that arrive now.
+        repairs: for each window that is decided, how many repairs its model carries.
+
+    >>> add_arrivals({"a": "reference", "b": "reference"}, ["c"], {"a": 1})
+    {'a': 'reference', 'b': 'a', 'c': 'a'}
+    """
+    production = REFERENCE
+    most = 0
+    for name in arrivals:
+        if name in repairs and repairs[name] >= most:
+            production, most = name, repairs[name]
+    names = [*arrivals, *(name for name in new if name not in arrivals)]
+    return {name: arrivals[name] if name in repairs else production for name in names}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other runs from changing `arrivals.txt` at the same time."""
+    folder = os.open(path.absolute().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def write_arrivals(path: Path, arrivals: Arrivals) -> None:
+    """Write the arrivals, atomically, if they differ from those in the file; comments stay at the top."""
+    if read_arrivals(path) == dict(arrivals):
+        return
+    lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+    comments = [line for line in lines if line.startswith("#")]
+    entries = [f"{name} {owner}" for name, owner in arrivals.items()]
+    write_text(path, "".join(f"{line}\n" for line in (*comments, *entries)))
+
+
+def _check_incumbents(path: Path, arrivals: Arrivals, name: str) -> None:
+    """Follow the incumbents to the reference."""
+    seen: list[str] = []
+    owner = name
+    while owner != REFERENCE:
+        if owner not in arrivals:
+            raise DataError(
+                f"{path}: {seen[-1]} follows {owner!r}, which has not arrived. Write {REFERENCE}."
+            )
+        if owner in seen:
+            raise DataError(f"{path}: {' follows '.join([*seen, owner])}. Write {REFERENCE} for one of them.")
+        seen.append(owner)
+        owner = arrivals[owner]

@@ -1,0 +1,294 @@
+"""A user's own images as a dataset: a folder a class, a list of labels, arrays, or a dataset in Python."""
+
+from __future__ import annotations
+
+import zipfile
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from driftloop.data.contract import DatasetSource, Report
+from driftloop.data.dataset import Dataset
+from driftloop.data.listing import Labelled, list_file, list_folder
+from driftloop.data.pictures import Form, notes, read_picture, regular
+from driftloop.errors import DataError, ParameterError
+from driftloop.files import read_array
+
+_MOST_LEFT_OUT = 0.5
+
+
+class Pictures(DatasetSource):
+    """Pictures of any size and kind that are made to fit one form.
+
+    Args:
+        size: (H, W) of the images, or one number for a square.
+        channels: 1 (grey) or 3 (colour).
+        fit: what happens to a picture of another proportion: `crop`, `pad`, `stretch`, or `refuse`,
+            which leaves it out; see `driftloop.data.pictures.Form`. Windows are treated in the same way.
+        background: what lies behind transparent pixels: `white`, `black`, or None, which leaves them out.
+        classes: the class names in the order of the labels; by default in alphabetical order.
+
+    Raises:
+        ParameterError: a value is out of range.
+    """
+
+    name = "own images"
+
+    def __init__(
+        self,
+        *,
+        size: int | Sequence[int],
+        channels: int = 3,
+        fit: str = "crop",
+        background: str | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        height, width = _sides(size)
+        self.form = Form((height, width, channels), fit, background)
+        self.fit, self.background = fit, background
+        self.classes = tuple(map(str, classes or ()))
+        if len(set(self.classes)) != len(self.classes):
+            raise ParameterError("dataset.classes names a class twice.")
+
+    @abstractmethod
+    def pictures(self) -> Iterator[tuple[Path | BytesIO, str, str]]:
+        """Yield for each picture its file, what to call it, and its class."""
+
+    def fetch(self, report: Report) -> Dataset:
+        """Read all pictures; those that cannot be read or made to fit are left out and told.
+
+        Raises:
+            DataError: there are none, most cannot be read, a class is unknown, or there is only one.
+        """
+        changes: Counter[str] = Counter()
+        refused: list[str] = []
+        images: list[npt.NDArray[np.uint8]] = []
+        labels: list[str] = []
+        for source, name, label in self.pictures():
+            try:
+                path = regular(source) if isinstance(source, Path) else source
+                images.append(read_picture(path, name, self.form, changes))
+                labels.append(label)
+            except DataError as error:
+                refused.append(str(error))
+        for note in notes(changes):
+            report(f"{self.name}: {note}.")
+        if len(refused) > _MOST_LEFT_OUT * (len(images) + len(refused)):
+            raise DataError(
+                f"{self.name}: {len(refused):,} of {len(images) + len(refused):,} pictures cannot be used. "
+                f"The first: {refused[0]}"
+            )
+        if refused:
+            report(f"{self.name}: {len(refused):,} pictures left out. The first: {refused[0]}")
+        classes = class_names(labels, self.classes, self.name)
+        codes = {name: code for code, name in enumerate(classes)}
+        coded = np.array([codes[label] for label in labels], dtype=np.int64)
+        return Dataset(np.stack(images), coded, self.name, classes)
+
+
+class ImageFolder(Pictures):
+    """A folder that holds one folder of pictures for each class; see `driftloop.data.listing.list_folder`.
+
+    Args:
+        folder: relative to the project, or absolute.
+        options: see `Pictures`.
+    """
+
+    def __init__(self, *, folder: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.folder = Path(folder).expanduser()
+        self.name = self.folder.resolve().name
+
+    def pictures(self) -> Iterator[tuple[Path, str, str]]:
+        """Yield every picture of every class."""
+        yield from _each(list_folder(self.folder))
+
+
+class ImageList(Pictures):
+    """Pictures that a CSV file or JSON lines name; see `driftloop.data.listing.list_file`.
+
+    Args:
+        file: relative to the project, or absolute.
+        root: the folder in which all pictures lie; the file's own by default.
+        options: see `Pictures`.
+    """
+
+    def __init__(self, *, file: str, root: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.file = Path(file).expanduser()
+        self.root = None if root is None else Path(root).expanduser()
+        self.name = self.file.stem
+
+    def pictures(self) -> Iterator[tuple[Path, str, str]]:
+        """Yield every picture that the list names."""
+        yield from _each(list_file(self.file, self.root))
+
+
+class Arrays(DatasetSource):
+    """Images and labels as arrays: an `.npz` file, or a folder with `images.npy` and `labels.npy`.
+
+    Images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3; labels are whole numbers from 0, or texts.
+
+    Args:
+        file: the `.npz` file, with arrays called images and labels, or the folder.
+        classes: the class names in the order of the labels; by default the numbers or texts themselves.
+
+    Raises:
+        ParameterError: a class is named twice.
+    """
+
+    def __init__(self, *, file: str, classes: Sequence[str] | None = None) -> None:
+        self.file = Path(file).expanduser()
+        self.name = self.file.stem
+        self.classes = tuple(map(str, classes or ()))
+        if len(set(self.classes)) != len(self.classes):
+            raise ParameterError("dataset.classes names a class twice.")
+
+    def fetch(self, report: Report) -> Dataset:
+        """Read both arrays, without pickles.
+
+        Raises:
+            DataError: they are missing, damaged, or of another form.
+        """
+        images, labels = self.read()
+        if images.ndim == 3:
+            images = images[..., None]
+        if labels.ndim != 1 or len(labels) != len(images):
+            raise DataError(f"{self.file}: {len(images)} images have labels of shape {labels.shape}.")
+        if labels.dtype.kind in "US":
+            names = labels.astype(str)
+            classes = class_names(names.tolist(), self.classes, self.name)
+            coded = np.array([classes.index(each) for each in names], dtype=np.int64)
+        elif labels.dtype.kind in "iu":
+            coded = labels.astype(np.int64)
+            highest = int(coded.max(initial=0))
+            classes = self.classes or tuple(map(str, range(min(highest, 9999) + 1)))
+        else:
+            raise DataError(f"{self.file}: labels are {labels.dtype}; they are whole numbers or texts.")
+        report(f"{self.name}: {len(images):,} images from {self.file}.")
+        return Dataset(np.ascontiguousarray(images), coded, self.name, classes)
+
+    def read(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the two arrays as they are stored."""
+        if self.file.is_dir():
+            return read_array(self.file / "images.npy"), read_array(self.file / "labels.npy")
+        stored = read_npz(self.file, ("images", "labels"))
+        return stored["images"], stored["labels"]
+
+
+class PythonDataset(Pictures):
+    """A dataset as torchvision has them: `len(dataset)`, `dataset[i]` → (PIL image, class number), `classes`.
+
+    Args:
+        dataset: `_target_` of its class, and its arguments.
+        options: see `Pictures`; `classes` is needed where the dataset does not say them.
+    """
+
+    def __init__(self, *, dataset: Mapping[str, Any], **options: Any) -> None:
+        from driftloop.params.instantiate import instantiate
+
+        super().__init__(**options)
+        self.dataset: Any = instantiate(dataset, object, where="params.yaml: dataset.dataset")
+        self.name = type(self.dataset).__name__
+        self.classes = self.classes or tuple(map(str, getattr(self.dataset, "classes", ())))
+        if not self.classes:
+            raise ParameterError(
+                f"dataset: {self.name} does not say its classes: list them, dataset.classes."
+            )
+
+    def pictures(self) -> Iterator[tuple[BytesIO, str, str]]:
+        """Yield every picture, through PNG, so that all are read in one way."""
+        for index in range(len(self.dataset)):
+            try:
+                picture, label = self.dataset[index]
+                name, stream = f"{self.name}[{index}]", BytesIO()
+                picture.save(stream, "PNG")
+                yield stream, name, self.classes[int(label)]
+            except (TypeError, ValueError, AttributeError, IndexError, OSError) as error:
+                raise DataError(
+                    f"{self.name}[{index}] is no pair of a PIL image and a class number from 0 to "
+                    f"{len(self.classes) - 1} ({error})."
+                ) from error
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to bring one's own images, and what `driftloop init` writes for it."""
+
+    target: str
+    key: str
+
+
+def kind_of(path: Path) -> Kind:
+    """Say which source reads a path.
+
+    Raises:
+        DataError: none does.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv", ".jsonl", ".ndjson"):
+        return Kind("driftloop.data.own.ImageList", "file")
+    if suffix == ".npz" or (path.is_dir() and (path / "images.npy").is_file()):
+        return Kind("driftloop.data.own.Arrays", "file")
+    if path.is_dir():
+        return Kind("driftloop.data.own.ImageFolder", "folder")
+    if not path.exists():
+        raise DataError(f"{path} does not exist. Name a folder, a list or an array of labelled images.")
+    raise DataError(
+        f"{path} is none of a folder with one folder a class, a .csv or .jsonl list of paths and labels, an "
+        ".npz file with images and labels, or a folder with images.npy and labels.npy."
+    )
+
+
+def read_npz(path: Path, wanted: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays of an `.npz` file, without pickles.
+
+    Raises:
+        DataError: the file is missing or damaged, or lacks an array.
+    """
+    try:
+        with np.load(regular(path), allow_pickle=False) as stored:
+            if isinstance(stored, np.ndarray):
+                raise DataError(f"{path} is a single array, not an .npz file.")
+            if lacking := [name for name in wanted if name not in stored.files]:
+                raise DataError(
+                    f"{path} lacks the array {lacking[0]}; it has {', '.join(stored.files) or 'none'}."
+                )
+            return {name: stored[name] for name in wanted}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError, MemoryError) as error:
+        raise DataError(f"{path} is not a readable .npz file ({error}).") from error
+    except AttributeError as error:  # np.load gave an array, which is no context manager
+        raise DataError(f"{path} is a single array, not an .npz file.") from error
+
+
+def class_names(labels: Sequence[str], known: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return the class names: those that are known, or those that occur, in alphabetical order.
+
+    Raises:
+        DataError: a label is not among the known ones, or there is only one class.
+    """
+    found = sorted(set(labels))
+    if known and (strange := [label for label in found if label not in known]):
+        raise DataError(f"{name}: {strange[0]!r} is not among dataset.classes ({', '.join(known)}).")
+    classes = tuple(known or found)
+    if len(classes) < 2:
+        raise DataError(f"{name} has one class, {', '.join(classes)}; a classifier needs two or more.")
+    return classes
+
+
+def _each(listed: Sequence[Labelled]) -> Iterator[tuple[Path, str, str]]:
+    return ((item.path, str(item.path), item.label) for item in listed)
+
+
+def _sides(size: int | Sequence[int]) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(sides) != 2 or not all(type(side) is int for side in sides):
+        raise ParameterError(f"dataset.size is {size!r}; it is one number, or [height, width] in pixels.")
+    return sides[0], sides[1]

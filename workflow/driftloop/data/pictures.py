@@ -1,0 +1,218 @@
+"""One picture, made to fit the form that a model takes, by a stated policy."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from driftloop.errors import DataError, ParameterError
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 50_000_000
+FITS = ("refuse", "crop", "pad", "stretch")
+BACKGROUNDS = ("white", "black")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every picture is made into.
+
+    Attributes:
+        shape: (H, W, C), C 1 or 3.
+        fit: what happens to a picture of another proportion. `refuse` leaves it out; `crop` scales it until
+            it covers the wanted size and cuts the centre out; `pad` scales it until it fits inside, on
+            black; `stretch` distorts it.
+        background: what lies behind transparent pixels; None refuses them.
+
+    Raises:
+        ParameterError: a value is out of range.
+    """
+
+    shape: tuple[int, int, int]
+    fit: str = "refuse"
+    background: str | None = None
+
+    def __post_init__(self) -> None:
+        height, width, channels = self.shape
+        if min(height, width) < 8 or max(height, width) > 4096 or channels not in (1, 3):
+            raise ParameterError(
+                f"images of {height} x {width} with {channels} channels: the sides lie between 8 and 4096 "
+                "pixels, and channels are 1 (grey) or 3 (colour)."
+            )
+        if self.fit not in FITS:
+            raise ParameterError(f"fit is {self.fit!r}; it is one of {', '.join(FITS)}.")
+        if self.background not in (None, *BACKGROUNDS):
+            raise ParameterError(
+                f"background is {self.background!r}; it is one of {', '.join(BACKGROUNDS)}, or null."
+            )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture is before it is made to fit.
+
+    Attributes:
+        width: in pixels, upright.
+        height: in pixels, upright.
+        grey: whether it has no colour.
+        transparent: whether something shows through.
+    """
+
+    width: int
+    height: int
+    grey: bool
+    transparent: bool
+
+
+def read_picture(
+    source: Path | BinaryIO, name: str, form: Form, changes: Counter[str]
+) -> npt.NDArray[np.uint8]:
+    """Read a picture and make it fit.
+
+    It is turned as its EXIF orientation says; 16-bit grey is scaled to 8 bits; palette, CMYK and the like
+    become RGB without colour profiles; colour turns to grey (ITU-R 601 luma) or grey is repeated to
+    colour; sides are resized with antialiasing. What would need a guess is refused: animation, pixels of
+    unknown range, and what `form` does not settle.
+
+    Args:
+        source: the file.
+        name: what messages call it.
+        form: what it is made into.
+        changes: counts what was done, by a sentence that follows the number.
+
+    Returns:
+        uint8 of the form's shape.
+
+    Raises:
+        DataError: it cannot be read or made to fit.
+    """
+    height, width, channels = form.shape
+    upright = _flatten(_open(source, name), name, form.background, changes)
+    mode = "L" if channels == 1 else "RGB"
+    if upright.mode != mode:
+        changes[
+            "pictures turned from colour to grey" if mode == "L" else "grey pictures repeated to colour"
+        ] += 1
+        upright = upright.convert(mode)
+    if upright.size != (width, height):
+        upright = _resize(upright, name, (width, height), form.fit, changes)
+    return np.asarray(upright, dtype=np.uint8).reshape(form.shape)
+
+
+def look_at(source: Path | BinaryIO, name: str) -> Look:
+    """Read a picture and say what it is.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    picture = _open(source, name)
+    transparent = picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
+    if picture.mode == "L":
+        grey = True
+    else:
+        red, green, blue = (np.asarray(band, np.int16) for band in picture.convert("RGB").split())
+        grey = bool(max(np.abs(red - green).max(), np.abs(green - blue).max()) <= 2)
+    return Look(picture.width, picture.height, grey, transparent)
+
+
+def notes(changes: Counter[str]) -> tuple[str, ...]:
+    """Return what was done to pictures, a line each."""
+    return tuple(f"{count:,} {change}" for change, count in changes.items() if count)
+
+
+def regular(path: Path) -> Path:
+    """Return the path of a regular file; a pipe or a device would make its reader wait for ever.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        is_regular = path.is_file()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path!s} cannot be read ({getattr(error, 'strerror', error)}).") from error
+    if not is_regular:
+        raise DataError(f"{path} is not a regular file." if path.exists() else f"{path} does not exist.")
+    return path
+
+
+def _open(source: Path | BinaryIO, name: str) -> Image.Image:
+    """Return the picture, upright, as 8-bit grey (`L`), colour (`RGB`) or colour with alpha (`RGBA`)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # Pillow warns of what is odd but readable; that is noise here.
+            warnings.filterwarnings("ignore", category=UserWarning)
+            with Image.open(source, formats=FORMATS) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Image.DecompressionBombError
+                # The second frame of a phone's MPO photo is a preview or a depth map.
+                frames = getattr(picture, "n_frames", 1)
+                if frames > 1 and picture.format != "MPO":
+                    raise DataError(f"{name} has {frames} frames. Save the one you mean by itself.")
+                return _eight_bits(name, ImageOps.exif_transpose(picture), picture.format)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise DataError(f"{name} claims too many pixels; at most {MAX_PIXELS:,} are read.") from error
+    except DataError:
+        raise
+    except Exception as error:  # Pillow raises almost anything on damaged bytes
+        raise DataError(f"{name} is not a readable picture ({error}).") from error
+
+
+def _eight_bits(name: str, picture: Image.Image, form: str | None) -> Image.Image:
+    if picture.mode in ("F", "I") and not (picture.mode == "I" and form == "PNG"):
+        raise DataError(
+            f"{name} has pixels of type {picture.mode}, whose range is unknown. Save it with 8 bits."
+        )
+    if picture.mode.startswith("I"):
+        levels = np.asarray(picture).astype(np.float64)
+        return Image.fromarray(np.rint(levels / 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _flatten(picture: Image.Image, name: str, background: str | None, changes: Counter[str]) -> Image.Image:
+    if picture.mode != "RGBA":
+        return picture
+    if picture.getchannel("A").getextrema() != (255, 255):
+        if background is None:
+            raise DataError(
+                f"{name} has transparent pixels. Put it on the background you mean and save it again."
+            )
+        changes[f"pictures put on {background}"] += 1
+        behind = Image.new("RGBA", picture.size, background)
+        picture = Image.alpha_composite(behind, picture)
+    return picture.convert("RGB")
+
+
+def _resize(
+    picture: Image.Image, name: str, size: tuple[int, int], fit: str, changes: Counter[str]
+) -> Image.Image:
+    """Return the picture in the wanted size (width, height), its proportion dealt with by `fit`."""
+    wanted = f"{size[0]} x {size[1]}"
+    if _same_proportion(picture.size, size) or fit == "stretch":
+        changes[f"pictures resized to {wanted}"] += 1
+        return picture.resize(size, Image.Resampling.BICUBIC)
+    if fit == "crop":
+        changes[f"pictures cropped to {wanted}"] += 1
+        return ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+    if fit == "pad":
+        changes[f"pictures padded to {wanted}"] += 1
+        return ImageOps.pad(picture, size, Image.Resampling.BICUBIC)
+    raise DataError(
+        f"{name} is {picture.width} x {picture.height} pixels; the model takes {wanted}, and "
+        "stretching would distort it. Crop it to that proportion."
+    )
+
+
+def _same_proportion(size: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Tell whether two proportions differ by no more than the rounding of a pixel."""
+    scale = min(size[0] / wanted[0], size[1] / wanted[1])
+    return max(abs(size[0] - scale * wanted[0]), abs(size[1] - scale * wanted[1])) <= max(1, scale)

@@ -1,0 +1,199 @@
+"""What somebody's labelled images are like, and the parameters that suit them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from driftloop.data.listing import Labelled
+from driftloop.data.pictures import Look, look_at, regular
+from driftloop.errors import DataError
+
+LEAST_IMAGES = 200
+_SAMPLE = 400
+_LARGEST_SIDE = 64
+_STEPS = 1500
+"""Optimiser steps that a small network needs to learn from nothing; measured on digits and emblems."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen.
+
+    Attributes:
+        counts: class name to how many images, in the order of the labels.
+        sizes: (width, height) to how many, among the images that were looked at.
+        grey: whether none of them has colour.
+        transparent: whether something shows through any of them.
+        unreadable: what was said of those that cannot be read.
+        stacked: whether the images are an array, all of one size.
+    """
+
+    counts: Mapping[str, int]
+    sizes: Counter[tuple[int, int]]
+    grey: bool
+    transparent: bool = False
+    unreadable: tuple[str, ...] = ()
+    stacked: bool = False
+
+    @property
+    def n(self) -> int:
+        """How many images there are."""
+        return sum(self.counts.values())
+
+    @property
+    def proportions(self) -> int:
+        """How many proportions the sizes have."""
+        return len({round(width / height, 2) for width, height in self.sizes})
+
+
+def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
+    """Count the classes, and look at some pictures, at random.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(listed))[:_SAMPLE]
+    looks: list[Look] = []
+    unreadable: list[str] = []
+    for index in chosen:
+        path = listed[index].path
+        try:
+            looks.append(look_at(regular(path), str(path)))
+        except DataError as error:
+            unreadable.append(str(error))
+    if not looks:
+        raise DataError(f"none of {len(chosen)} pictures can be read. The first: {unreadable[0]}")
+    counts = Counter(item.label for item in listed)
+    return Survey(
+        counts={name: counts[name] for name in sorted(counts)},
+        sizes=Counter((look.width, look.height) for look in looks),
+        grey=all(look.grey for look in looks),
+        transparent=any(look.transparent for look in looks),
+        unreadable=tuple(unreadable),
+    )
+
+
+def survey_stream(pictures: Iterator[tuple[Path | BytesIO, str, str]]) -> Survey:
+    """Count the classes of a dataset that can only be read through, and look at its first pictures."""
+    counts: Counter[str] = Counter()
+    looks: list[Look] = []
+    for source, name, label in pictures:
+        counts[label] += 1
+        if len(looks) < _SAMPLE:
+            looks.append(look_at(source, name))
+    if not looks:
+        raise DataError("the dataset is empty.")
+    return Survey(
+        counts={name: counts[name] for name in sorted(counts)},
+        sizes=Counter((look.width, look.height) for look in looks),
+        grey=all(look.grey for look in looks),
+    )
+
+
+def suggest(seen: Survey, side: int | None = None) -> dict[str, Any]:
+    """Return the parameters that suit what was seen, by dotted path; `dataset` holds but size and form.
+
+    Args:
+        seen: the survey.
+        side: of the images that a given model takes; None chooses one.
+
+    Raises:
+        DataError: there are too few images or classes.
+    """
+    if seen.n < LEAST_IMAGES:
+        raise DataError(
+            f"there are {seen.n} labelled images; driftloop needs {LEAST_IMAGES} or more, to train a model, "
+            "to calibrate the check and to hold some back."
+        )
+    if len(seen.counts) < 2:
+        raise DataError(f"there is one class, {next(iter(seen.counts))}; a classifier needs two or more.")
+    split = suggest_split(seen.n)
+    train = seen.n - split["calibration"] - split["test"] - split["production"]
+    batch = 64 if train < 5000 else 128 if train < 20000 else 256
+    largest = next(iter(seen.sizes)) if seen.stacked else None
+    side = side or (max(largest) if largest else suggest_side(seen))
+    small = seen.grey and side <= 32
+    window = suggest_window(split)
+    network = {"_target_": f"driftloop.models.networks.{'ConvNet' if small else 'ResNet'}"}
+    return {
+        "corruptions": "mnist_c" if seen.grey else "cifar10_c",
+        "split": split,
+        "network": network,
+        "train": {
+            "epochs": min(60, max(4, math.ceil(_STEPS * batch / max(train, 1)))),
+            "batch_size": batch,
+            "learning_rate": 0.1,
+            "weight_decay": 0.0005,
+            "label_smoothing": 0.1,
+            "shift": min(4, max(1, side // 16)),
+            "flip": False,
+            "cutout": 0,
+        },
+        "retrain.steps": 300,
+        "filter.steps": 400,
+        "gate.margin": max(0.005, round(6 / split["test"], 3)),
+        "stream": {
+            "rehearsal-clean": {"n": window, "parent": "reference"},
+            "rehearsal-noise": {"n": window, "corruption": "impulse_noise", "parent": "reference"},
+        },
+    }
+
+
+def suggest_split(n: int) -> dict[str, int]:
+    """Return the sizes of the splits for `n` images: half and more is left to train on.
+
+    >>> suggest_split(1000)
+    {'calibration': 170, 'test': 130, 'production': 170, 'population': 50}
+    """
+
+    def part(share: float, least: int, most: int) -> int:
+        return min(most, max(least, int(share * n) // 10 * 10))
+
+    production = part(0.17, 40, 5000)
+    return {
+        "calibration": part(0.17, 40, 5000),
+        "test": part(0.13, 30, 5000),
+        "production": production,
+        "population": max(10, production * 3 // 10 // 10 * 10),
+    }
+
+
+def suggest_window(split: Mapping[str, int]) -> int:
+    """Return how many images a window should have: two fit into what simulated windows are cut from."""
+    return int(max(10, min(500, (split["production"] - split["population"]) // 2)))
+
+
+def suggest_side(seen: Survey) -> int:
+    """Return the side, in pixels, of the squares that the images become; no larger than a CPU can follow."""
+    shorter = sorted(min(size) for size in seen.sizes.elements())
+    median = shorter[len(shorter) // 2]
+    most = _LARGEST_SIDE if seen.n <= 4000 else 48 if seen.n <= 12_000 else 32
+    return max(8, median if median <= most else most)
+
+
+def suggest_form(seen: Survey, size: tuple[int, int] | None, channels: int | None) -> dict[str, Any]:
+    """Return the arguments of `driftloop.data.own.Pictures` that suit what was seen.
+
+    Args:
+        seen: the survey.
+        size: (H, W) that a given model takes; None chooses one.
+        channels: that a given model takes; None chooses.
+    """
+    side = suggest_side(seen)
+    height, width = size or (side, side)
+    same = all(abs(w / h - width / height) <= 1 / min(w, h) + 1 / min(width, height) for w, h in seen.sizes)
+    form: dict[str, Any] = {
+        "size": height if height == width else [height, width],
+        "channels": channels or (1 if seen.grey else 3),
+        "fit": "refuse" if same and seen.proportions == 1 else "crop",
+    }
+    return form | ({"background": "white"} if seen.transparent else {})

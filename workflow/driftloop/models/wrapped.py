@@ -1,0 +1,73 @@
+"""Modules of a user's own that know nothing of driftloop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from driftloop.errors import ModelError
+from driftloop.models.networks import Network
+from driftloop.params.instantiate import instantiate
+
+
+class Wrapped(Network):
+    """A module of a user's own that is no `Network`: what goes into its last linear layer is the embedding.
+
+    Args:
+        channels: of the images.
+        classes: how many.
+        module: `_target_` and arguments of the module, which maps (N, C, H, W) to logits (N, K).
+    """
+
+    def __init__(self, channels: int, classes: int, module: Mapping[str, Any]) -> None:  # noqa: ARG002
+        super().__init__()
+        base: type[nn.Module] = nn.Module
+        self.module = instantiate(module, base, where="network.module", error=ModelError)
+        self.classes = classes
+        self._kept: Tensor | None = None
+        linear = [each for each in self.module.modules() if isinstance(each, nn.Linear)]
+        if linear:
+            linear[-1].register_forward_pre_hook(self._keep)
+
+    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._kept = inputs[0]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Wrapped:
+        """Return a copy whose ear is at its own layer."""
+        twin = object.__new__(type(self))
+        nn.Module.__init__(twin)
+        memo[id(self)] = twin
+        twin.classes, twin._kept = self.classes, None
+        twin.module = copy.deepcopy(self.module, memo)
+        for each in twin.module.modules():
+            each._forward_pre_hooks.clear()
+        linear = [each for each in twin.module.modules() if isinstance(each, nn.Linear)]
+        if linear:
+            linear[-1].register_forward_pre_hook(twin._keep)
+        return twin.train(self.training)
+
+    def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
+        self._kept = None
+        logits = self.module(x)
+        if not isinstance(logits, Tensor) or logits.shape != (len(x), self.classes):
+            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ModelError(f"the module gives {got} for {len(x)} images of {self.classes} classes.")
+        embedding = logits if self._kept is None else self._kept
+        self._kept = None
+        return embedding.flatten(1), logits
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
+        return self.see(x)[0]
+
+    def head(self, embedding: Tensor) -> Tensor:  # noqa: ARG002
+        """Refuse: nobody knows what lies between the embedding and the logits."""
+        raise ModelError("a wrapped module runs as a whole; ask `see` for its embeddings and logits.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to logits (N, K)."""
+        return self.see(x)[1]
