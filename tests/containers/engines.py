@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.support import ROOT, run
 
+from driftloop.files import link_file
+
 TOOLS = Path(os.environ.get("DRIFTLOOP_TOOLS", ROOT.parent / "shared" / "tools"))
 
 
@@ -40,6 +42,12 @@ def refused(folder: Path, *arguments: str, **environment: str) -> str:
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stdout
     return " ".join(done.stdout.split())
+
+
+def give_images(images: Path, project: Path) -> None:
+    """Put images into a project, as building them there would."""
+    for file in images.iterdir():
+        link_file(file, project / "images" / file.name)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,13 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
+import struct
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,10 @@ def test_an_image_runs_its_version_of_driftloop_with_both_engines(images: Path, 
 def test_an_image_says_what_it_was_made_from(images: Path, role: str) -> None:  # noqa: F811
     recorded = json.loads((images / f"{role}.json").read_text())
     sif = str(images / f"{role}.sif")
-    inside = json.loads(output("apptainer", "exec", sif, "cat", "/opt/driftloop/image.json"))
+    asked = "import json; from driftloop.containers.image import current_image as i; print(json.dumps(i()))"
+    inside = json.loads(output("apptainer", "exec", "--home", str(ROOT), sif, "python3", "-c", asked))
     assert inside == {key: recorded[key] for key in inside}
+    assert {"inputs", "sha256"} <= inside.keys()
     labels = json.loads(output("apptainer", "inspect", "--json", "--labels", sif))["data"]["attributes"][
         "labels"
     ]
@@ -127,52 +131,79 @@ def test_a_package_that_cannot_be_had_is_named(small: Path) -> None:
 @pytest.mark.parametrize("engine", ["docker", "apptainer"])
 def test_a_base_image_that_cannot_be_had_is_named_with_what_to_do(small: Path, engine: str) -> None:
     said = refused(small, "--engine", engine, "--base-image", NOWHERE)
-    assert f"The base image {NOWHERE} cannot be" in said
+    assert f"The base image {NOWHERE} cannot be" in said  # pulled, or used
     assert "no such host" in said or "lookup" in said
     assert "--base-image NAME:TAG" in said
 
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Iterator[str]:
-    """A base image for a machine of another kind, made by hand of one empty layer."""
-    name, layer = "driftloop-test-foreign:1", bytes(1024)  # 1024 zeros are an empty tar archive
+    """A base image for a machine of another kind, made by hand: its one program is for that machine."""
+    name, shell = "driftloop-test-foreign:1", bytearray(Path("/bin/sh").read_bytes())
+    shell[18:20] = struct.pack("<H", 183 if platform.machine() == "x86_64" else 62)  # ELF: aarch64 or x86-64
+    layer = archive({"bin/sh": bytes(shell)})
+    kind = "arm64" if platform.machine() == "x86_64" else "amd64"
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
     files = {
         "layer.tar": layer,
-        "config.json": json.dumps({"architecture": "s390x", "os": "linux", "rootfs": rootfs}).encode(),
+        "config.json": json.dumps({"architecture": kind, "os": "linux", "rootfs": rootfs}).encode(),
         "manifest.json": json.dumps(
             [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
         ).encode(),
     }
-    with tarfile.open(tmp_path / "foreign.tar", "w") as archive:
-        for file, content in files.items():
-            entry = tarfile.TarInfo(file)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
+    (tmp_path / "foreign.tar").write_bytes(archive(files))
     output("docker", "load", "-i", str(tmp_path / "foreign.tar"))
     yield name
     output("docker", "rmi", name)
 
 
-def test_a_base_image_for_another_architecture_is_refused(small: Path, foreign: str) -> None:
+def archive(files: dict[str, bytes]) -> bytes:
+    """A tar archive of programs."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def test_docker_refuses_a_base_image_for_another_architecture(small: Path, foreign: str) -> None:
     said = refused(small, "--engine", "docker", "--base-image", foreign)
-    assert f"The base image {foreign} is for s390x, this machine is" in said
+    assert re.search(
+        rf"The base image {foreign} is for \w+, this machine is {image.host_architecture()}", said
+    )
     assert "docker pull --platform linux/" in said
 
 
+def test_apptainer_refuses_a_base_image_for_another_architecture(small: Path, foreign: str) -> None:
+    said = refused(small, "--engine", "apptainer", "--base-image", f"docker-daemon:{foreign}")
+    assert f"The base image docker-daemon:{foreign} cannot be used." in said
+    assert re.search(r"architecture \(\w+\) could not run", said)
+    assert f"name an image for {image.host_architecture()} with Python" in said
+
+
 @pytest.fixture
-def full_disk(small: Path) -> Iterator[Path]:
-    """The small project's build folder on a real disk of two megabytes."""
-    folder = small / "build"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield folder
-    output("umount", str(folder))
+def small_disk(small: Path) -> Iterator[Callable[[str], None]]:
+    """Make a folder of the small project a real disk of two megabytes, all but full."""
+    mounted = []
+
+    def fill(name: str) -> None:
+        folder = small / name
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting a small disk needs root")
+        mounted.append(folder)
+        (folder / "ballast").write_bytes(bytes(1_900_000))
+
+    yield fill
+    for folder in mounted:
+        output("umount", str(folder))
 
 
-def test_a_full_disk_is_called_one(small: Path, full_disk: Path) -> None:
-    shutil.copy(ROOT / "pyproject.toml", full_disk)
-    (full_disk / "ballast").write_bytes(bytes(1_900_000))
+@pytest.mark.parametrize("folder", ["build", "images"])
+def test_a_full_disk_is_called_one(small: Path, small_disk: Callable[[str], None], folder: str) -> None:
+    small_disk(folder)
     assert "The disk is full" in refused(small, "--engine", "docker")
+    assert not (small / "images/small.sif").exists()

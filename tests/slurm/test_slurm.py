@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.containers.engines import apptainer, docker, images, slurm  # noqa: F401 (fixtures)
+from tests.containers.engines import apptainer, docker, give_images, images, slurm  # noqa: F401 (fixtures)
 from tests.support import BIN, DIGITS, make_project, run
 
 pytestmark = [pytest.mark.slurm, pytest.mark.containers, pytest.mark.usefixtures("slurm")]
@@ -29,7 +29,7 @@ def project(images: Path, tmp_path: Path) -> Path:  # noqa: F811
     """A project whose reviews wait for a person."""
     choices = (*DIGITS, "review.reviewer=human", "filter.steps=60")
     made = make_project(tmp_path / "project", choices)
-    (made / "images").symlink_to(images)
+    give_images(images, made)
     return made
 
 

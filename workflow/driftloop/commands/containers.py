@@ -92,6 +92,7 @@ def list_images() -> None:
     from rich.table import Table
 
     from driftloop.containers import image
+    from driftloop.params.load import load_params
 
     table = Table("image", "state", "size", "sha256", "rules", box=None, pad_edge=False, header_style="bold")
     users = image.rules(_ROOT)
@@ -104,6 +105,8 @@ def list_images() -> None:
             state = "up to date" if image.is_current(_ROOT, found) else "[yellow]out of date[/]"
             table.add_row(role, state, _megabytes(found.size), found.sha256[:12], using)
     Console().print(table)
+    if registry := load_params()["containers"]["registry"]:
+        say(f"The rules use {registry}/ROLE instead of these files (params.yaml: containers.registry).")
 
 
 def _in_production() -> Path:
@@ -111,7 +114,7 @@ def _in_production() -> Path:
     from driftloop import layout
     from driftloop.params.load import load_params
 
-    return layout.model(list(load_params(())["stream"])[-1])
+    return layout.model(list(load_params()["stream"])[-1])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from driftloop.containers.context import last_lines
+from driftloop.containers.image import host_architecture
 from driftloop.containers.watch import Watch, out_of_space
 from driftloop.errors import ImageError
 
@@ -76,11 +77,13 @@ def build(context: Path, facts: dict[str, Any], sif: Path, watch: Watch) -> None
 def _fetch(base_image: str, base: Path) -> None:
     try:
         _run("fetching the base image", [*_BUILD, str(base), _address(base_image)])
+        _run("starting the base image", ["exec", str(base), "python3", "--version"])
     except ImageError as error:
+        base.unlink(missing_ok=True)
         raise ImageError(
-            f"The base image {base_image} cannot be had.\n{error}\nLook for a typing error, log in with "
-            "`apptainer registry login`, or name an image with Python that can be reached: "
-            "--base-image NAME:TAG or --base-image docker-archive:FILE"
+            f"The base image {base_image} cannot be used.\n{error}\nLook for a typing error, log in with "
+            f"`apptainer registry login`, or name an image for {host_architecture()} with Python that can be "
+            "reached: --base-image NAME:TAG or --base-image docker-archive:FILE"
         ) from error
 
 

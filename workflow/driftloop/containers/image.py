@@ -7,6 +7,7 @@ kept in the image and beside its SIF file.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -201,9 +202,20 @@ def require_image(role: str, root: Path = Path()) -> Path:
 
 
 def current_image() -> dict[str, Any] | None:
-    """Return what the image that this process runs in says of itself; None on the host."""
+    """Return what the image that this process runs in says of itself; None on the host.
+
+    Returns:
+        `role`, `inputs` (the digest of everything that it was made from), `arguments`, `version` and
+        `revision`; and `sha256`, the SIF file's own digest, None where its record cannot be seen from
+        inside, as in Docker.
+    """
     note = Path(sys.prefix) / "image.json"
-    return read_json(note) if note.exists() else None
+    if not note.exists():
+        return None
+    said = read_json(note)
+    kept = Path(os.environ.get("APPTAINER_CONTAINER", "none.sif")).with_suffix(".json")
+    beside = read_json(kept) if kept.is_file() else {}
+    return {**said, "sha256": beside["sha256"] if beside.get("inputs") == said["inputs"] else None}
 
 
 def rules(root: Path) -> dict[str, str]:
