@@ -1,6 +1,11 @@
 """Each window: make it (or take it in), predict, check it for drift."""
 
 
+# So many jobs share the scoring of a large window, with the same result: `snakemake --set-scatter check=4`.
+scattergather:
+    check=1,
+
+
 rule make_window:
     input:
         "data/splits/production/meta.json",
@@ -71,12 +76,32 @@ rule predict_window:
         "driftloop predict-window {wildcards.window} --log {log} {params.overrides}"
 
 
+rule score_part:
+    input:
+        "results/{window}/predictions/predictions.json",
+        incumbent("detector.json"),
+    output:
+        temp("results/{window}/parts/{scatteritem}.safetensors"),
+    log:
+        "logs/{window}/score_part/{scatteritem}.log",
+    container:
+        image("review")
+    params:
+        reads=parameters_of("score-part"),
+        overrides=overrides,
+    message:
+        "{wildcards.window}: scoring part {wildcards.scatteritem}"
+    shell:
+        "driftloop score-part {wildcards.window} {wildcards.scatteritem} --log {log} {params.overrides}"
+
+
 rule check_window:
     input:
         "results/{window}/predictions/predictions.json",
         "data/splits/train/meta.json",
         incumbent("detector.json"),
         carried,
+        parts,
     output:
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
@@ -84,12 +109,15 @@ rule check_window:
         "results/{window}/stream.json",
     log:
         "logs/{window}/check_window.log",
+    group:
+        check_group
     container:
         image("review")
     params:
         reads=parameters_of("check-window"),
+        parts=gathered,
         overrides=overrides,
     message:
         "{wildcards.window}: checking for drift"
     shell:
-        "driftloop check-window {wildcards.window} --log {log} {params.overrides}"
+        "driftloop check-window {wildcards.window} {params.parts} --log {log} {params.overrides}"

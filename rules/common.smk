@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from driftloop import layout
 from driftloop.cli import find_command
 from driftloop.commands.arrive import arrivals_now, through
+from driftloop.containers import apptainer
 from driftloop.containers.image import require_image, sif
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
@@ -57,12 +58,13 @@ def overrides(wildcards, input):
 
 def image(role):
     """The container image of a role: a file made by `driftloop images build`, or one from a registry."""
-    if registry := PARAMS["containers"]["registry"]:
-        return f"{registry}/{role}"
-    if "apptainer" not in map(str, workflow.deployment_settings.deployment_method):
-        return str(sif(Path(), role).absolute())
+    contained = "apptainer" in map(str, workflow.deployment_settings.deployment_method)
     try:
-        return str(require_image(role).absolute())
+        if contained:
+            apptainer.program()
+        if registry := PARAMS["containers"]["registry"]:
+            return f"{registry}/{role}"
+        return str((require_image(role) if contained else sif(Path(), role)).absolute())
     except DriftloopError as error:
         raise WorkflowError(str(error))
 
@@ -81,6 +83,26 @@ def carried(wildcards):
     """Where the stream stands after the window before; nothing where the parent is the reference model."""
     before = parent(wildcards)
     return [] if before == layout.REFERENCE else str(layout.carried(before))
+
+
+def parts(wildcards):
+    """The scores of a window's parts, where several jobs share it (--set-scatter check=N)."""
+    files = gather.check(
+        f"results/{wildcards.window}/parts/{{scatteritem}}.safetensors"
+    )
+    return files if len(files) > 1 else []
+
+
+def gathered(wildcards, input):
+    """The option that says how many parts a check gathers; derived from the input, like the overrides."""
+    count = len(parts(wildcards))
+    return f"--parts {count}" if count else ""
+
+
+def check_group(wildcards):
+    """On a cluster, checking shares a job with predicting, unless other jobs score the window in between."""
+    alone = parts(wildcards) or not workflow.non_local_exec
+    return None if alone else f"check_{wildcards.window}"
 
 
 def ledger(wildcards):

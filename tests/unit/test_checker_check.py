@@ -13,7 +13,6 @@ from driftloop.checker.exposure import DAMAGES, expose
 from driftloop.checker.features import Features
 from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.picks import pick_samples
-from driftloop.checker.scores import join_scores, score_samples
 from driftloop.errors import DataError
 
 SPEC = {"_target_": "driftloop.checker.neighbours.NearestNeighbours"}
@@ -53,17 +52,6 @@ def test_the_report_is_json_and_its_table_is_complete(fitted, make_features):
     np.testing.assert_array_equal(table["predicted"], window.logits.argmax(axis=1))
     assert 0 < table["p_value"].min() <= table["p_value"].max() <= 1
     assert all(0 <= place < 500 for pick in report.picks for place in pick.nearest)
-
-
-def test_a_window_scored_in_parts_gets_the_same_report(fitted, make_features):
-    window = make_features(700, seed=5, noise=0.2)
-    parts = [
-        score_samples(fitted, rows(window, np.arange(*each))) for each in ((0, 256), (256, 300), (300, 700))
-    ]
-    whole, gathered = check_window(fitted, window), check_window(fitted, window, scores=join_scores(parts))
-    assert gathered.to_json() == whole.to_json()
-    for name, column in whole.samples.arrays().items():
-        np.testing.assert_array_equal(column, gathered.samples.arrays()[name])
 
 
 def test_a_check_says_the_same_twice_and_in_any_order(fitted, make_features):

@@ -67,6 +67,11 @@ def test_an_override_reaches_the_steps(project: Path) -> None:
     assert "driftloop train-model --log logs/train_model.log train.epochs=7" in result.stdout
 
 
+def test_several_jobs_share_the_scoring_of_a_window(project: Path) -> None:
+    shared = [job for job in planned(project, "--set-scatter", "check=3") if "w01: scoring part" in job]
+    assert shared == [f"w01: scoring part {place}-of-3" for place in (1, 2, 3)]
+
+
 def test_independent_windows_do_not_wait_for_one_another(tmp_path: Path) -> None:
     project = make_project(tmp_path / "sweep", ["dataset=digits", "stream=sweep"])
     run(project, "driftloop", "configure", "--force", "dataset=digits", "stream=sweep")

@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "make-window": "check",
         "take-window": "check",
         "predict-window": "check",
+        "score-part": "parts",
         "check-window": "check",
         "retrain-model": "improve",
         "train-filter": "improve",

@@ -62,6 +62,11 @@ def carried(name: str) -> Path:
     return results(name) / "stream.json"
 
 
+def part(name: str, part: str) -> Path:
+    """The scores of a part of a large window, such as 2-of-4, until its check has gathered them."""
+    return results(name) / "parts" / f"{part}.safetensors"
+
+
 def candidate(name: str, repair: str) -> Path:
     """The model folder of a repair that was tried on a window."""
     return results(name) / "candidates" / repair

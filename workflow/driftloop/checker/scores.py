@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.checker.detector import BLOCK
 from driftloop.checker.features import Features
 from driftloop.checker.fitted import FittedDetector, accuracy_signals
 
@@ -30,6 +31,21 @@ def score_samples(fitted: FittedDetector, features: Features) -> Scores:
     by_kind = np.stack([fitted.detector.score(kind.state, features) for kind in fitted.kinds])
     known = fitted.accuracy is not None
     return Scores(by_kind, accuracy_signals(fitted, features) if known else np.empty((len(features), 0)))
+
+
+def part_rows(n: int, place: int, parts: int) -> slice:
+    """Return the rows of one of several parts of n samples, whole blocks each.
+
+    Args:
+        n: samples in all.
+        place: of the part, from 1.
+        parts: how many there are; where there are more than blocks, some are empty.
+
+    >>> [part_rows(1000, place, 3) for place in (1, 2, 3)]
+    [slice(0, 256, None), slice(256, 768, None), slice(768, 1000, None)]
+    """
+    blocks = -(-n // BLOCK)
+    return slice(*(min(n, blocks * end // parts * BLOCK) for end in (place - 1, place)))
 
 
 def join_scores(parts: Sequence[Scores]) -> Scores:

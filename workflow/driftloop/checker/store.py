@@ -1,4 +1,7 @@
-"""The detector folder: `detector.safetensors` and, written last, `detector.json` that says what they are."""
+"""The detector folder: `detector.safetensors` and, written last, `detector.json` that says what they are.
+
+And the scores that one job found for a part of a large window, on their way to the job that concludes.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from driftloop.checker.accuracy import AccuracyModel
 from driftloop.checker.fitted import FittedDetector, Kind, make_detector
-from driftloop.errors import DriftloopError, ModelError
+from driftloop.checker.scores import Scores
+from driftloop.errors import DataError, DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 
 FORMAT = 1
@@ -71,6 +75,33 @@ def detector_digest(folder: Path) -> str:
         ModelError: there is no readable `detector.json`.
     """
     return digest_json(_read_meta(folder))
+
+
+def save_scores(path: Path, scores: Scores, *, source: str) -> None:
+    """Write the scores of a part of a window.
+
+    Args:
+        path: of a safetensors file.
+        scores: of the part's samples.
+        source: digest of what they were made from.
+    """
+    with atomic(path) as temporary:
+        save_file(vars(scores), temporary, {"source": source})
+
+
+def load_scores(path: Path, *, source: str) -> Scores:
+    """Read what `save_scores` wrote.
+
+    Raises:
+        DataError: the file is missing or damaged, or was made from something else.
+    """
+    try:
+        with safe_open(path, "np") as stored:
+            if stored.metadata() != {"source": source}:
+                raise DataError(f"{path} was made from other predictions or another detector. Remove it.")
+            return Scores(**{name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
+    except (OSError, SafetensorError, TypeError) as error:
+        raise DataError(f"{path} does not hold the scores of a part: {error}") from error
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:

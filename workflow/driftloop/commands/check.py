@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.commands.step import step
@@ -145,13 +147,15 @@ def predict_window(params: dict[str, Any], window: str) -> None:
         "stream.{window}.parent",
     ),
     windowed=True,
+    options=[click.Option(["--parts"], type=click.IntRange(1), help="Scored by so many jobs of score-part.")],
 )
-def check_window(params: dict[str, Any], window: str) -> None:
+def check_window(params: dict[str, Any], window: str, parts: int | None = None) -> None:
     """Check a window for drift, score its samples, and pick those worth a person's time."""
     import csv
 
     from driftloop.checker import check
     from driftloop.checker.store import detector_digest, load_detector
+    from driftloop.commands.parts import gather_parts
     from driftloop.data.dataset import load_dataset
     from driftloop.data.predictions import load_predictions
     from driftloop.files import atomic, write_json
@@ -167,6 +171,7 @@ def check_window(params: dict[str, Any], window: str) -> None:
         seed=params["seed"],
         stream=_carried_from(parent, detector),
         stream_alpha=1 / params["detector"]["run_length"],
+        scores=gather_parts(window, parent, parts) if parts else None,
     )
     with atomic(layout.results(window) / "samples.csv") as path, path.open("w", newline="") as stream:
         table = report.samples

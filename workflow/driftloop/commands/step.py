@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +29,35 @@ class Step(click.Command):
         return only(params, [path.format(window=window) for path in self.reads])
 
 
-def step(name: str, *, reads: tuple[str, ...] = (), windowed: bool = False) -> Callable[..., Step]:
+def step(
+    name: str,
+    *,
+    reads: tuple[str, ...] = (),
+    windowed: bool = False,
+    options: Sequence[click.Parameter] = (),
+) -> Callable[..., Step]:
     """Make a function of `(params)`, or `(params, window)`, a step.
 
     Args:
         name: of the command; the rule's name with dashes.
         reads: dotted paths of the parameters that it may see.
         windowed: whether it works on one window of the stream, named by its first argument.
+        options: further arguments and options, which the function takes by keyword: how to work, not on what.
     """
 
     def decorate(work: Callable[..., None]) -> Step:
-        def run(overrides: tuple[str, ...], log: Path | None, window: str | None = None) -> None:
+        def run(
+            overrides: tuple[str, ...], log: Path | None, window: str | None = None, **chosen: Any
+        ) -> None:
             from driftloop.commands.console import logging_to
 
             params = load_params(overrides)
             arguments = [] if window is None else [known_window(params, window)]
             with logging_to(log):
-                work(command.leaves(params, window), *arguments)
+                work(command.leaves(params, window), *arguments, **chosen)
 
         parameters: list[click.Parameter] = [
+            *options,
             click.Argument(["overrides"], nargs=-1, metavar="[KEY=VALUE]..."),
             click.Option(
                 ["--log"],
