@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscop
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check test-unit test-containers test-slurm test-kills lock clean \
-  bench-overhead bench-containers bench-check bench-improve bench-review
+  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -46,19 +46,22 @@ test-unit: setup ## the fast tests alone
 	$(PYTEST) tests/unit workflow -m "not slow"
 
 test-containers: setup ## real Docker and Apptainer: build every image, run the demo in them
-	python -m pytest -m containers
+	python -m pytest -m "containers and not slurm" --durations 5
 
 test-kills: setup ## kill the review at a hundred random moments: no label is lost
 	KILLS=100 python -m pytest tests/e2e/test_review_killed.py
 
 test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
-	python -m pytest -m slurm
+	python -m pytest -m slurm --durations 5
 
 bench-overhead: setup ## what Snakemake costs: a run against the same functions in one process
 	python benchmarks/overhead.py
 
-bench-containers: setup ## what containers cost: a run with every rule in its image against a bare one
+bench-containers: setup ## what containers cost: a run in images against a bare one, a model as an image
 	python benchmarks/containers.py
+
+bench-scatter: setup ## a window of 100,000 images scored by one job, and by four
+	python benchmarks/scatter.py
 
 bench-check: setup ## the checker against its rivals
 	python benchmarks/check.py

@@ -21,6 +21,9 @@ rule make_window:
         window=any_of(SIMULATED),
     container:
         image("data")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("make-window"),
         overrides=overrides,
@@ -67,6 +70,9 @@ rule predict_window:
         "logs/{window}/predict_window.log",
     container:
         image("torch")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("predict-window"),
         overrides=overrides,
@@ -78,6 +84,7 @@ rule predict_window:
 
 rule score_part:
     input:
+        "data/windows/{window}/meta.json",
         "results/{window}/predictions/predictions.json",
         incumbent("detector.json"),
     output:
@@ -86,6 +93,9 @@ rule score_part:
         "logs/{window}/score_part/{scatteritem}.log",
     container:
         image("review")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("score-part"),
         overrides=overrides,
@@ -97,6 +107,7 @@ rule score_part:
 
 rule check_window:
     input:
+        "data/windows/{window}/meta.json",
         "results/{window}/predictions/predictions.json",
         "data/splits/train/meta.json",
         incumbent("detector.json"),
@@ -113,6 +124,9 @@ rule check_window:
         check_group
     container:
         image("review")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("check-window"),
         parts=gathered,

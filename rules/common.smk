@@ -1,5 +1,7 @@
 """What the rules share: checked parameters, and functions that answer a question about a window."""
 
+import json
+import math
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,6 +69,23 @@ def image(role):
         return str((require_image(role) if contained else sif(Path(), role)).absolute())
     except DriftloopError as error:
         raise WorkflowError(str(error))
+
+
+def image_mb(input):
+    """Megabytes of the images that a job reads, by the manifests among its inputs."""
+    manifests = (Path(file) for file in input if Path(file).name == "meta.json")
+    shapes = (json.loads(path.read_text())["shape"] for path in manifests)
+    return sum(map(math.prod, shapes)) / 1e6
+
+
+def memory(wildcards, input, attempt):
+    """Megabytes of memory that a job asks of a cluster; more when it is tried again."""
+    return round((3000 + 6 * image_mb(input)) * attempt)
+
+
+def minutes(wildcards, input, attempt):
+    """Minutes that a job asks of a cluster; more when it is tried again."""
+    return round((10 + image_mb(input) / 5) * attempt)
 
 
 def parent(wildcards):

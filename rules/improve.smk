@@ -19,6 +19,9 @@ rule retrain_model:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("retrain-model"),
         overrides=overrides,
@@ -47,6 +50,9 @@ rule train_filter:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("train-filter"),
         overrides=overrides,
@@ -76,6 +82,9 @@ rule evaluate_candidates:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("evaluate-candidates"),
         overrides=overrides,
@@ -107,6 +116,9 @@ rule promote_model:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("promote-model"),
         overrides=overrides,

@@ -31,6 +31,9 @@ rule split_dataset:
         "logs/split_dataset.log",
     container:
         image("data")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("split-dataset"),
         overrides=overrides,
@@ -56,6 +59,9 @@ rule train_model:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("train-model"),
         overrides=overrides,
@@ -78,6 +84,9 @@ rule fit_detector:
     container:
         image("torch")
     threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         reads=parameters_of("fit-detector"),
         overrides=overrides,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.containers.engines import apptainer, docker, give_images, images, slurm  # noqa: F401 (fixtures)
 from tests.support import BIN, DIGITS, make_project, run
 
@@ -20,15 +21,17 @@ SUBMIT = (
     *("snakemake", "--profile", "profiles/slurm", "--cores", "2"),
     # A cluster of one node, for tests: it has no accounting, and nobody is disturbed by asking often.
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
-    *("--seconds-between-status-checks", "3", "--latency-wait", "10"),
+    *("--set-scatter", "check=2", "--seconds-between-status-checks", "3", "--latency-wait", "10"),
 )
 
 
 @pytest.fixture
 def project(images: Path, tmp_path: Path) -> Path:  # noqa: F811
-    """A project whose reviews wait for a person."""
-    choices = (*DIGITS, "review.reviewer=human", "filter.steps=60")
-    made = make_project(tmp_path / "project", choices)
+    """A project of two windows, the second a large one, whose reviews wait for a person."""
+    made = make_project(tmp_path / "project", (*DIGITS, "review.reviewer=human", "filter.steps=60"))
+    params = yaml.safe_load((made / "params.yaml").read_text())
+    params["stream"] = {"w01": {"n": 60}, "w02": {"n": 20_000, "corruption": "impulse_noise"}}
+    (made / "params.yaml").write_text(yaml.safe_dump(params))
     give_images(images, made)
     return made
 
@@ -50,22 +53,30 @@ def wait_for(found: Callable[[], str | None], seconds: float = 120) -> str:
 
 
 def test_the_run_stops_at_a_pending_review_and_goes_on_once_it_is_answered(project: Path) -> None:
-    stopped = run(project, *SUBMIT, "models/w02/model.json")
+    stopped = run(project, *SUBMIT)
     assert stopped.returncode == 1
     assert PENDING in stopped.stdout
     assert stopped.stdout.count("has been submitted with SLURM jobid") >= 5, stopped.stdout
     assert json.loads((project / "results/w01/verdict.json").read_text())["decision"] == "keep"
     assert not (project / "results/w02/verdict.json").exists()
     assert not queue()
+    parts = sorted(log.name for log in (project / "logs/w02/score_part").iterdir())
+    assert parts == ["1-of-2.log", "2-of-2.log"], "the large window was not scored by two jobs"
 
     answer = ("--decision", "filter", "--diagnosis", "impulse_noise", "--reviewer", "Ada")
     answered = run(project, "driftloop", "review", "w02", *answer)
     assert answered.returncode == 0, answered.stdout
-    done = run(project, *SUBMIT, "models/w02/model.json")
+    done = run(project, *SUBMIT)
     assert done.returncode == 0, done.stdout
-    assert "rule train_model" not in done.stdout, "the reference was trained again"
-    assert json.loads((project / "results/w02/verdict.json").read_text())["decision"] == "filter"
-    assert json.loads((project / "results/w02/evaluation.json").read_text())["candidates"]
+    for job in ("rule_train_model", "rule_score_part"):  # as in the names of Slurm's logs
+        assert job in stopped.stdout
+        assert job not in done.stdout, "what was finished was done again"
+    assert [row["decision"] for row in json.loads((project / "results/summary.json").read_text())] == [
+        "keep",
+        "filter",
+    ]
+    assert (project / "results/report.html").exists()
+    assert run(project, *SUBMIT, "--dry-run").stdout.count("Nothing to be done") == 1
 
 
 def test_a_cancelled_job_is_done_again_by_the_next_run(project: Path) -> None:
@@ -87,4 +98,5 @@ def test_a_cancelled_job_is_done_again_by_the_next_run(project: Path) -> None:
     again = run(project, *SUBMIT, "models/reference/detector.json")
     assert again.returncode == 0, again.stdout
     assert (project / "models/reference/detector.json").exists()
-    assert "split_dataset" not in again.stdout, "what was finished was done again"
+    assert "rule_split_dataset" in told
+    assert "rule_split_dataset" not in again.stdout, "what was finished was done again"

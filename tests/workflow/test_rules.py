@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.support import ROOT, make_project, planned, run, snakemake
 
 RULES = """
@@ -88,3 +89,20 @@ def test_independent_windows_do_not_wait_for_one_another(tmp_path: Path) -> None
     assert not [
         arrow for arrow in arrows if arrow[0] in checks and "predict_window" in jobs.get(arrow[1], "")
     ]
+
+
+def test_what_a_job_asks_of_a_cluster_follows_its_images(project: Path) -> None:
+    million = project / "million" / "meta.json"
+    million.parent.mkdir()
+    million.write_text('{"shape": [1000000, 28, 28, 1]}')
+    asked = (
+        f"print(*(flow.globals[it](None, ['{million}', 'model.json'], 2) for it in ('memory', 'minutes')))"
+    )
+    said = run(project, "python", "-c", RULES + f"    {asked}\n").stdout.splitlines()
+    assert said[-1].split() == ["15408", "334"]  # at the second attempt, MB and minutes for 784 MB
+
+
+def test_the_profile_for_slurm_speaks_of_rules_that_there_are(project: Path) -> None:
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    rules = {line.split()[0] for line in run(project, "python", "-c", RULES).stdout.splitlines() if line}
+    assert {*profile["groups"], *profile["set-resources"]} <= rules

@@ -68,12 +68,11 @@ def _given(images: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
 def _rows(classifier: Classifier, named: NamedImages) -> Iterator[dict[str, Any]]:
     import numpy as np
     import torch
-    from scipy.special import softmax
 
     from driftloop.commands.classify import see
     from driftloop.models.predict import BATCH
 
-    probabilities = softmax(see(classifier, named.images).logits, axis=1)
+    probabilities = torch.from_numpy(see(classifier, named.images).logits).softmax(dim=1).numpy()
     for start in range(0, len(named.images), BATCH):
         batch = np.array(named.images[start : start + BATCH])
         with torch.inference_mode():
