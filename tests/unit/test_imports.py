@@ -115,3 +115,8 @@ def test_torchvision_is_never_loaded_with_a_module() -> None:
 def test_no_torch_where_no_tensors_are(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_review_opens_without_scipy() -> None:
+    code = "import sys, driftloop.review.terminal; sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.likeness import rank_likeness
-from driftloop.checker.sketch import sketch_filter
 
 Images = npt.NDArray[np.uint8]
 SMALLEST_SIDE = 8
@@ -89,6 +88,8 @@ def thin(images: Images) -> Images:
 
 def _try_filter(picked: Images, clean: Images, corrupted: Images, seed: int) -> tuple[Images, float]:
     """Sketch a filter from four fifths of the pairs; return the picks through it, and what it removes."""
+    from driftloop.checker.sketch import sketch_filter  # loads scipy, which the review has no time for
+
     known = max(1, 4 * len(clean) // 5)
     sketch = sketch_filter(corrupted[:known], clean[:known], seed=seed)
     before = _error(corrupted[known:], clean[known:])

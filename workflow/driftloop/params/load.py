@@ -12,7 +12,7 @@ from driftloop import layout
 from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params, override
-from driftloop.params.validate import validate
+from driftloop.params.validate import parse_yaml, validate
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -24,7 +24,7 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
         ParameterError: there is no such file, or it is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParameterError(
             f"{path} does not exist here. Go to a driftloop project, or make the file: driftloop configure"

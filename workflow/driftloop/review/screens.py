@@ -8,7 +8,6 @@ from textwrap import wrap
 
 from rich.cells import cell_len
 
-from driftloop.corruptions import find_corruption
 from driftloop.review.answers import find_problem
 from driftloop.review.beside import draw_closeup, draw_comparison, strip
 from driftloop.review.decision import DECISIONS, NONE, UNSURE
@@ -130,10 +129,10 @@ def _decide(state: State, view: View) -> list[str]:
         notes = [(f"{_MEANINGS[name]} {what_it_costs(view.material, name)}", "")]
         notes.append((how_it_fared(view.material, name, state.diagnosis), "cyan"))
         if name == "filter" and state.diagnosis in view.questions.diagnoses:
-            moved = find_corruption(view.material.suite, state.diagnosis or "").geometric
-            notes.append(
-                (f"{state.diagnosis} moves pixels about: no filter can undo that." if moved else "", "yellow")
-            )
+            from driftloop.corruptions import find_corruption  # not needed for the first screen
+
+            if find_corruption(view.material.suite, state.diagnosis or "").geometric:
+                notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
         for text, style in notes:
             lines += [f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)]
         lines.append("")
