@@ -43,6 +43,7 @@ rule train_filter:
         "results/{window}/candidates/filter/model.json",
         "results/{window}/candidates/filter/model.safetensors",
         "results/{window}/candidates/filter/imitation.json",
+        "results/{window}/candidates/filter/previews.safetensors",
     log:
         "logs/{window}/train_filter.log",
     benchmark:

@@ -65,6 +65,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
             earlier=occasion.earlier_imitations(),
             progress=advance,
         )
+    occasion.show(candidate)
     occasion.save(candidate, imitation, "filter")
     say(f"{window}: filter trained against {occasion.verdict['diagnosis'] or 'corruptions of every kind'}.")
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop import layout
+from driftloop.checker.previews import Preview
 from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
@@ -19,6 +20,8 @@ from driftloop.improver.reviewed import Reviewed, folds, one_of_each, read_revie
 from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
+from driftloop.review.material import load_material
+from driftloop.review.previews import save_previews
 from driftloop.tracker.lineage import Repair, load_lineage
 
 _SHOWN = 10
@@ -80,6 +83,19 @@ class Occasion:
         seen = [content_digest(folder) for folder in (layout.split("train"), layout.window(self.window))]
         save_model(home, candidate, parent=model_digest(self.parent), training_data=seen)
 
+    def show(self, candidate: Classifier) -> None:
+        """Keep what a candidate's filters make of the reviewed samples, for whoever reviews them again."""
+        material = load_material(self.window, self._suite)
+        images = material.images[[pick.index for pick in material.picks]]
+        preview = Preview(
+            name=self.verdict["diagnosis"] or "every kind",
+            distance=0,
+            examples=images[:0],
+            filtered=_through(candidate, images),
+        )
+        path = layout.candidate(self.window, "filter") / "previews.safetensors"
+        save_previews(path, [preview], about=material.images_digest)
+
     def _halves(self, window: str) -> tuple[Samples, Samples]:
         images = load_dataset(layout.window(window)).images
         learnt, judging = (Samples(images[half.index], half.labels) for half in halves(window, self._seed))
@@ -115,10 +131,18 @@ def before_and_after(
     """
     chosen = one_of_each(samples.labels, _SHOWN)
     arrived = samples.images[chosen]
-    filtered = through_filters(candidate, arrived).permute(0, 2, 3, 1).mul(255).round().byte().cpu().numpy()
+    filtered = _through(candidate, arrived)
     said = {
         "labels": samples.labels[chosen],
         "incumbent": predicted_classes(incumbent, arrived),
         "candidate": predicted_classes(candidate, arrived),
     }
     return np.stack([arrived, filtered]), {name: classes.tolist() for name, classes in said.items()}
+
+
+def _through(candidate: Classifier, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return images as they reach the network behind a classifier's filters, uint8 (N, H, W, C)."""
+    pixels: npt.NDArray[np.uint8] = (
+        through_filters(candidate, images).permute(0, 2, 3, 1).mul(255).round().byte().cpu().numpy()
+    )
+    return pixels

@@ -133,10 +133,16 @@ class Material:
         """Earlier windows, and last what this one has come to so far."""
         return (*self.past, *([self.now] if self.now else []))
 
+    @cached_property
+    def trained(self) -> tuple[Preview, ...]:
+        """The filter that an earlier answer to these samples had trained, if any."""
+        path = layout.candidate(self.window, "filter") / "previews.safetensors"
+        return load_previews(path, about=self.images_digest)
+
     @property
     def filtered(self) -> tuple[Preview, ...]:
-        """The corruptions against which a filter was sketched, likeliest first."""
-        return tuple(item for item in self.previews if item.filtered is not None)
+        """Filters to see the samples through: one that was trained, and the likeliest that were sketched."""
+        return (*self.trained, *(item for item in self.previews if item.filtered is not None))
 
     def preview(self, diagnosis: str | None) -> Preview | None:
         """Return how a corruption would look, or None where nothing was prepared."""

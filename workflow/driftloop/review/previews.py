@@ -1,4 +1,4 @@
-"""`previews.safetensors`, from the check to the review: how corruptions and filters would look."""
+"""`previews.safetensors`, for the review: how corruptions and filters would look, or how a filter does."""
 
 from __future__ import annotations
 
@@ -15,20 +15,26 @@ from driftloop.files import atomic
 _FACTS = "previews"
 
 
-def save_previews(path: Path, previews: Sequence[Preview]) -> None:
-    """Write previews, likeliest first; none at all is a file, too."""
+def save_previews(path: Path, previews: Sequence[Preview], *, about: str = "") -> None:
+    """Write previews, likeliest first; none at all is a file, too.
+
+    Args:
+        path: the file.
+        previews: what to write.
+        about: digest of the samples that they were made of, where the file may outlive those.
+    """
     from safetensors.numpy import save_file
 
     arrays = {f"examples/{item.name}": item.examples for item in previews}
     arrays |= {f"filtered/{item.name}": item.filtered for item in previews if item.filtered is not None}
-    facts = [[item.name, item.distance, item.removed] for item in previews]
+    facts = {"about": about, "previews": [[item.name, item.distance, item.removed] for item in previews]}
     with atomic(path) as temporary:
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(contiguous, temporary, metadata={_FACTS: json.dumps(facts)})
 
 
-def load_previews(path: Path) -> tuple[Preview, ...]:
-    """Read previews; a missing file has none.
+def load_previews(path: Path, *, about: str = "") -> tuple[Preview, ...]:
+    """Read previews; a missing file has none, nor has one about other samples.
 
     Raises:
         DataError: the file is damaged.
@@ -48,7 +54,8 @@ def load_previews(path: Path) -> tuple[Preview, ...]:
                     filtered=stored.get_tensor(key) if (key := f"filtered/{name}") in names else None,
                     removed=removed,
                 )
-                for name, distance, removed in facts
+                for name, distance, removed in facts["previews"]
+                if facts["about"] == about
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error}).") from error
