@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
@@ -69,8 +71,10 @@ def drafted(project: Path) -> int:
     return count
 
 
-def test_the_prompt_appears_in_the_run_and_the_branch_follows_the_answer(project: Path) -> None:
-    person = sit_down(project, "results/w02/evaluation.json")
+def test_the_prompt_has_the_screen_to_itself_and_the_branch_follows_the_answer(project: Path) -> None:
+    others = [f"data/windows/{window}/meta.json" for window in ("w03", "w04", "w05")]
+    person = sit_down(project, "results/w02/evaluation.json", *others)
+    person.program.logfile_read = written = io.BytesIO()
     person.see("w02 has drifted", 60)
     person.press("\r")
     person.see("what do they show?")
@@ -80,6 +84,12 @@ def test_the_prompt_appears_in_the_run_and_the_branch_follows_the_answer(project
     assert (entry["reviewer"], entry["decision"], entry["simulated"]) == ("Ada", "filter", False)
     evaluation = json.loads((project / "results" / "w02" / "evaluation.json").read_text())
     assert list(evaluation["candidates"]) == ["filter"]
+    assert all((project / other).exists() for other in others)
+    # Whatever came between taking the screen and giving it back is one of the review's own updates.
+    (during,) = re.findall(rb"\x1b\[\?1049h(.*)\x1b\[\?1049l", written.getvalue(), flags=re.DOTALL)
+    foreign = re.sub(rb"\x1b\[\?2026h.*?\x1b\[\?2026l", b"", during, flags=re.DOTALL)
+    assert re.sub(rb"\x1b\[[?\d]*[a-zA-Z]", b"", foreign) == b""
+    assert b"job" not in during  # nor within an update
 
 
 def test_ctrl_c_decides_nothing_and_the_rerun_goes_on_at_the_same_sample(project: Path) -> None:
