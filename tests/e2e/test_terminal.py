@@ -126,7 +126,8 @@ def test_kill_9_of_everything_at_ten_moments_loses_no_answer(project: Path) -> N
                 seen = given
         time.sleep(rng.uniform(0, 0.05))
         os.killpg(os.getpgid(person.program.pid), signal.SIGKILL)
-        person.program.close(force=True)
+        person.program.wait()
+        person.program.close()
         kept = drafted(project)
         assert kept >= seen
         assert not (project / "results" / "w02" / "verdict.json").exists()

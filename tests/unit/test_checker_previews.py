@@ -72,6 +72,9 @@ def test_previews_survive_their_file(tmp_path: Path) -> None:
     assert [(item.name, item.removed) for item in again] == [(item.name, item.removed) for item in previews]
     assert np.array_equal(again[0].filtered, previews[0].filtered)
     assert np.array_equal(again[-1].examples, previews[-1].examples)
+    save_previews(path, previews, about="these")
+    assert len(load_previews(path, about="these")) == len(previews)
+    assert load_previews(path, about="others") == ()
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(DataError, match="is damaged"):
         load_previews(path)

@@ -127,3 +127,5 @@ def test_an_answer_that_stands_is_told_to_the_next_reviewer(material: Material) 
     stands = answered(material)
     assert "Ada answered filter on" in told(material, stands)
     assert earlier_labels(material, (answered(material, report="another"), stands)) is None
+    simulated = replace(stands, simulated=True)
+    assert "The simulated reviewer answered filter on" in told(material, simulated)

@@ -48,10 +48,8 @@ class Person:
             dimensions=(rows, columns),
             timeout=20,
         )
-        # pexpect waits before each key and after each end, for programs that are not ready; this one is.
+        # pexpect waits before each key, for programs that are not ready; this one is.
         self.program.delaybeforesend = None
-        self.program.delayafterclose = self.program.delayafterterminate = None
-        self.program.ptyproc.delayafterclose = self.program.ptyproc.delayafterterminate = 0.02
 
     def press(self, *keys: str) -> None:
         """Type keys, one after the other."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop import layout
-from driftloop.checker.previews import Preview
+from driftloop.checker.previews import Preview, thin
 from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
@@ -91,7 +91,7 @@ class Occasion:
             name=self.verdict["diagnosis"] or "every kind",
             distance=0,
             examples=images[:0],
-            filtered=_through(candidate, images),
+            filtered=thin(_through(candidate, images)),
         )
         path = layout.candidate(self.window, "filter") / "previews.safetensors"
         save_previews(path, [preview], about=material.images_digest)

@@ -62,19 +62,19 @@ def _filters(state: State, view: View, rows: int, columns: int) -> list[str]:
     """The sample through a filter against each of the likeliest corruptions."""
     tried = view.material.filtered
     through = np.stack([item.filtered[state.cursor] for item in tried if item.filtered is not None])
-    names = [item.name if item.removed is not None else "as trained" for item in tried]
+    names = ["trained" if item.removed is None else item.name for item in tried]
     tallest = max(9, min(rows - 8, 2 + columns // 6))
     lines = strip(view, "through a filter against", through, range(len(tried)), tallest, columns, names)
     notes = ["How much they take out:"]
-    for item in tried:
-        share = "trained" if item.removed is None else f"{max(item.removed, 0):.0%}"
-        notes.append(f"  {share} {'for' if item.removed is None else 'of'} {item.name}")
+    notes += [f"  {max(item.removed, 0):.0%} of {item.name}" for item in tried if item.removed is not None]
+    for item in view.material.trained:
+        notes += ["", *wrap(f"The first was trained for {item.name}, after an earlier answer.", columns)]
     notes += ["", *wrap(_SKETCHED, columns)]
     lines += ["", *[view.pen(clip(note, columns), "dim") for note in notes]][: rows - len(lines)]
     return lines + [""] * (rows - len(lines))
 
 
-_SKETCHED = "These are sketches, learnt in a second. The real filter is trained once you have decided."
+_SKETCHED = "They are sketches, learnt in a second. The real filter is trained once you have decided."
 
 
 def draw_comparison(diagnosis: str | None, view: View, rows: int, columns: int) -> list[str]:

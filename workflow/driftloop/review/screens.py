@@ -28,8 +28,8 @@ _MEANINGS = {
     "both": "Try the two apart; of those that help, the one that gains more goes into production.",
 }
 _HELP = (
-    ("Enter", "the model is right about this sample; then the next one"),
-    ("0-9, letters", "its class: the digit before it, or the first letters of its name"),
+    ("Enter", "the model is right about this sample; go to the next one"),
+    ("0-9, letters", "its class: its digit, or the first letters of its name"),
     ("=", "the model is right about all the rest of this page"),
     ("-", "it shows none of the classes"),
     ("/", "I can't tell"),
@@ -37,9 +37,10 @@ _HELP = (
     ("Backspace", "undo the last answer"),
     ("arrows, < >", "move; a page back or on"),
     ("#", "jump to a sample by its number"),
-    ("+", "look closely, beside the reference; again: through filters; again: back"),
+    ("+", "look closely, beside the reference; again, through filters; again, back"),
     ("Tab, Shift-Tab", "the next screen, the one before"),
-    ("Ctrl-C", "leave; every answer is kept and the review goes on there next time"),
+    ("Ctrl-L", "draw the screen anew"),
+    ("Ctrl-C", "leave; every answer is kept, and the next review goes on from there"),
 )
 
 
@@ -57,6 +58,9 @@ def render(state: State, view: View) -> list[str]:
 
 def _header(state: State, view: View) -> str:
     left = f" driftloop review · {view.material.window} · {_TITLES[state.stage]}"
+    pages = -(-len(state.labels) // view.layout.grid.per_page)
+    if state.stage is Stage.LABEL and not state.closeup and pages > 1:
+        left += f" · page {1 + state.cursor // view.layout.grid.per_page}/{pages}"
     total = len(state.labels)
     right = f"{draw_bar(state.labelled, total, 10)} {state.labelled}/{total} labelled "
     return view.pen(clip(left, view.columns - cell_len(right)) + right, "reverse")
@@ -150,11 +154,10 @@ def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: in
 
 
 def _reason(state: State, view: View) -> list[str]:
-    head = _MARGIN + view.pen(
-        "Why? In your own words, for whoever reads the ledger later. (It may stay empty.)", "bold"
-    )
+    wish = "Why? In your own words, for whoever reads the ledger later. (It may stay empty.)"
+    head = [_MARGIN + view.pen(line, "bold") for line in wrap(wish, view.columns - 4)]
     typed = wrap(state.reason + "▏", view.columns - 6, drop_whitespace=False) or ["▏"]
-    return ["", head, "", *[_MARGIN * 2 + line for line in typed]]
+    return ["", *head, "", *[_MARGIN * 2 + line for line in typed]]
 
 
 def _sign(state: State, view: View) -> list[str]:
@@ -191,7 +194,10 @@ def _sign(state: State, view: View) -> list[str]:
 
 def _help(state: State, view: View) -> list[str]:  # noqa: ARG001
     lines = ["", _MARGIN + view.pen("Keys", "bold"), ""]
-    return lines + [f"{_MARGIN}{view.pen(f'{key:<16}', 'bold')}{meaning}" for key, meaning in _HELP]
+    for key, meaning in _HELP:
+        first, *rest = wrap(meaning, view.columns - 20)
+        lines += [_MARGIN + view.pen(f"{key:<16}", "bold") + first, *[" " * 18 + part for part in rest]]
+    return lines
 
 
 def _paragraphs(sentences: list[tuple[str, str]], view: View) -> list[str]:

@@ -141,11 +141,10 @@ def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
     key = (material.report_digest, material.images_digest)
     lines = []
     for entry in entries:
-        if not entry.simulated and (entry.report, entry.images) == key:
-            when = entry.time[:10]
-            lines.append(
-                (f"{entry.reviewer} answered {entry.answer.decision} on {when}. You can answer too.", "cyan")
-            )
+        if (entry.report, entry.images) == key:
+            who = "The simulated reviewer" if entry.simulated else entry.reviewer
+            also = "A person's answer goes before it." if entry.simulated else "You can answer too."
+            lines.append((f"{who} answered {entry.answer.decision} on {entry.time[:10]}. {also}", "cyan"))
     offer = earlier_labels(material, entries)
     if offer:
         entry, labels = offer

@@ -112,7 +112,7 @@ def ask(
                 state = _turn(state, terminal, draft, view)
         if state.stage is Stage.LEFT:
             raise ReviewPendingError(
-                f"Nothing is decided for {material.window}; {state.labelled} labels are kept. "
+                f"Nothing is decided for {material.window}; {state.labelled} labelled so far, and kept. "
                 f"Go on with: driftloop review {material.window}"
             )
         signed = record(answer_of(state, questions), state.reviewer.strip())
