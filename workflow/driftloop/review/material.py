@@ -210,10 +210,10 @@ def load_material(
         suite=suite,
         counts=counts,
         reference=_reference(),
-        fixed=parent is not None and is_fixed(read_json(layout.model(parent) / "model.json")),
+        fixed=is_fixed(_of_incumbent(parent, "model") or {"network": {}}),
         past=tuple(past for name in before if (past := load_past(name))),
         now=load_past(window),
-        clean_accuracy=_clean_accuracy(parent) if parent else None,
+        clean_accuracy=_of_incumbent(parent, "lineage").get("clean_accuracy"),
         training_seconds=seconds_of(layout.timing("train_model")),
         previews=load_previews(folder / "previews.safetensors"),
     )
@@ -257,6 +257,7 @@ def _reference() -> Dataset | None:
     return load_dataset(folder) if (folder / "meta.json").exists() else None
 
 
-def _clean_accuracy(owner: str) -> float | None:
-    path = layout.model(owner) / "lineage.json"
-    return read_json(path).get("clean_accuracy") if path.exists() else None
+def _of_incumbent(owner: str | None, manifest: str) -> dict[str, Any]:
+    """Read a manifest of the incumbent; without it a review still goes on, and knows less."""
+    path = layout.model(owner or "") / f"{manifest}.json"
+    return dict(read_json(path)) if owner and path.exists() else {}

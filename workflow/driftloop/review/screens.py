@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from driftloop.review.answers import find_problem
 from driftloop.review.beside import draw_closeup, draw_comparison, strip
-from driftloop.review.decision import DECISIONS, NONE, UNSURE
+from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE
 from driftloop.review.grid import draw_bar, draw_page
 from driftloop.review.pen import clip
 from driftloop.review.session import Stage, State, answer_of, matching_classes
@@ -137,6 +137,8 @@ def _decide(state: State, view: View) -> list[str]:
 
             if find_corruption(view.material.suite, state.diagnosis or "").geometric:
                 notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
+        if view.material.fixed and "retrain" in REPAIRS[name]:
+            notes = [("This model cannot be retrained.", "yellow")]
         for text, style in notes:
             lines += [f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)]
         lines.append("")
