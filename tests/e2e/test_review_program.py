@@ -179,7 +179,7 @@ def test_the_ledger_is_shown_and_verified(project: Path) -> None:
     (project / "two.csv").write_text("index,label\n1,3\n2,5\n")
     for name, labels in (("Ada", "one.csv"), ("Grace", "two.csv")):
         run(project, "review", "w02", "--decision", "retrain", "--labels", labels, "--reviewer", name)
-    assert "2 entries in 1 ledger" in run(project, "ledger", "verify").stderr
+    assert "2 in 1 ledger" in run(project, "ledger", "verify").stderr
     shown = run(project, "ledger", "show", "w02").stdout
     assert "Ada and Grace agree on 50% of 2 samples" in shown
     assert "2 (4 / 5)" in shown

@@ -72,7 +72,7 @@ def test_labels_are_read_with_mark_blank_lines_and_spaces(material: Material, tm
     [
         ("", "is empty"),
         ("sample,class\n1,cat\n", "row 1: the header is sample,class; it must be index,label"),
-        ("index,label\n1,cat,dog\n", "row 2: it has 3 values"),
+        ("index,label\n1,cat,dog\n", "row 2: it must have two values, index and label, but has 3"),
         ("index,label\n1,cat\n1.5,cat\n", "row 3: index is '1.5'"),
         ("index,label\n-1,cat\n", "row 2: index is '-1'"),
         ("index,label\n1,cat\n99,cat\n", "row 3: sample 99 was not shown"),
@@ -99,7 +99,7 @@ def test_a_bad_row_is_named(material: Material, tmp_path: Path, text: str, messa
         (Answer("keep", labels={99: "cat"}), "sample 99 was not shown"),
         (Answer("keep", labels={1: "kitten"}), "'kitten' is no class"),
         (Answer("filter", labels={1: "cat"}), "filter needs a diagnosis"),
-        (Answer("filter", "mist", labels={1: "cat"}), "diagnosis is 'mist'; it is one of "),
+        (Answer("filter", "mist", labels={1: "cat"}), "diagnosis is 'mist'. It is one of "),
         (Answer("retrain", "fog", labels={1: UNSURE}), "at least one sample with a class"),
     ],
 )

@@ -129,3 +129,10 @@ def test_an_answer_that_stands_is_told_to_the_next_reviewer(material: Material) 
     assert earlier_labels(material, (answered(material, report="another"), stands)) is None
     simulated = replace(stands, simulated=True)
     assert "The simulated reviewer answered filter on" in told(material, simulated)
+
+
+def test_what_two_people_disagree_on_is_shown_to_the_third(material: Material) -> None:
+    ada = answered(material)
+    grace = replace(ada, reviewer="Grace", answer=Answer("filter", None, "", {0: "7", 1: "3"}))
+    story = told(material, ada, grace)
+    assert "Ada and Grace agree on 50% of 2 samples (Cohen's kappa 0.33). Look again at #2." in story

@@ -60,6 +60,7 @@ def review(
     go into the ledger, decisions/WINDOW.jsonl. Whoever leaves in between goes on where they were.
     """
     from driftloop.commands.console import logging_to
+    from driftloop.commands.step import known_window
     from driftloop.params.load import load_params
     from driftloop.review.material import load_material
 
@@ -70,8 +71,8 @@ def review(
     with logging_to(log):
         params = load_params(overrides)
         stream = params["stream"]
+        parent = stream[known_window(params, window)]["parent"]
         before = tuple(itertools.takewhile(lambda name: name != window, stream))[-20:]
-        parent = stream[window]["parent"] if window in stream else None
         material = load_material(window, params["corruptions"], before, parent=parent)
         if export:
             _export(material, export)
@@ -294,7 +295,7 @@ def verify(windows: tuple[str, ...]) -> None:
 
     project = project_id(layout.DECISIONS)
     counts = [verify_ledger(path, project=project) for path in _ledgers(windows)]
-    say(f"{sum(counts)} entries in {len(counts)} ledgers hold.")
+    say(f"All entries hold: {sum(counts)} in {len(counts)} ledger{'' if len(counts) == 1 else 's'}.")
 
 
 @ledger.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from difflib import get_close_matches
 from pathlib import Path
 
 from driftloop.errors import LedgerError
@@ -28,12 +29,15 @@ def find_problem(answer: Answer, material: Material) -> str | None:
         if label not in allowed:
             return f"sample {index}: {label!r} is no class. {_class_hint(material)}"
     if answer.diagnosis is not None and material.diagnoses and answer.diagnosis not in material.diagnoses:
-        return f"diagnosis is {answer.diagnosis!r}; it is one of {', '.join(material.diagnoses)}."
+        close = get_close_matches(answer.diagnosis, material.diagnoses, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        return f"diagnosis is {answer.diagnosis!r}.{hint} It is one of {', '.join(material.diagnoses)}."
     if material.fixed and "retrain" in REPAIRS[answer.decision]:
         return f"the model cannot be retrained, so {answer.decision} is not possible: decide filter or keep."
     if answer.decision in ("filter", "both") and answer.diagnosis is None:
         return (
-            f"{answer.decision} needs a diagnosis: the filter is trained on clean images corrupted that way."
+            f"{answer.decision} needs a diagnosis, such as {material.diagnoses[0]}: "
+            "the filter is trained on clean images corrupted that way."
         )
     if answer.decision in ("retrain", "both") and not set(answer.labels.values()) - {NONE, UNSURE}:
         return f"{answer.decision} needs at least one sample with a class as its label."
@@ -95,7 +99,7 @@ def _take_row(
 ) -> str | None:
     """Add one row to `labels`, or say why it is refused."""
     if len(cells) != len(_HEADER):
-        return f"it has {len(cells)} values; it must have two, index and label."
+        return f"it must have two values, index and label, but has {len(cells)}."
     number, label = cells
     if not (number.isascii() and number.isdecimal()):
         return f"index is {number!r}; it must be a whole number."
@@ -117,4 +121,4 @@ def _class_hint(material: Material) -> str:
 def _shown_hint(material: Material) -> str:
     shown = ", ".join(str(index) for index in sorted(material.shown)[:8])
     rest = ", …" if len(material.shown) > 8 else ""
-    return f"Shown are {shown}{rest}; to list them: driftloop review {material.window} --json"
+    return f"Shown are {shown}{rest} (all of them: driftloop review {material.window} --json)."

@@ -54,6 +54,12 @@ class Agreement:
     kappa: float | None
     disagreements: tuple[tuple[int, str, str], ...]
 
+    def __str__(self) -> str:
+        if self.observed is None:
+            return "labelled no sample in common."
+        kappa = "not defined" if self.kappa is None else f"{self.kappa:.2f}"
+        return f"agree on {self.observed:.0%} of {self.n} samples (Cohen's kappa {kappa})."
+
 
 def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
     """Compare two reviewers' labels on the samples that both labelled.

@@ -42,9 +42,5 @@ def _agreements(entries: Sequence[Entry]) -> list[str]:
 
 
 def _in_words(compared: Agreement) -> str:
-    if compared.observed is None:
-        return "labelled no sample in common."
-    kappa = "not defined" if compared.kappa is None else f"{compared.kappa:.2f}"
-    text = f"agree on {compared.observed:.0%} of {compared.n} samples (Cohen's kappa {kappa})."
     third = ", ".join(f"{index} ({one} / {two})" for index, one, two in compared.disagreements)
-    return f"{text} For a third look: {third}." if third else text
+    return f"{compared} For a third look: {third}." if third else str(compared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from driftloop.review.decision import REPAIRS
+from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry
 from driftloop.review.material import STRANGE, Estimate, Material
 from driftloop.review.past import Past
@@ -145,6 +145,7 @@ def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
             who = "The simulated reviewer" if entry.simulated else entry.reviewer
             also = "A person's answer goes before it." if entry.simulated else "You can answer too."
             lines.append((f"{who} answered {entry.answer.decision} on {entry.time[:10]}. {also}", "cyan"))
+    lines += _compared(material, [entry for entry in entries if (entry.report, entry.images) == key])
     offer = earlier_labels(material, entries)
     if offer:
         entry, labels = offer
@@ -157,6 +158,21 @@ def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
         lines.append(
             (text + (f" O takes over {len(labels)} labels to start from." if labels else ""), "yellow")
         )
+    return lines
+
+
+def _compared(material: Material, entries: Sequence[Entry]) -> list[Line]:
+    """Say how far each two people agree on these samples, and which ones want a third look."""
+    newest = {entry.reviewer: entry.answer.labels for entry in entries if not entry.simulated}
+    places = {pick.index: place for place, pick in enumerate(material.picks, start=1)}
+    lines = []
+    for (one, first), (two, second) in itertools.combinations(newest.items(), 2):
+        compared = agreement(first, second)
+        text = f"{one} and {two} {compared}"
+        if compared.disagreements:
+            numbers = ", ".join(f"#{places[index]}" for index, _, _ in compared.disagreements[:12])
+            text += f" Look again at {numbers}{', …' if len(compared.disagreements) > 12 else ''}."
+        lines.append((text, "yellow" if compared.disagreements else "cyan"))
     return lines
 
 
