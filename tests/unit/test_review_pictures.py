@@ -183,3 +183,12 @@ def test_the_sheet_holds_every_sample_sharp(material: Material) -> None:
     large = np.kron(image, np.ones((4, 4), dtype=np.uint8))
     windows = np.lib.stride_tricks.sliding_window_view(sheet, large.shape)[40:90, :40]
     assert (windows == large).all(axis=(2, 3)).any()
+
+
+def test_the_sheet_shows_labels_that_were_given(material: Material) -> None:
+    labels = {material.picks[0].index: "7", material.picks[1].index: material.picks[1].predicted}
+    without, given = draw_sheet(material), draw_sheet(material, labels)
+    assert given.height > without.height
+    red, green, blue = np.asarray(given, dtype=int).transpose(2, 0, 1)
+    assert (green > red + 40).any()  # right
+    assert ((red > blue + 60) & (green > blue + 30)).any()  # wrong

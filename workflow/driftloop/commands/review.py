@@ -101,11 +101,15 @@ def _export(material: Material, path: Path) -> None:
     from driftloop.commands.console import say
     from driftloop.errors import DataError
     from driftloop.files import atomic
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.sheet import draw_sheet
 
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    sheet = draw_sheet(material, standing.answer.labels) if standing else draw_sheet(material)
     try:
         with atomic(path) as temporary:
-            draw_sheet(material).save(temporary)
+            sheet.save(temporary)
     except ValueError as error:
         raise DataError(
             f"{path} has no ending that says which kind of picture it is. Try {path}.png"

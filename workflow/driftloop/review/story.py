@@ -149,11 +149,12 @@ def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
     offer = earlier_labels(material, entries)
     if offer:
         entry, labels = offer
-        changed = (
-            "the images are others now"
-            if entry.content != material.content
-            else "the check says otherwise now"
-        )
+        if entry.content != material.content:
+            changed = "the images are others now"
+        elif entry.images != material.images_digest:
+            changed = "the check picks other samples now"
+        else:
+            changed = "the check says otherwise now"
         text = f"{entry.reviewer} answered {entry.answer.decision} on {entry.time[:10]}, but {changed}."
         lines.append(
             (text + (f" O takes over {len(labels)} labels to start from." if labels else ""), "yellow")
