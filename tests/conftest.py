@@ -14,7 +14,7 @@ import pytest
 from driftloop import layout
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, write_array, write_json, write_text
-from driftloop.improver.gate import choose, judge
+from driftloop.improver.gate import choose, compare, compare_on_window, judge
 from driftloop.params.compose import compose, render
 from driftloop.report.score import score
 from driftloop.review.decision import Answer, verdict
@@ -147,12 +147,14 @@ class Project:
         def right(share: float, n: int) -> np.ndarray:
             return np.arange(n) < share * n
 
+        every, truth = np.arange(80), np.ones(80, np.int64)
+        incumbent = right(before, 80).astype(np.int64)
         tried = {
             repair: judge(
-                right(before, 80),
-                right(after - 0.04 * place, 80),
-                right(0.995, 2000),
-                right(0.994, 2000),
+                compare_on_window(
+                    incumbent, right(after - 0.04 * place, 80).astype(np.int64), every, truth, 0.05
+                ),
+                compare(right(0.995, 2000), right(0.994, 2000), 0.05),
                 alpha=0.05,
                 margin=0.005,
             )

@@ -71,4 +71,4 @@ def test_of_two_candidates_the_winner_is_reported(project):
     run("summarize-run", "stream={w01: {n: 120}}")
     (row,) = json.loads(Path("results/summary.json").read_text())
     assert row["promoted"] == "retrain"
-    assert row["candidate_accuracy"] == 0.9
+    assert row["candidate_accuracy"] == pytest.approx(0.9)

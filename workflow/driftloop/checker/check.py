@@ -109,7 +109,7 @@ def check_window(
     *,
     alpha: float = 0.01,
     picks: int = 20,
-    random_share: float = 0.25,
+    random_share: float = 0.5,
     draws: int = 9999,
     seed: int = 0,
     scores: Scores | None = None,

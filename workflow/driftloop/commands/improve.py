@@ -16,7 +16,7 @@ from driftloop.files import digest_file, link_file, read_json, write_json
 @step("retrain-model", reads=("seed", "corruptions", "retrain", "stream.{window}.parent"), windowed=True)
 def retrain_model(params: dict[str, Any], window: str) -> None:
     """Retrain the incumbent on what the reviewer said: a candidate."""
-    from driftloop.commands.repair import Occasion, join
+    from driftloop.commands.repair import Occasion
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     occasion = Occasion(window, params)
@@ -25,22 +25,21 @@ def retrain_model(params: dict[str, Any], window: str) -> None:
             f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
         )
     imitation, train = occasion.imitate(), occasion.split("train")
-    learnt, _ = occasion.reviewed()
-    earlier = [taught for taught, _ in occasion.earlier_reviewed().values()]
+    taught = occasion.samples(occasion.parts.taught)
     with progress(f"{window}: retraining") as advance:
         candidate = retrain(
             occasion.incumbent,
             Samples(train.images, train.known_labels),
-            learnt,
+            taught,
             imitation,
             settings=RetrainSettings(**params["retrain"]),
             seed=params["seed"],
             earlier=occasion.earlier_imitations(),
-            earlier_reviewed=join(earlier) if earlier else None,
+            earlier_reviewed=occasion.earlier_taught(),
             progress=advance,
         )
     occasion.save(candidate, imitation, "retrain")
-    say(f"{window}: retrained on {len(learnt)} reviewed samples, imitations of the drift and clean images.")
+    say(f"{window}: retrained on {len(taught)} reviewed samples, imitations of the drift and clean images.")
 
 
 @step("train-filter", reads=("seed", "corruptions", "filter", "stream.{window}.parent"), windowed=True)
@@ -70,7 +69,18 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     say(f"{window}: filter trained against {occasion.verdict['diagnosis'] or 'corruptions of every kind'}.")
 
 
-@step("evaluate-candidates", reads=("seed", "corruptions", "gate", "stream.{window}.parent"), windowed=True)
+@step(
+    "evaluate-candidates",
+    reads=(
+        "seed",
+        "corruptions",
+        "gate",
+        "review.error_rate",
+        "review.abstention_rate",
+        "stream.{window}.parent",
+    ),
+    windowed=True,
+)
 def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     """Compare the candidates with the incumbent, on reviewed samples they never saw and on clean data.
 
@@ -78,47 +88,45 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     """
     import numpy as np
 
-    from driftloop.commands.classify import correct, open_model, predicted_classes
-    from driftloop.commands.repair import Occasion, before_and_after, join
+    from driftloop.commands.classify import predicted_classes
+    from driftloop.commands.gate import Rivals
+    from driftloop.commands.repair import Occasion, before_and_after
+    from driftloop.commands.review import simulate_settling
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
-    from driftloop.improver.gate import choose, judge
+    from driftloop.improver.reviewed import read_reviewed
     from driftloop.report.summary import foremost
-    from driftloop.review.decision import REPAIRS
 
     occasion = Occasion(window, params)
-    clean, (learnt, held_out) = occasion.split("test"), occasion.reviewed()
-    earlier = {name: judging for name, (_, judging) in occasion.earlier_reviewed().items()}
+    rivals, settling = Rivals(occasion, params), occasion.parts.settling
+    decided, winner = rivals.look()
+    asked = rivals.ask(decided)
+    unsettled = sorted(set().union(*asked.values()))
+    simulated = {} if len(settling) else simulate_settling(window, unsettled, params)
+    if simulated:
+        settling = read_reviewed(simulated, occasion.arrived.classes, len(occasion.arrived))
+    if len(settling) and winner is None:
+        decided, winner = rivals.settle(asked, settling)
+        unsettled = []
+    found: dict[str, Any] = {
+        "window": window,
+        "winner": winner,
+        "candidates": {name: evaluation.to_json() for name, evaluation in decided.items()},
+        "ask": unsettled,
+        "settling": {str(index): label for index, label in simulated.items()},
+    }
+    shown = occasion.samples(occasion.parts.judging if len(occasion.parts.judging) else occasion.parts.taught)
+    images, said = before_and_after(occasion.incumbent, rivals.models[foremost(found)], shown)
     population = load_dataset(layout.population(window)).images
-    evaluations, judged, predicted = {}, {}, []
-    for repair in REPAIRS[occasion.verdict["decision"]]:
-        candidate = open_model(layout.candidate(window, repair))
-        # A filter learns from no label, so that all of them can judge it.
-        judging = held_out if repair == "retrain" else join([learnt, held_out])
-        judged[repair] = candidate, judging
-        predicted.append(predicted_classes(candidate, population))
-        evaluations[repair] = judge(
-            correct(occasion.incumbent, judging),
-            correct(candidate, judging),
-            correct(occasion.incumbent, clean, f"{window}: the incumbent on clean data"),
-            correct(candidate, clean, f"{window}: the candidate on clean data"),
-            alpha=params["gate"]["alpha"],
-            margin=params["gate"]["margin"],
-            earlier={
-                name: (correct(occasion.incumbent, old), correct(candidate, old))
-                for name, old in earlier.items()
-            },
-        )
-    decided, winner = choose(evaluations)
-    candidates = {name: evaluation.to_json() for name, evaluation in decided.items()}
-    found: dict[str, Any] = {"window": window, "winner": winner, "candidates": candidates}
-    images, said = before_and_after(occasion.incumbent, *judged[foremost(found)])
+    predicted = [predicted_classes(model, population) for model in rivals.models.values()]
     write_array(layout.results(window) / "population.npy", np.stack(predicted))
     write_array(layout.results(window) / "strip.npy", images)
     found["strip"] = said
     write_json(layout.results(window) / "evaluation.json", found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
+    if unsettled:
+        say(f"{window}: to label those {len(unsettled)} samples: driftloop settle {window}")
 
 
 @step(
@@ -156,7 +164,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     from driftloop.checker.store import save_detector
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
-    from driftloop.commands.repair import halves
+    from driftloop.commands.repair import parts_of
     from driftloop.data.dataset import load_dataset
     from driftloop.models.store import model_digest
     from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
@@ -179,7 +187,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     for known in repairs:
         arrived = load_dataset(layout.window(known.window)).images
         features = see(classifier, arrived, f"embedding {known.window}")
-        learnt = halves(known.window, params["seed"])[0].index
+        learnt = parts_of(known.window).taught.index
         fitted = add_kind(fitted, known.window, features, learnt=learnt, seed=params["seed"])
     save_detector(home, fitted, model=digest)
     clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]

@@ -16,7 +16,7 @@ from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import Samples
-from driftloop.improver.reviewed import Reviewed, folds, one_of_each, read_reviewed
+from driftloop.improver.reviewed import Parts, Reviewed, one_of_each, part, read_reviewed
 from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
@@ -26,6 +26,8 @@ from driftloop.tracker.lineage import Repair, load_lineage
 
 _SHOWN = 10
 """Samples shown before and after a repair: one of each class, of so many classes at most."""
+_IMITATED = 2000
+"""Clean held-out images to which each earlier drift is done."""
 
 
 class Occasion:
@@ -52,13 +54,46 @@ class Occasion:
         """One of the dataset's splits."""
         return load_dataset(layout.split(name))
 
-    def reviewed(self) -> tuple[Samples, Samples]:
-        """The window's reviewed samples: those that a repair may learn from, and those that judge it."""
-        return self._halves(self.window)
+    @cached_property
+    def arrived(self) -> Dataset:
+        """The window's images."""
+        return load_dataset(layout.window(self.window))
 
-    def earlier_reviewed(self) -> dict[str, tuple[Samples, Samples]]:
-        """The same for each window whose repair the incumbent carries."""
-        return {repair.window: self._halves(repair.window) for repair in self.repairs}
+    @cached_property
+    def picks(self) -> dict[int, bool]:
+        """The samples that the check picked, and whether each was drawn at random."""
+        return picks_of(self.window)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The window's reviewed samples, by what they are for."""
+        return parts_of(self.window)
+
+    def samples(self, reviewed: Reviewed) -> Samples:
+        """Some of the window's reviewed samples, with their images."""
+        return Samples(self.arrived.images[reviewed.index], reviewed.labels)
+
+    def earlier_taught(self) -> Samples | None:
+        """What taught the repairs that the incumbent carries, or None where there were none."""
+        taught = [
+            Samples(load_dataset(layout.window(repair.window)).images[reviewed.index], reviewed.labels)
+            for repair in self.repairs
+            if len(reviewed := parts_of(repair.window).taught)
+        ]
+        return join(taught) if taught else None
+
+    def earlier_drifts(self) -> dict[str, Samples]:
+        """For each window whose repair the incumbent carries: its drift, done to clean held-out images.
+
+        They stand for it in numbers that a review cannot give, so that a small loss shows.
+        """
+        clean = self.split("test")
+        rows = np.arange(min(len(clean), _IMITATED))
+        images, labels = np.asarray(clean.images[rows]), clean.known_labels[rows]
+        return {
+            repair.window: Samples(imitation.apply(images, np.random.default_rng(self._seed)), labels)
+            for repair, imitation in zip(self.repairs, self.earlier_imitations(), strict=True)
+        }
 
     def earlier_imitations(self) -> list[Imitation]:
         """How to do to clean images what happened to those windows."""
@@ -70,7 +105,7 @@ class Occasion:
         return imitate(
             self.incumbent,
             self.split("train").images,
-            load_dataset(layout.window(self.window)).images,
+            self.arrived.images,
             suite=self._suite,
             corruptions=[diagnosis] if diagnosis else None,
             seed=self._seed,
@@ -96,22 +131,23 @@ class Occasion:
         path = layout.candidate(self.window, "filter") / "previews.safetensors"
         save_previews(path, [preview], about=material.images_digest)
 
-    def _halves(self, window: str) -> tuple[Samples, Samples]:
-        images = load_dataset(layout.window(window)).images
-        learnt, judging = (Samples(images[half.index], half.labels) for half in halves(window, self._seed))
-        return learnt, judging
 
-
-def halves(window: str, seed: int) -> tuple[Reviewed, Reviewed]:
+def parts_of(window: str) -> Parts:
     """Which reviewed samples of a window repairs learn from, and which ones judge them.
 
-    It follows from the verdict and the seed alone: what judged once never teaches.
+    It follows from the verdict and from how the check picked the samples: what judged once never teaches.
     """
     arrived = load_dataset(layout.window(window))
     verdict = read_json(layout.results(window) / "verdict.json")
     labels = {int(index): label for index, label in verdict["labels"].items()}
-    learnt, judging = folds(read_reviewed(labels, arrived.classes, len(arrived)), 2, seed)
-    return learnt, judging
+    reviewed = read_reviewed(labels, arrived.classes, len(arrived))
+    return part(reviewed, picks_of(window))
+
+
+def picks_of(window: str) -> dict[int, bool]:
+    """Return the samples of a window that the check picked, and whether each was drawn at random."""
+    picks = read_json(layout.results(window) / "drift.json")["picks"]
+    return {int(pick["index"]): bool(pick["random"]) for pick in picks}
 
 
 def join(samples: Sequence[Samples]) -> Samples:

@@ -202,19 +202,32 @@ def _simulate(material: Material, params: dict[str, Any]) -> Entry:
     """Answer from the true labels, loudly."""
     from dataclasses import replace
 
+    from driftloop.commands.console import say
+    from driftloop.review.answers import check_answer
+    from driftloop.review.simulated import NAME
+
+    answer = _simulated_answer(material, [pick.index for pick in material.picks], params)
+    if material.fixed and answer.decision == "retrain":
+        answer = replace(answer, decision="keep")  # nothing else is possible
+    say(
+        f"[bold yellow]{material.window}: a SIMULATED reviewer answers from the true labels[/] "
+        f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
+    )
+    return _append(material, check_answer(answer, material), NAME, simulated=True)
+
+
+def _simulated_answer(material: Material, shown: list[int], params: dict[str, Any]) -> Answer:
     import numpy as np
 
-    from driftloop.commands.console import say
     from driftloop.corruptions import find_corruption
     from driftloop.data.answers import load_answers
-    from driftloop.review.answers import check_answer
-    from driftloop.review.simulated import NAME, simulate
+    from driftloop.review.simulated import simulate
 
     window, rates = material.window, params["review"]
     truth = load_answers(layout.answers(window))
     corruption = truth.corruption
-    answer = simulate(
-        [pick.index for pick in material.picks],
+    return simulate(
+        shown,
         truth.labels,
         material.classes,
         corruption=corruption,
@@ -223,13 +236,21 @@ def _simulate(material: Material, params: dict[str, Any]) -> Entry:
         abstention_rate=rates["abstention_rate"],
         rng=np.random.default_rng([params["seed"], *window.encode()]),
     )
-    if material.fixed and answer.decision == "retrain":
-        answer = replace(answer, decision="keep")  # nothing else is possible
-    say(
-        f"[bold yellow]{window}: a SIMULATED reviewer answers from the true labels[/] "
-        f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
-    )
-    return _append(material, check_answer(answer, material), NAME, simulated=True)
+
+
+def simulate_settling(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
+    """Have the simulated reviewer label samples, if it was the one whose decision on this window stands."""
+    from driftloop.commands.console import say
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+    from driftloop.review.material import load_material
+
+    material = load_material(window, params["corruptions"])
+    entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
+    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    if not asked or standing is None or not standing.simulated:
+        return {}
+    say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
+    return dict(_simulated_answer(material, asked, params).labels)
 
 
 def _append(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:

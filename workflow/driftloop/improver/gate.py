@@ -1,9 +1,20 @@
 """The gate: may a candidate take the incumbent's place? Both answer the same samples: every test is paired.
 
-A candidate must be significantly better on the drift (the exact form of McNemar's test, on samples that it
-did not learn from), shown to lose no more than a margin on clean data, and not shown to lose more than
-that on any drift repaired before. Intervals are Tango's score intervals for a difference between paired
-proportions (Statistics in Medicine 17, 1998), which hold for few samples and for rare disagreements.
+A candidate must be significantly better on the drift, shown to lose no more than a margin on clean data, and
+not shown to lose more than that on any drift repaired before.
+
+What tells the two apart on the drift are the samples that they answer differently, and those are known
+before anybody labels them. So labels that judge come from two draws: a random slice of the window, labelled
+in the review before there was a candidate, and, if that does not settle it, samples drawn at random from
+those on which the two disagree. Of disagreements drawn at random, a candidate that is no better wins at most
+every second one: the exact sign test (McNemar's, on labelled disagreements) holds for either draw. What a
+repair learnt from judges nothing, nor do samples picked for being strange, where the incumbent is weakest.
+
+The gate looks at most twice, and the two looks share alpha: whoever asks again until a worthless candidate
+happens to look good does not get far. How many labels the second look takes follows from what the first one
+saw, so it counts the new ones alone: pooled with those that asked for them, they would promote too often
+(Bauer and Köhne, Biometrics 50, 1994). Intervals are Tango's score intervals for a difference between paired
+proportions (Statistics in Medicine 17, 1998).
 """
 
 from __future__ import annotations
@@ -20,20 +31,31 @@ from driftloop.errors import DriftloopError, ParameterError
 
 Correct = npt.NDArray[np.bool_]
 """bool (n,): which samples were answered rightly."""
+Classes = npt.NDArray[np.int64]
+"""int64 (n,): a class for each sample."""
 
-_POWER = 0.8
-_MOST_DISAGREEMENTS = 2000
+_LOOKS = (0.2, 0.8)
+"""How alpha is shared between the looks. At 0.02 the first asks for 8 wins to 0 or 11 to 1, the second for 6
+to 0 or 9 to 1: the first look is for gains that nobody can overlook."""
+_POWER = 0.9
+_MOST_LABELS = 100
+_HOPED_FOR = (2, 1)
+"""Wins and losses that are added to those seen when the labels still needed are worked out."""
+_LEAST_HOPE = 0.6
+"""The smallest share of wins that labels are asked for: few labels of the first look prove little."""
+_HOPELESS = 0.1
+"""Nothing is asked where the first look shows a loss, with such a p-value."""
 _RESOLUTION = 1e-9
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidate against incumbent on the same samples.
+    """Candidate against incumbent on the same labelled samples.
 
     Attributes:
-        n: samples.
-        incumbent_accuracy: in [0, 1]; None where there are no samples.
-        candidate_accuracy: in [0, 1]; None where there are no samples.
+        n: labelled samples.
+        incumbent_accuracy: in [0, 1]; None where no sample tells.
+        candidate_accuracy: in [0, 1]; None where no sample tells.
         better: samples that only the candidate got right.
         worse: samples that only the incumbent got right.
         gain: candidate's accuracy less the incumbent's.
@@ -52,19 +74,39 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class DriftComparison(Comparison):
+    """Candidate against incumbent on a window of which some samples are labelled.
+
+    Accuracies and gain hold for the whole window: labelled disagreements stand for all disagreements, other
+    labelled samples for all others.
+
+    Attributes:
+        window: samples in the window.
+        disagreements: how many of them the two answer differently.
+        labelled_disagreements: how many of those are labelled.
+    """
+
+    window: int
+    disagreements: int
+    labelled_disagreements: int
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What the gate found, and whether the candidate is promoted.
 
     Attributes:
         promote: whether everything that is asked of a candidate holds.
-        p_value: of the gain on the drift, one-sided; corrected where it was chosen among several.
-        alpha: level of all tests.
+        p_value: of the gain on the drift, one-sided; corrected for the looks and for rival candidates.
+        alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost elsewhere.
-        drift: on reviewed samples that the candidate never saw.
+        second_look: whether disagreements were labelled on purpose; there is no third look.
+        drift: on samples of the window that the candidate did not learn from.
         clean: on clean held-out samples.
         earlier: on each drift repaired before.
-        more_labels: how many more reviewed samples of this kind would show the gain with probability 0.8,
-            if it is as large as it looks; 0 where it is shown, None where there is no gain to show.
+        more_labels: how many disagreements to label for the second look: enough to show the gain with
+            probability 0.9 if it is about as large as it looks, or all there are. 0 where nothing is open,
+            None where it is hopeless.
         sentence: the verdict in plain words.
     """
 
@@ -72,7 +114,8 @@ class Evaluation:
     p_value: float
     alpha: float
     margin: float
-    drift: Comparison
+    second_look: bool
+    drift: DriftComparison
     clean: Comparison
     earlier: Mapping[str, Comparison]
     more_labels: int | None
@@ -84,54 +127,54 @@ class Evaluation:
 
 
 def judge(
-    incumbent_correct: Correct,
-    candidate_correct: Correct,
-    clean_incumbent_correct: Correct,
-    clean_candidate_correct: Correct,
+    drift: DriftComparison,
+    clean: Comparison,
+    earlier: Mapping[str, Comparison] | None = None,
     *,
     alpha: float,
     margin: float,
-    earlier: Mapping[str, tuple[Correct, Correct]] | None = None,
+    second_look: bool = False,
 ) -> Evaluation:
     """Judge one candidate.
 
     Args:
-        incumbent_correct: on reviewed samples of the drift that the candidate never saw, bool (n,).
-        candidate_correct: on the same samples.
-        clean_incumbent_correct: on clean samples that neither learned from, bool (m,).
-        clean_candidate_correct: on the same samples.
-        alpha: a candidate that is no better is promoted with at most this probability.
+        drift: on a window, by labels that were drawn at random: see the module.
+        clean: on clean samples that neither learned from.
+        earlier: on each drift that was repaired before.
+        alpha: a candidate that is no better is promoted with at most this probability, both looks together.
         margin: how much accuracy may be lost on clean data, as a fraction.
-        earlier: for each drift repaired before, what incumbent and candidate got right, paired.
+        second_look: whether labels were asked for where the two disagree.
 
     Raises:
         ParameterError: alpha or margin is out of range.
-        DriftloopError: two arrays that must be paired differ in length, or there are no clean samples.
+        DriftloopError: there are no clean samples.
 
-    >>> right, wrong = np.ones(40, bool), np.zeros(40, bool)
-    >>> clean = np.ones(5000, bool)
-    >>> judge(wrong, right, clean, clean, alpha=0.02, margin=0.005).sentence  # doctest: +ELLIPSIS
-    'Promoted: right on 100.0 % of 40 samples it never saw, up from 0.0 % (p = 9.1e-13); clean accuracy...'
+    >>> same = np.zeros(40, np.int64)
+    >>> drift = compare_on_window(same, same + 1, np.arange(40), same + 1, 0.02)
+    >>> clean = compare(np.ones(5000, bool), np.ones(5000, bool), 0.02)
+    >>> judge(drift, clean, alpha=0.02, margin=0.005).promote
+    True
     """
     if not 0 < alpha < 1:
         raise ParameterError(f"gate.alpha is {alpha}; it lies between 0 and 1. Try 0.02.")
     if not 0 <= margin <= 1:
         raise ParameterError(f"gate.margin is {margin}; it lies between 0 and 1. Try 0.005.")
-    if not len(clean_incumbent_correct):
+    if not clean.n:
         raise DriftloopError("The gate has no clean samples to judge on; give the test split some.")
-    drift = compare(incumbent_correct, candidate_correct, alpha)
+    p_value = min(1.0, sign_test(drift.better, drift.worse) / _LOOKS[second_look])
     evaluation = Evaluation(
         promote=False,
-        p_value=mcnemar(drift.better, drift.worse),
+        p_value=p_value,
         alpha=alpha,
         margin=margin,
+        second_look=second_look,
         drift=drift,
-        clean=compare(clean_incumbent_correct, clean_candidate_correct, alpha),
-        earlier={name: compare(*pair, alpha) for name, pair in (earlier or {}).items()},
-        more_labels=more_labels(drift, alpha),
+        clean=clean,
+        earlier=dict(earlier or {}),
+        more_labels=0,
         sentence="",
     )
-    return _decide(evaluation, evaluation.p_value)
+    return _decide(evaluation, p_value)
 
 
 def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation], str | None]:
@@ -151,19 +194,59 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     decided: dict[str, Evaluation] = {}
     corrected = 0.0
     for rank, name in enumerate(ranked):
-        corrected = max(corrected, min(1.0, (len(ranked) - rank) * evaluations[name].p_value))
-        decided[name] = _decide(evaluations[name], corrected)
+        rivals = len(ranked) - rank
+        corrected = max(corrected, min(1.0, rivals * evaluations[name].p_value))
+        decided[name] = _decide(evaluations[name], corrected, rivals)
     fit = [name for name in ranked if decided[name].promote]
     winner = max(fit, key=lambda name: decided[name].drift.gain, default=None)
-    for name in fit:
-        if name != winner:
-            sentence = f"Rejected: {winner} gains more ({_points(decided[str(winner)].drift.gain)})."
+    for name in ranked:
+        if winner is not None and decided[name].promote and name != winner:
+            sentence = f"Rejected: {winner} gains more ({_points(decided[winner].drift.gain)})."
             decided[name] = replace(decided[name], promote=False, sentence=sentence)
+        if winner is not None:  # the window has its repair: nothing is asked any more
+            decided[name] = replace(decided[name], more_labels=0)
     return {name: decided[name] for name in evaluations}, winner
 
 
+def ask(
+    evaluations: Mapping[str, Evaluation],
+    incumbent: Classes,
+    candidates: Mapping[str, Classes],
+    seen: npt.NDArray[np.int64],
+    seed: int,
+) -> dict[str, list[int]]:
+    """Draw the samples to label for the second look: at random among those on which the two disagree.
+
+    Each candidate is judged by those asked for its own sake. Another's are no random part of its
+    disagreements: where several candidates differ from the incumbent, it is more often wrong.
+
+    Args:
+        evaluations: after the first look, as `choose` returned them.
+        incumbent: its answers to the whole window, int64 (N,).
+        candidates: each candidate's, by name.
+        seen: int64, positions that are not asked about: samples that were shown already.
+        seed: of the order.
+
+    Returns:
+        For each candidate positions in the window, ascending; none where nothing is open.
+    """
+    order = np.random.default_rng(seed).permutation(len(incumbent))
+    order = order[~np.isin(order, seen)]
+
+    def wanted(name: str) -> list[int]:
+        differing = order[candidates[name][order] != incumbent[order]]  # one order for all: fewer labels
+        return sorted(differing[: evaluations[name].more_labels or 0].tolist())
+
+    return {name: wanted(name) for name in evaluations}
+
+
 def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
-    """Compare two classifiers on the same samples.
+    """Compare two classifiers on labelled samples.
+
+    Args:
+        incumbent: which samples it got right, bool (n,).
+        candidate: the same.
+        alpha: that each end of the interval is wrong.
 
     Raises:
         DriftloopError: the arrays differ in length.
@@ -171,11 +254,7 @@ def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
     >>> compare(np.array([True, False, False]), np.array([True, True, False]), 0.05).gain
     0.3333333333333333
     """
-    if len(incumbent) != len(candidate):
-        raise DriftloopError(
-            f"Incumbent and candidate must answer the same samples; they answered {len(incumbent)} and "
-            f"{len(candidate)}."
-        )
+    _check_paired(incumbent, candidate)
     n = len(incumbent)
     better, worse = int((candidate & ~incumbent).sum()), int((incumbent & ~candidate).sum())
     low, high = gain_interval(better, worse, n, alpha)
@@ -191,12 +270,64 @@ def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
     )
 
 
-def mcnemar(better: int, worse: int) -> float:
-    """Return the p-value of the exact one-sided McNemar test: does the candidate win more than it loses?
+def compare_on_window(
+    incumbent: Classes, candidate: Classes, index: npt.NDArray[np.int64], labels: Classes, alpha: float
+) -> DriftComparison:
+    """Compare two classifiers on a window from their answers to all of it and the labels of some.
 
-    Samples on which both are right, or both wrong, say nothing about which is better.
+    Labels on which the two disagree must have been drawn at random from such samples, and so the others.
 
-    >>> mcnemar(5, 0)
+    Args:
+        incumbent: its answers, int64 (N,).
+        candidate: its answers.
+        index: int64 (n,), positions of the labelled samples.
+        labels: int64 (n,), their true classes.
+        alpha: that each end of the interval is wrong, for labels whose number was fixed beforehand.
+
+    Raises:
+        DriftloopError: the arrays do not belong together.
+
+    >>> incumbent, candidate = np.array([0, 0, 0, 0]), np.array([0, 0, 1, 1])
+    >>> found = compare_on_window(incumbent, candidate, np.array([0, 2]), np.array([0, 1]), 0.05)
+    >>> found.incumbent_accuracy, found.candidate_accuracy, found.gain
+    (0.5, 1.0, 0.5)
+    """
+    _check_paired(incumbent, candidate)
+    _check_paired(index, labels)
+    differs = incumbent != candidate
+    telling = differs[index]
+    better = int((candidate[index] == labels)[telling].sum())
+    worse = int((incumbent[index] == labels)[telling].sum())
+    n, told, window = len(index), int(telling.sum()), len(incumbent)
+    share = float(differs.mean()) if window else 0.0
+    low, high = (share * end for end in gain_interval(better, worse, told, alpha))
+    accuracies: tuple[float | None, float | None] = (None, None)
+    # Where the two agree, a label says the same of both.
+    alike = (incumbent[index] == labels)[~telling]
+    if (len(alike) or share == 1) and (told or share == 0):
+        common = (1 - share) * float(alike.mean()) if len(alike) else 0.0
+        accuracies = common + share * worse / max(told, 1), common + share * better / max(told, 1)
+    return DriftComparison(
+        n=n,
+        incumbent_accuracy=accuracies[0],
+        candidate_accuracy=accuracies[1],
+        better=better,
+        worse=worse,
+        gain=share * (better - worse) / max(told, 1),
+        low=low,
+        high=high,
+        window=window,
+        disagreements=int(differs.sum()),
+        labelled_disagreements=told,
+    )
+
+
+def sign_test(better: int, worse: int) -> float:
+    """Return the p-value of the exact one-sided sign test: does the candidate win more than it loses?
+
+    On labelled disagreements this is McNemar's test in its exact form.
+
+    >>> sign_test(5, 0)
     0.03125
     """
     return float(stats.binom.sf(better - 1, better + worse, 0.5))
@@ -232,76 +363,94 @@ def _upper(better: int, worse: int, n: int, z: float) -> float:
     return float(optimize.brentq(excess, above, 1.0))
 
 
-def more_labels(drift: Comparison, alpha: float) -> int | None:
-    """Return how many more reviewed samples would show the gain seen, if it is the true one.
+def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
+    """Return how many more disagreements to label for the second look.
 
     Args:
-        drift: the comparison on reviewed samples.
-        alpha: level of the exact McNemar test.
+        drift: as the first look found it.
+        alpha: level of the second look's sign test.
 
     Returns:
-        Labels for a probability of 0.8; 0 where the gain is shown already; None where there is no gain.
+        As many as show the gain with probability 0.9 if the candidate wins about as often as it did so far,
+        but no more than there are, and than 100; None where it looks worse, or where not even all of them
+        could show it.
 
-    >>> more_labels(compare(np.zeros(4, bool), np.ones(4, bool), 0.02), 0.02)
-    2
+    >>> same = np.zeros(40, np.int64)
+    >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02)
+    >>> labels_to_settle(drift, 0.016)
+    20
     """
-    if mcnemar(drift.better, drift.worse) <= alpha:
-        return 0
-    if drift.better <= drift.worse:
+    left = min(drift.disagreements - drift.labelled_disagreements, _MOST_LABELS)
+    if sign_test(drift.worse, drift.better) < _HOPELESS or sign_test(left, 0) > alpha:
         return None
-    disagreements = np.arange(1, _MOST_DISAGREEMENTS)
-    wins = stats.binom.isf(alpha, disagreements, 0.5) + 1
-    share = drift.better / (drift.better + drift.worse)
-    enough = np.flatnonzero(stats.binom.sf(wins - 1, disagreements, share) >= _POWER)
-    if not len(enough):
-        return None
-    needed = disagreements[enough[0]] * drift.n / (drift.better + drift.worse)
-    return max(1, int(np.ceil(needed)) - drift.n)
+    wins, losses = drift.better + _HOPED_FOR[0], drift.worse + _HOPED_FOR[1]
+    share = max(_LEAST_HOPE, wins / (wins + losses))
+    labels = np.arange(1, left + 1)
+    needed = stats.binom.isf(alpha, labels, 0.5) + 1
+    shown = stats.binom.sf(needed - 1, labels, share)
+    enough = np.flatnonzero(shown >= _POWER)
+    return int(labels[enough[0]]) if len(enough) else left
 
 
-def _decide(evaluation: Evaluation, p_value: float) -> Evaluation:
-    """Fill in `p_value`, `promote` and `sentence`."""
-    refusal = _refusal(evaluation, p_value)
-    drift, clean = evaluation.drift, evaluation.clean
-    sentence = refusal or (
-        f"Promoted: right on {_percent(drift.candidate_accuracy)} of {drift.n} samples it never saw, "
-        f"up from {_percent(drift.incumbent_accuracy)} (p = {p_value:.2g}); clean accuracy "
-        f"{'holds' if clean.gain == 0 else f'changes by {_points(clean.gain)}'}."
-    )
-    return replace(evaluation, p_value=p_value, promote=refusal is None, sentence=sentence)
-
-
-def _refusal(evaluation: Evaluation, p_value: float) -> str | None:
-    """Say why a candidate is rejected, the weightiest reason first; None if it is not."""
-    drift, clean, margin = evaluation.drift, evaluation.clean, evaluation.margin
-    if not drift.n:
-        return "Rejected: no reviewed sample is left to judge on; label more samples."
-    if p_value > evaluation.alpha:
-        return (
-            f"Rejected: no gain shown on {drift.n} reviewed samples it never saw "
-            f"({_percent(drift.incumbent_accuracy)} before, {_percent(drift.candidate_accuracy)} after, "
-            f"p = {p_value:.2g}). {_advice(evaluation.more_labels)}"
+def _decide(evaluation: Evaluation, p_value: float, rivals: int = 1) -> Evaluation:
+    """Fill in `p_value`, `promote`, `more_labels` and `sentence`."""
+    unshown, lost = p_value > evaluation.alpha, _loss(evaluation)
+    more: int | None = 0
+    if unshown and not lost:
+        level = evaluation.alpha * _LOOKS[True] / rivals
+        more = None if evaluation.second_look else labels_to_settle(evaluation.drift, level)
+    if unshown:
+        sentence = f"Rejected: {_evidence(evaluation.drift, p_value)}. {lost or _advice(evaluation, more)}"
+    elif lost:
+        sentence = f"Rejected: {lost}"
+    else:
+        clean = evaluation.clean.gain
+        sentence = (
+            f"Promoted: {_evidence(evaluation.drift, p_value)}; "
+            f"clean accuracy {'holds' if clean == 0 else f'changes by {_points(clean)}'}."
         )
+    promote = not (unshown or lost)
+    return replace(evaluation, p_value=p_value, promote=promote, more_labels=more, sentence=sentence)
+
+
+def _loss(evaluation: Evaluation) -> str | None:
+    """Say what a candidate loses beyond the margin, or None."""
+    clean, margin = evaluation.clean, evaluation.margin
     if clean.low < -margin:
         return (
-            f"Rejected: clean accuracy changes by {_points(clean.gain)}, and a loss of up to "
+            f"Clean accuracy changes by {_points(clean.gain)}, and a loss of up to "
             f"{_points(-clean.low, signed=False)} cannot be ruled out; "
             f"{_points(margin, signed=False)} are allowed."
         )
     for name, comparison in evaluation.earlier.items():
         if comparison.high < -margin:
-            return f"Rejected: it unlearns {name}, repaired before ({_points(comparison.gain)})."
+            return f"It unlearns {name}, repaired before ({_points(comparison.gain)})."
     return None
 
 
-def _advice(more: int | None) -> str:
+def _evidence(drift: DriftComparison, p_value: float) -> str:
+    if not drift.disagreements:
+        return f"it answers all {drift.window} samples as the incumbent does"
     return (
-        f"About {more} more labels would settle it." if more else "More labels are unlikely to change that."
+        f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
+        f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}), "
+        f"a gain of about {_points(drift.gain)} on this window"
     )
 
 
-def _percent(fraction: float | None) -> str:
-    return "no samples" if fraction is None else f"{100 * fraction:.1f} %"
+def _advice(evaluation: Evaluation, more: int | None) -> str:
+    if evaluation.second_look:
+        return "This was the second look, and the last."
+    if more is None:
+        return "More labels are unlikely to change that."
+    return f"Labels for {more} of the samples on which the two disagree would settle it."
+
+
+def _check_paired(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
+    if len(first) != len(second):
+        raise DriftloopError(
+            f"What is compared must belong to the same samples; there are {len(first)} and {len(second)}."
+        )
 
 
 def _points(fraction: float, *, signed: bool = True) -> str:

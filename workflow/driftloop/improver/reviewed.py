@@ -59,24 +59,48 @@ def read_reviewed(labels: Mapping[int, str], classes: Sequence[str], n: int) -> 
     )
 
 
-def folds(reviewed: Reviewed, k: int, seed: int) -> list[Reviewed]:
-    """Deal the samples out into `k` disjoint parts of equal size, each with its share of every class.
+@dataclass(frozen=True)
+class Parts:
+    """What each reviewed sample of a window is for; no sample both teaches and judges.
 
-    A model that learned from all parts but one is judged on that one: no sample both teaches and judges.
-
-    >>> parts = folds(Reviewed(np.arange(6), np.array([0, 0, 0, 0, 1, 1])), 2, seed=0)
-    >>> [part.labels.tolist() for part in parts]
-    [[0, 0, 1], [0, 0, 1]]
+    Attributes:
+        taught: repairs learn from these: samples that were picked for being strange.
+        judging: the random slice of the review, which judges repairs for the whole window.
+        settling: labelled afterwards, where incumbent and candidate disagree; these judge too.
     """
-    shuffled = np.random.default_rng(seed).permutation(len(reviewed))
-    by_class = shuffled[np.argsort(reviewed.labels[shuffled], kind="stable")]
-    return [reviewed.take(np.sort(by_class[part::k])) for part in range(k)]
+
+    taught: Reviewed
+    judging: Reviewed
+    settling: Reviewed
 
 
-def join(parts: Sequence[Reviewed]) -> Reviewed:
-    """Put parts together again."""
+def part(reviewed: Reviewed, picks: Mapping[int, bool]) -> Parts:
+    """Deal out the reviewed samples of a window by how they were picked.
+
+    Args:
+        reviewed: of the window.
+        picks: for each sample that the check picked, whether it was drawn at random. If no other one is
+            labelled, the random ones teach, and nothing is left to judge at first.
+
+    >>> reviewed = Reviewed(np.array([2, 5, 9]), np.array([0, 1, 1]))
+    >>> parts = part(reviewed, {2: True, 5: False})
+    >>> parts.taught.index, parts.judging.index, parts.settling.index
+    (array([5]), array([2]), array([9]))
+    """
+    kinds = np.array([picks.get(int(index), None) for index in reviewed.index], dtype=object)
+    strange, drawn, others = (
+        reviewed.take(np.array([kind is wanted for kind in kinds], dtype=bool))
+        for wanted in (False, True, None)
+    )
+    if not len(strange):
+        strange, drawn = drawn, strange
+    return Parts(strange, drawn, others)
+
+
+def join(first: Reviewed, second: Reviewed) -> Reviewed:
+    """Put two sets of samples together."""
     return Reviewed(
-        np.concatenate([part.index for part in parts]), np.concatenate([part.labels for part in parts])
+        np.concatenate([first.index, second.index]), np.concatenate([first.labels, second.labels])
     )
 
 

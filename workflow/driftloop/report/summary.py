@@ -46,7 +46,7 @@ def summary_row(
         "estimated_accuracy": estimate[0] if estimate else None,
         "decision": verdict["decision"],
         "reviewer": reviewer,
-        "labels_used": len(verdict["labels"]),
+        "labels_used": len(verdict["labels"]) + len((evaluation or {}).get("settling", ())),
         "promoted": evaluation["winner"] if evaluation else None,
         "incumbent_accuracy": judged["drift"]["incumbent_accuracy"] if judged else None,
         "candidate_accuracy": judged["drift"]["candidate_accuracy"] if judged else None,
