@@ -21,6 +21,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "status": "project",
         "report": "report",
         "review": "review",
+        "settle": "settle",
         "predict": "predict",
         "ledger": "review",
         "images": "containers",

@@ -44,12 +44,19 @@ class Rivals:
         return gate.ask(evaluations, self._answers[""], self._answers, shown, self._seed)
 
     def settle(self, asked: Mapping[str, list[int]], settling: Reviewed) -> tuple[Evaluations, str | None]:
-        """Judge all candidates a second time, each by the labels that were asked for its sake."""
-        slice_, incumbent = self._occasion.parts.judging, self._answers[""]
-        judging = {}
+        """Judge all candidates a second time, each by the labels that were asked for its sake.
+
+        A filter learns from no label, so where its few disagreements are all labelled, all of them judge.
+        """
+        parts, judging = self._occasion.parts, {}
+        everything = join(parts.taught, parts.judging, settling)
         for name in self._models:
-            alike = slice_.take(incumbent[slice_.index] == self._answers[name][slice_.index])
-            judging[name] = join(alike, settling.take(np.isin(settling.index, asked[name])))
+            differs = self._answers[""] != self._answers[name]
+            new = settling.take(np.isin(settling.index, asked[name]))
+            every = everything.take(differs[everything.index])
+            if name == "filter" and len(asked[name]) <= gate.FEW and len(every) == differs.sum():
+                new = every
+            judging[name] = join(parts.judging.take(~differs[parts.judging.index]), new)
         return self._judge(judging, second_look=True)
 
     def _judge(self, judging: Mapping[str, Reviewed], *, second_look: bool) -> tuple[Evaluations, str | None]:

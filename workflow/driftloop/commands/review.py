@@ -135,7 +135,7 @@ def _answer(
     _refuse_undrifted(material)
     given = read_labels(labels, material) if labels else {}
     answer = check_answer(Answer(decision, diagnosis, reason, given), material)
-    entry = _append(material, answer, reviewer or git_name())
+    entry = append_answer(material, answer, reviewer or git_name())
     if as_json:
         click.echo(json.dumps(entry.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -149,13 +149,13 @@ def _ask(material: Material, reviewer: str | None, pictures: str) -> Entry:
 
     _refuse_undrifted(material)
     if not is_interactive():
-        raise _pending(material.window)
+        raise pending(material.window, f"driftloop review {material.window}")
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
     entry = ask(
         material,
         entries,
         _DRAFTS,
-        lambda *signed: _append(material, *signed),
+        lambda *signed: append_answer(material, *signed),
         reviewer=reviewer,
         pictures=pictures,
     )
@@ -195,7 +195,7 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pi
             f"{material.window} came from production: nobody knows its true labels, so no simulated reviewer "
             f"can answer. A person has to: driftloop review {material.window}"
         )
-    raise _pending(material.window)
+    raise pending(material.window, f"driftloop review {material.window}")
 
 
 def _simulate(material: Material, params: dict[str, Any]) -> Entry:
@@ -213,7 +213,7 @@ def _simulate(material: Material, params: dict[str, Any]) -> Entry:
         f"[bold yellow]{material.window}: a SIMULATED reviewer answers from the true labels[/] "
         f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
     )
-    return _append(material, check_answer(answer, material), NAME, simulated=True)
+    return append_answer(material, check_answer(answer, material), NAME, simulated=True)
 
 
 def _simulated_answer(material: Material, shown: list[int], params: dict[str, Any]) -> Answer:
@@ -253,7 +253,8 @@ def simulate_settling(window: str, asked: list[int], params: dict[str, Any]) -> 
     return dict(_simulated_answer(material, asked, params).labels)
 
 
-def _append(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
+def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
+    """Sign an answer: append it to the window's ledger."""
     from driftloop.review.ledger import append, new_entry, project_id
 
     entry = new_entry(
@@ -278,10 +279,11 @@ def _confirm(entry: Entry) -> None:
     )
 
 
-def _pending(window: str) -> Exception:
+def pending(window: str, command: str) -> Exception:
+    """Return the error that stops a run until somebody has answered."""
     from driftloop.errors import ReviewPendingError
 
-    return ReviewPendingError(f"No decision for window {window} yet. Run: driftloop review {window}")
+    return ReviewPendingError(f"No decision for window {window} yet. Run: {command}")
 
 
 def _print_questions(material: Material) -> None:

@@ -13,8 +13,11 @@ repair learnt from judges nothing, nor do samples picked for being strange, wher
 The gate looks at most twice, and the two looks share alpha: whoever asks again until a worthless candidate
 happens to look good does not get far. How many labels the second look takes follows from what the first one
 saw, so it counts the new ones alone: pooled with those that asked for them, they would promote too often
-(Bauer and Köhne, Biometrics 50, 1994). Intervals are Tango's score intervals for a difference between paired
-proportions (Statistics in Medicine 17, 1998).
+(Bauer and Köhne, Biometrics 50, 1994). Only where the window has few disagreements are all of them labelled
+whatever was seen; then all count, unless they taught.
+
+Intervals are Tango's score intervals for a difference between paired proportions (Statistics in Medicine 17,
+1998).
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ Classes = npt.NDArray[np.int64]
 _LOOKS = (0.2, 0.8)
 """How alpha is shared between the looks. At 0.02 the first asks for 8 wins to 0 or 11 to 1, the second for 6
 to 0 or 9 to 1: the first look is for gains that nobody can overlook."""
+FEW = 20
+"""So few disagreements are labelled all at once."""
 _POWER = 0.9
 _MOST_LABELS = 100
 _HOPED_FOR = (2, 1)
@@ -371,9 +376,9 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
         alpha: level of the second look's sign test.
 
     Returns:
-        As many as show the gain with probability 0.9 if the candidate wins about as often as it did so far,
-        but no more than there are, and than 100; None where it looks worse, or where not even all of them
-        could show it.
+        All, where they are `FEW`. Else as many as show the gain with probability 0.9 if the candidate wins
+        about as often as it did so far, 100 at most; None where it looks worse, or where there are too few
+        for any result to show anything.
 
     >>> same = np.zeros(40, np.int64)
     >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02)
@@ -381,8 +386,11 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
     20
     """
     left = min(drift.disagreements - drift.labelled_disagreements, _MOST_LABELS)
-    if sign_test(drift.worse, drift.better) < _HOPELESS or sign_test(left, 0) > alpha:
+    too_few = not left or sign_test(drift.disagreements, 0) > alpha
+    if too_few or sign_test(drift.worse, drift.better) < _HOPELESS:
         return None
+    if left <= FEW:
+        return left
     wins, losses = drift.better + _HOPED_FOR[0], drift.worse + _HOPED_FOR[1]
     share = max(_LEAST_HOPE, wins / (wins + losses))
     labels = np.arange(1, left + 1)

@@ -97,10 +97,10 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool]) -> Parts:
     return Parts(strange, drawn, others)
 
 
-def join(first: Reviewed, second: Reviewed) -> Reviewed:
-    """Put two sets of samples together."""
+def join(*parts: Reviewed) -> Reviewed:
+    """Put sets of samples together."""
     return Reviewed(
-        np.concatenate([first.index, second.index]), np.concatenate([first.labels, second.labels])
+        np.concatenate([each.index for each in parts]), np.concatenate([each.labels for each in parts])
     )
 
 

@@ -172,7 +172,12 @@ class Material:
 
 
 def load_material(
-    window: str, suite: str, before: Sequence[str] = (), *, parent: str | None = None
+    window: str,
+    suite: str,
+    before: Sequence[str] = (),
+    *,
+    parent: str | None = None,
+    asked: Sequence[int] | None = None,
 ) -> Material:
     """Read what the check prepared for `window` in the project of the working directory.
 
@@ -181,6 +186,7 @@ def load_material(
         suite: the suite of corruptions to choose a diagnosis from.
         before: the windows that came before it, oldest first.
         parent: the owner of the incumbent, a window or `reference`.
+        asked: the samples to ask about; by default those that the check picked.
 
     Raises:
         DataError: the window was not checked yet, or a file of it is damaged.
@@ -194,7 +200,10 @@ def load_material(
     dataset = load_dataset(layout.window(window))
     rows = _read_samples(folder / "samples.csv")
     try:
-        picks = tuple(_pick(item, rows) for item in report["picks"])
+        picked = report["picks"]
+        if asked is not None:
+            picked = [{"index": index, "random": True, "nearest": ()} for index in asked]
+        picks = tuple(_pick(item, rows) for item in picked)
         counts = _count(rows, dataset.classes)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"{folder}: drift.json and samples.csv do not fit together ({error!r}).") from error

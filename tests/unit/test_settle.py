@@ -1,0 +1,64 @@
+"""`driftloop settle`: what the gate asks for is labelled without losing what the review said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from driftloop import layout
+from driftloop.cli import find_command
+from driftloop.files import read_json, write_json
+from driftloop.review.ledger import project_id, read_ledger
+
+
+@pytest.fixture
+def asked(finished) -> list[int]:
+    """The finished project, where the gate has asked for five samples of w03 that nobody has seen."""
+    picked = {pick["index"] for pick in read_json(layout.results("w03") / "drift.json")["picks"]}
+    asked = [index for index in range(120) if index not in picked][:5]
+    path = layout.results("w03") / "evaluation.json"
+    write_json(path, {**read_json(path), "ask": asked})
+    return asked
+
+
+def settle(*arguments: str):
+    return CliRunner().invoke(find_command("settle"), arguments)
+
+
+def newest():
+    return read_ledger(layout.ledger("w03"), project=project_id(layout.DECISIONS))[-1]
+
+
+def test_the_samples_are_listed_for_programs(asked):
+    assert json.loads(settle("w03", "--json").output) == {"window": "w03", "samples": asked}
+
+
+def test_new_labels_stand_beside_those_of_the_review(asked):
+    before = newest().answer
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    assert result.exit_code == 0, result.output
+    after = newest()
+    assert after.reviewer == "Grace"
+    assert after.answer.labels == {**before.labels, **dict.fromkeys(asked, "7")}
+    assert (after.answer.decision, after.answer.diagnosis) == (before.decision, before.diagnosis)
+    # The decision still stands for what the check found, so a run goes on with it.
+    CliRunner().invoke(find_command("review"), ["w03", "--verdict", "verdict.json"], catch_exceptions=False)
+    assert set(map(int, read_json(Path("verdict.json"))["labels"])) == set(after.answer.labels)
+
+
+def test_only_what_is_asked_is_taken(asked):
+    entries = newest()
+    shown = read_json(layout.results("w03") / "drift.json")["picks"][0]["index"]
+    Path("new.csv").write_text(f"index,label\n{shown},7\n")
+    result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    assert "was not shown" in str(result.exception)
+    assert newest() == entries
+
+
+def test_where_nothing_is_open_nothing_is_asked(finished):
+    assert "Nothing is open for w03. Promoted" in str(settle("w03").exception)
+    assert "No decision stands for w01" in str(settle("w01").exception)

@@ -1,0 +1,111 @@
+"""`driftloop settle`: label the samples that decide what the gate left open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftloop import layout
+
+if TYPE_CHECKING:
+    from driftloop.review.decision import Answer
+    from driftloop.review.ledger import Entry
+    from driftloop.review.material import Material
+
+_DRAFTS = Path(".driftloop") / "drafts" / "settling"
+
+
+@click.command()
+@click.argument("window")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV file with the columns index and label, to answer without a terminal.",
+)
+@click.option("--reviewer", help="Your name; by default Git's user.name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the samples to label, ask nothing.")
+def settle(
+    window: str, overrides: tuple[str, ...], labels: Path | None, reviewer: str | None, as_json: bool
+) -> None:
+    """Label those samples of WINDOW that show whether its repair helps.
+
+    They are drawn at random from the samples on which incumbent and candidate disagree, so a few settle what
+    the labels of the review left open. The gate looks again when the workflow runs next, and then no more.
+    """
+    from driftloop.commands.review import append_answer, pending
+    from driftloop.params.load import load_params
+    from driftloop.review.answers import check_answer, read_labels
+    from driftloop.review.decision import Answer
+    from driftloop.review.material import load_material
+    from driftloop.review.terminal import ask, git_name, is_interactive
+
+    params = load_params(overrides)
+    reviewed = load_material(window, params["corruptions"])
+    standing = _standing(reviewed)
+    asked = load_material(window, params["corruptions"], asked=_open_samples(window))
+    if as_json:
+        click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
+        return
+
+    def record(answer: Answer, name: str) -> Entry:
+        """Sign the review's answer anew, with the new labels beside the old ones."""
+        together = {**standing.answer.labels, **check_answer(answer, asked).labels}
+        return append_answer(reviewed, _with_labels(answer, together), name)
+
+    if labels:
+        before = standing.answer
+        given = Answer(before.decision, before.diagnosis, before.reason, read_labels(labels, asked))
+        entry = record(given, reviewer or git_name())
+    elif is_interactive():
+        entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer)
+    else:
+        raise pending(window, f"driftloop settle {window} --labels FILE.csv")
+    _confirm(entry, len(asked.picks))
+
+
+def _standing(material: Material) -> Entry:
+    from driftloop.errors import LedgerError
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    if standing is None:
+        raise LedgerError(
+            f"No decision stands for {material.window}. Run: driftloop review {material.window}"
+        )
+    return standing
+
+
+def _open_samples(window: str) -> list[int]:
+    from driftloop.errors import LedgerError
+    from driftloop.files import read_json
+
+    path = layout.results(window) / "evaluation.json"
+    found: dict[str, Any] = read_json(path) if path.exists() else {}
+    if not found.get("ask"):
+        why = (
+            " ".join(each["sentence"] for each in found["candidates"].values())
+            if found
+            else f"{path} does not exist. Run: snakemake --cores all"
+        )
+        raise LedgerError(f"Nothing is open for {window}. {why}")
+    return [int(index) for index in found["ask"]]
+
+
+def _with_labels(answer: Answer, labels: dict[int, str]) -> Answer:
+    from dataclasses import replace
+
+    return replace(answer, labels=labels)
+
+
+def _confirm(entry: Entry, asked: int) -> None:
+    from driftloop.commands.console import say
+
+    say(
+        f"{entry.window}: {asked} samples answered, signed by {entry.reviewer}, in "
+        f"{layout.ledger(entry.window)}. Next: snakemake --cores all"
+    )
