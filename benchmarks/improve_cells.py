@@ -259,6 +259,18 @@ class Cell:
     clean: npt.NDArray[np.int64]
     seconds: float
 
+    def accuracy(self, material: Material) -> float:
+        """On the drift, in [0, 1]."""
+        return float((self.population == material.pool.labels[-POPULATION:]).mean())
+
+    def clean_accuracy(self, material: Material) -> float:
+        """On clean data, in [0, 1]."""
+        return float((self.clean == material.test.labels).mean())
+
+    def training_seconds(self, _: Material) -> float:
+        """How long it took, on whatever else the machine did."""
+        return self.seconds
+
 
 def cell(case: Case, method: str, folder: Path) -> Cell:
     """Return a cell, from `folder` where it was measured before by the same code."""

@@ -25,6 +25,9 @@ class Rivals:
     Args:
         occasion: of the repair.
         params: with `seed` and `gate`.
+
+    Attributes:
+        models: the candidates that the decision asks for, by the repair's name.
     """
 
     def __init__(self, occasion: Occasion, params: dict[str, Any]) -> None:
@@ -32,11 +35,11 @@ class Rivals:
         self._alpha, self._margin = params["gate"]["alpha"], params["gate"]["margin"]
         self._seed = params["seed"]
         names = REPAIRS[occasion.verdict["decision"]]
-        self._models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
+        self.models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
 
     def look(self) -> tuple[Evaluations, str | None]:
         """Judge all candidates by the random slice of the review: evaluations by name, and the winner."""
-        return self._judge(dict.fromkeys(self._models, self._occasion.parts.judging), second_look=False)
+        return self._judge(dict.fromkeys(self.models, self._occasion.parts.judging), second_look=False)
 
     def ask(self, evaluations: Evaluations) -> dict[str, list[int]]:
         """Return for each candidate the samples whose labels would settle what the first look left open."""
@@ -50,7 +53,7 @@ class Rivals:
         """
         parts, judging = self._occasion.parts, {}
         everything = join(parts.taught, parts.judging, settling)
-        for name in self._models:
+        for name in self.models:
             differs = self._answers[""] != self._answers[name]
             new = settling.take(np.isin(settling.index, asked[name]))
             every = everything.take(differs[everything.index])
@@ -77,7 +80,7 @@ class Rivals:
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:
         """What each candidate answers to the window's samples; the incumbent has no name."""
-        models = {"": self._occasion.incumbent, **self._models}
+        models = {"": self._occasion.incumbent, **self.models}
         images, window = self._occasion.arrived.images, self._occasion.window
         return {
             name: see(model, images, f"{window}: {name or 'the incumbent'}").logits.argmax(1)
@@ -99,6 +102,6 @@ class Rivals:
                 )
                 for name, samples in sets.items()
             }
-            for candidate, model in self._models.items()
+            for candidate, model in self.models.items()
         }
         return {name: (found.pop(""), found) for name, found in compared.items()}
