@@ -8,12 +8,13 @@ import torch
 from sklearn.datasets import load_digits
 
 from driftloop.corruptions import corrupt
-from driftloop.errors import DataError, ParameterError
+from driftloop.errors import DataError, ModelError, ParameterError
 from driftloop.improver.filters import Filter, GatedDenoiser
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier, to_float
+from driftloop.models.export import export_model
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model, save_model
 from driftloop.models.train import TrainSettings, train_classifier
@@ -238,3 +239,32 @@ def test_the_corruption_is_guessed_when_nobody_names_it():
     found = imitate(incumbent(), digits()["train"].images, window, suite="mnist_c", corruptions=None, seed=0)
     assert max(found.kinds, key=lambda kind: found.kinds[kind])[0] == "brightness"
     assert Imitation.from_json(found.to_json()) == found
+
+
+def test_an_exported_model_answers_as_the_model_does(tmp_path):
+    path = tmp_path / "model.pt2"
+    assert export_model(filtered(), path) < 1e-4
+    images = np.concatenate([drifted(FOG).images[:40], digits()["test"].images[:41]])
+    acts = filtered().filtered(torch.from_numpy(images))[1]
+    assert 0 < acts.float().mean() < 1
+    answers = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
+    assert np.abs(answers - predict(filtered(), images).logits).max() < 1e-4
+
+
+def test_what_cannot_be_exported_leaves_no_file(tmp_path):
+    with pytest.raises(ModelError, match=r"Try .*model\.pt2"):
+        export_model(filtered(), tmp_path / "model.bin")
+
+    class Odd(Filter):
+        def __init__(self) -> None:
+            super().__init__()
+
+        def suspect(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum((1, 2, 3)) if x.sum().item() > 0 else x.mean((1, 2, 3))
+
+        def restore(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    with pytest.raises(ModelError, match="cannot export"):
+        export_model(incumbent().with_filter({}, Odd()), tmp_path / "model.pt2")
+    assert list(tmp_path.iterdir()) == []

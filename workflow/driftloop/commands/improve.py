@@ -136,12 +136,17 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
 )
 def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own; without one the incumbent stays."""
+    from driftloop.models.store import model_digest
+    from driftloop.tracker.production import follow
+
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
     evaluation = evaluation_of(window)
     if evaluation is None or evaluation["winner"] is None:
         _keep(parent, home, window)
     else:
         _promote(params, window, evaluation)
+    if follow(window, model_digest(home), model_digest(parent)):
+        say(f"{window}: its model is in production.")
 
 
 def _keep(parent: Path, home: Path, window: str) -> None:

@@ -1,0 +1,147 @@
+"""`driftloop promote`, `rollback` and `lineage`: which model is in use, and how it came to be."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftloop import layout
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from driftloop.report.status import WindowState
+
+_REASON = click.option("--reason", default="", help="Your own words, kept with the move.")
+
+
+@click.command()
+@click.argument("owner", metavar="WINDOW")
+@_REASON
+def promote(owner: str, reason: str) -> None:
+    """Put the model that stands after WINDOW, or the `reference` model, into production.
+
+    The workflow does this by itself for a repair that has passed the gate; by hand it is for going back to a
+    certain model, or for going on after a rollback.
+    """
+    from driftloop.models.store import model_digest
+    from driftloop.tracker.production import move
+
+    now = move(owner, model_digest(layout.model(owner)), _me(), reason=reason)
+    _tell(now.owner)
+
+
+@click.command()
+@_REASON
+def rollback(reason: str) -> None:
+    """Put back the model that was in production before; the workflow leaves it there.
+
+    A second rollback goes one model further back. `driftloop promote` ends it.
+    """
+    from driftloop.errors import ModelError
+    from driftloop.models.store import model_digest
+    from driftloop.tracker.production import move, previous, read_moves
+
+    before = previous(read_moves())
+    if before is None:
+        raise ModelError("No other model was in production before. To choose one: driftloop lineage")
+    if model_digest(layout.model(before.owner)) != before.model:
+        raise ModelError(
+            f"{layout.model(before.owner)} was made anew since it was in production. To use it as it is now: "
+            f"driftloop promote {before.owner}"
+        )
+    move(before.owner, before.model, _me(), pinned=True, reason=reason)
+    _tell(before.owner)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the windows and the moves as JSON.")
+def lineage(as_json: bool) -> None:
+    """Show how the models came to be: a tree of windows, decisions, who made them, and what they gained."""
+    from dataclasses import asdict
+
+    from driftloop.params.load import load_params
+    from driftloop.report.status import windows
+    from driftloop.tracker.production import read_moves
+
+    params = load_params()
+    states, moves = windows(params), read_moves()
+    if as_json:
+        grown = [
+            {"window": s.window, "parent": params["stream"][s.window]["parent"], **_facts(s)} for s in states
+        ]
+        told: dict[str, Any] = {"windows": grown, "production": [asdict(each) for each in moves]}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    parents = {name: facts["parent"] for name, facts in params["stream"].items()}
+    console.print(_tree(states, parents, moves[-1].owner if moves else None))
+    for each in moves[-5:]:
+        why = f": {each.reason}" if each.reason else ", pinned" if each.pinned else ""
+        console.print(Text(f"{each.time}  {each.owner} put into production by {each.by}{why}", style="dim"))
+
+
+def _tree(states: list[WindowState], parents: dict[str, str], in_use: str | None) -> Tree:
+    """Hang each promoted repair below the model that it was made from, with what was tried beside it."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    def mark(owner: str, label: Text) -> Text:
+        return label.append("  ← in production", style="bold green") if owner == in_use else label
+
+    tree = Tree(mark(layout.REFERENCE, Text(layout.REFERENCE, style="bold")))
+    models = {layout.REFERENCE: tree}
+    for state in states:
+        below = models[parents[state.window]]
+        grown = below.add(mark(state.window, _line(state)))
+        models[state.window] = grown if state.state == "promoted" else below
+    return tree
+
+
+def _line(state: WindowState) -> Text:
+    """Tell one window in a line: what was decided, by whom, and what came of it."""
+    from rich.text import Text
+
+    told = _facts(state)
+    line = Text(f"{state.window}  ", style="bold" if state.state == "promoted" else "")
+    parts = [state.state]
+    if told["decision"]:
+        parts.append(" ".join(filter(None, (told["decision"], told["diagnosis"]))))
+    if told["by"]:
+        parts.append(f"by {told['by']}")
+    if told["gain"] is not None:
+        parts.append(f"{100 * told['gain']:+.1f} points on reviewed samples")
+    return line.append(", ".join(parts), style="" if state.state == "promoted" else "dim")
+
+
+def _facts(state: WindowState) -> dict[str, Any]:
+    before, after = state.incumbent_accuracy, state.candidate_accuracy
+    return {
+        "state": state.state,
+        "decision": state.decision,
+        "diagnosis": state.diagnosis,
+        "by": "the simulated reviewer" if state.simulated else (state.reviewer or "").partition(" <")[0],
+        "repair": state.repair if state.state == "promoted" else None,
+        "gain": None if before is None or after is None else after - before,
+    }
+
+
+def _me() -> str:
+    """Return who is at the keyboard: Git's name, as in the ledger, or the user's."""
+    import getpass
+
+    from driftloop.review.terminal import git_name
+
+    return git_name() or getpass.getuser()
+
+
+def _tell(owner: str) -> None:
+    from driftloop.commands.console import say
+
+    say(f"In production: {layout.model(owner)}. Next: driftloop predict IMAGE…")

@@ -1,0 +1,149 @@
+"""Production: which of the models is in use, as a pointer that moves in one step, with every move kept.
+
+`models/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
+top of what is in production; people move it with `driftloop promote` and `driftloop rollback`. After a
+rollback it stays where it is until a person moves it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from driftloop import layout
+from driftloop.errors import ModelError
+from driftloop.files import read_json, write_json
+
+WORKFLOW = "workflow"
+"""Who moved the pointer, where it was no person."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of the pointer.
+
+    Attributes:
+        owner: whose model came into use: a window, or `reference`.
+        model: that model's digest.
+        time: UTC, as `2026-01-31T23:59:59Z`.
+        by: who moved it, a person or `WORKFLOW`.
+        pinned: whether the workflow leaves it there.
+        reason: why, in the mover's words.
+    """
+
+    owner: str
+    model: str
+    time: str
+    by: str
+    pinned: bool = False
+    reason: str = ""
+
+
+def read_moves() -> tuple[Move, ...]:
+    """Return every move of the pointer, oldest first; none before the first one.
+
+    Raises:
+        DataError: the file is not JSON.
+        ModelError: it holds something else.
+    """
+    path = layout.PRODUCTION
+    if not path.exists():
+        return ()
+    try:
+        return tuple(Move(**move) for move in read_json(path)["moves"])
+    except (TypeError, KeyError) as error:
+        raise ModelError(f"{path} is no pointer of this version of driftloop ({error}).") from error
+
+
+def move(owner: str, model: str, by: str, *, pinned: bool = False, reason: str = "") -> Move:
+    """Point production at a model. Readers see the pointer before the move or after it, never between."""
+    with _locked():
+        return _append(read_moves(), owner, model, by, pinned=pinned, reason=reason)
+
+
+def follow(owner: str, model: str, parent: str) -> Move | None:
+    """Move the pointer on to a window's model, if what is in production is what that model was made from.
+
+    Args:
+        owner: the window.
+        model: digest of the model that stands after it.
+        parent: digest of its incumbent.
+
+    Returns:
+        The move; None where the pointer is at this model already, is pinned, or is somewhere else.
+    """
+    with _locked():
+        moves = read_moves()
+        if moves:
+            now = moves[-1]
+            ours = now.model == parent or now.owner == owner
+            if now.model == model or now.pinned or not ours:
+                return None
+        return _append(moves, owner, model, WORKFLOW)
+
+
+def previous(moves: tuple[Move, ...]) -> Move | None:
+    """Return what was in use before what is in use now, or None.
+
+    A rollback is a step back in time: a second one goes further back, not forth again.
+
+    >>> a, b = Move("reference", "0", "", ""), Move("w02", "1", "", "")
+    >>> previous((a, b)).owner, previous((a, b, a))
+    ('reference', None)
+    """
+    trail: list[Move] = []
+    for each in moves:
+        models = [step.model for step in trail]
+        trail = [*trail[: models.index(each.model)], each] if each.model in models else [*trail, each]
+    return trail[-2] if len(trail) > 1 else None
+
+
+def production_folder() -> Path:
+    """Return the folder of the model in use.
+
+    Raises:
+        ModelError: no model is in use yet, or the folder holds another one than was put to use.
+    """
+    from driftloop.models.store import model_digest
+
+    moves = read_moves()
+    if not moves:
+        raise ModelError(
+            "No model is in production yet. Run: snakemake --cores all, or put one there: "
+            f"driftloop promote {layout.REFERENCE}"
+        )
+    now = moves[-1]
+    folder = layout.model(now.owner)
+    if model_digest(folder) != now.model:
+        raise ModelError(
+            f"{folder} is not the model that was put into production on {now.time}; it was made anew since. "
+            f"To use it as it is now: driftloop promote {now.owner}"
+        )
+    return folder
+
+
+def _append(
+    moves: tuple[Move, ...], owner: str, model: str, by: str, *, pinned: bool = False, reason: str = ""
+) -> Move:
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    added = Move(owner, model, stamp, by, pinned, reason)
+    write_json(layout.PRODUCTION, {"moves": [asdict(each) for each in (*moves, added)]})
+    return added
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Keep other processes from moving the pointer meanwhile."""
+    path = layout.PRODUCTION.with_suffix(".lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
