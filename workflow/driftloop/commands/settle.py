@@ -37,6 +37,7 @@ def settle(
     the labels of the review left open. The gate looks again when the workflow runs next, and then no more.
     """
     from driftloop.commands.review import append_answer, pending
+    from driftloop.commands.step import known_window
     from driftloop.params.load import load_params
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.decision import Answer
@@ -44,7 +45,7 @@ def settle(
     from driftloop.review.terminal import ask, git_name, is_interactive
 
     params = load_params(overrides)
-    reviewed = load_material(window, params["corruptions"])
+    reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
     asked = load_material(window, params["corruptions"], asked=_open_samples(window))
     if as_json:

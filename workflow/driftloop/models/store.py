@@ -13,7 +13,7 @@ from driftloop.files import atomic, digest_file, digest_json, read_manifest, wri
 from driftloop.models.classifier import Classifier, ClassifierSpec
 
 FORMAT = 1
-_FIELDS = frozenset(
+FIELDS = frozenset(
     ("network", "input_shape", "classes", "mean", "std", "filters", "parent", "training_data", "sha256")
 )
 _WEIGHTS, _META = "model.safetensors", "model.json"
@@ -98,7 +98,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: it is missing, is not JSON, is of another format version, or lacks a field.
     """
-    return read_manifest(folder / _META, "model", version=FORMAT, fields=_FIELDS)
+    return read_manifest(folder / _META, "model", version=FORMAT, fields=FIELDS)
 
 
 def _read_spec(folder: Path, meta: dict[str, Any]) -> ClassifierSpec:
