@@ -1,4 +1,4 @@
-"""`driftloop predict`: a model folder at work on somebody's images."""
+"""`driftloop predict`: the model in production, or another one, at work on somebody's images."""
 
 from __future__ import annotations
 
@@ -15,37 +15,47 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from driftloop.checker.features import Features
+    from driftloop.checker.fitted import FittedDetector
     from driftloop.data.read_images import NamedImages
     from driftloop.models.classifier import Classifier
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, metavar="[MODEL] [IMAGES]...", type=click.Path(path_type=Path))
 @click.option("--jsonl", is_flag=True, help="Print one JSON object a line instead of CSV.")
-def predict(model: Path, images: tuple[Path, ...], jsonl: bool) -> None:
-    """Classify IMAGES with the model folder MODEL, such as models/w05.
+@click.option("--drift", is_flag=True, help="Also print drift scores; takes several times as long.")
+def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
+    """Classify IMAGES with the model in production, or with the model folder MODEL, such as models/w05.
 
     IMAGES are pictures, folders of pictures, or .npy arrays; without any, one picture or array is read from
     standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it.
     """
+    from driftloop.checker.store import load_detector
     from driftloop.commands.classify import open_model
     from driftloop.commands.console import say
     from driftloop.data.read_images import read_images
+    from driftloop.tracker.production import production_folder
 
-    classifier = open_model(model)
+    named_model = bool(images) and (images[0] / "model.json").exists()
+    folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
+    classifier, detector = open_model(folder), load_detector(folder) if drift else None
     with _given(images) as paths:
         named = read_images(paths, classifier.input_shape)
     if not images:
         named = replace(named, names=tuple(Path(name).name for name in named.names))
     for note in named.notes:
         say(note)
-    rows = _rows(classifier, named)
+    rows = predicted_rows(classifier, named, detector)
     if jsonl:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    writer = csv.DictWriter(sys.stdout, ["name", "class", "confidence", "filters"], lineterminator="\n")
+    columns = ["name", "class", "confidence", *(["drift_score"] if drift else []), "filters"]
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
 
@@ -65,23 +75,45 @@ def _given(images: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
         yield (path,)
 
 
-def _rows(classifier: Classifier, named: NamedImages) -> Iterator[dict[str, Any]]:
-    import numpy as np
+def predicted_rows(
+    classifier: Classifier, named: NamedImages, detector: FittedDetector | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield what is to be told of each image, a batch at a time; with a detector, its drift score too."""
     import torch
+    from scipy.special import softmax
 
-    from driftloop.commands.classify import see
-    from driftloop.models.predict import BATCH
+    from driftloop.checker.features import Features
+    from driftloop.commands.console import progress
+    from driftloop.models.predict import BATCH, fill_batch
 
-    probabilities = torch.from_numpy(see(classifier, named.images).logits).softmax(dim=1).numpy()
-    for start in range(0, len(named.images), BATCH):
-        batch = np.array(named.images[start : start + BATCH])
-        with torch.inference_mode():
-            acted = classifier.filtered(torch.from_numpy(batch).to(classifier.mean.device))[1].cpu().numpy()
-        for row, filters in enumerate(acted, start=start):
-            best = int(probabilities[row].argmax())
-            yield {
-                "name": named.names[row],
-                "class": classifier.classes[best],
-                "confidence": round(float(probabilities[row, best]), 6),
-                "filters": (np.flatnonzero(filters) + 1).tolist(),
-            }
+    total = len(named.images)
+    with progress("predicting") as advance:
+        for start in range(0, total, BATCH):
+            images = named.images[start : start + BATCH]
+            with torch.inference_mode():
+                seen = classifier.trace(fill_batch(classifier, images))
+            embeddings, logits, acted = (part[: len(images)].cpu().numpy() for part in seen)
+            probabilities = softmax(logits, axis=1)
+            drift = drift_scores(detector, Features(images, embeddings, logits)) if detector else None
+            best = probabilities.argmax(1)
+            for row, place in enumerate(best.tolist()):
+                told = {
+                    "name": named.names[start + row],
+                    "class": classifier.classes[place],
+                    "confidence": round(float(probabilities[row, place]), 6),
+                }
+                if drift is not None:
+                    told["drift_score"] = round(float(drift[row]), 4)
+                yield {**told, "filters": [number + 1 for number, on in enumerate(acted[row]) if on]}
+            advance(min(start + BATCH, total), total)
+
+
+def drift_scores(detector: FittedDetector, features: Features) -> npt.NDArray[np.float64]:
+    """Return how far each sample is from the known kind that it fits best, float64 (N,), as in the check."""
+    import numpy as np
+
+    from driftloop.checker.conformal import sample_p_values
+
+    scores = np.stack([detector.detector.score(kind.state, features) for kind in detector.kinds])
+    fits = [sample_p_values(own, kind.scores) for own, kind in zip(scores, detector.kinds, strict=True)]
+    return np.asarray(scores[np.stack(fits).argmax(axis=0), np.arange(len(features))])

@@ -89,6 +89,11 @@ class Classifier(nn.Module):
         """Map float images (N, C, H, W) in [0, 1] to what the network takes."""
         return (x - self.mean) / self.std
 
+    def trace(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `embed` returns, and which filters changed which image, bool (N, number of filters)."""
+        x, acted = self._restored(images)
+        return (*self.network.see(self.normalise(x)), acted)
+
     def filtered(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Show what the filters make of images.
 
@@ -96,14 +101,17 @@ class Classifier(nn.Module):
             The images that reach the network, uint8 (N, H, W, C), and which filters changed which image,
             bool (N, number of filters).
         """
+        x, acted = self._restored(images)
+        return (x * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1), acted
+
+    def _restored(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = to_float(images)
-        acted = []
-        for repair in self.filters:
+        acted = torch.zeros(len(images), len(self.filters), dtype=torch.bool, device=images.device)
+        for place, repair in enumerate(self.filters):
             before, x = x, repair(x)
-            acted.append((x != before).flatten(1).any(1))
-        shown = (x * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-        none = torch.zeros(len(images), 0, dtype=torch.bool, device=images.device)
-        return shown, torch.stack(acted, dim=1) if acted else none
+            if x is not before:
+                acted[:, place] = (x != before).flatten(1).any(1)
+        return x, acted
 
     def with_filter(self, spec: Mapping[str, Any], repair: nn.Module) -> Classifier:
         """Return a classifier with one more filter at the end of its chain, sharing all the other parts.

@@ -54,11 +54,16 @@ def predict_batch(
     classifier: Classifier, images: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return embeddings (n, D) and logits (n, K), both float32, of at most `BATCH` images."""
-    full = np.zeros((BATCH, *classifier.input_shape), dtype=np.uint8)
-    full[: len(images)] = images
-    embeddings, logits = classifier.embed(torch.from_numpy(full).to(classifier.mean.device))
+    embeddings, logits = classifier.embed(fill_batch(classifier, images))
     n = len(images)
     return embeddings[:n].float().cpu().numpy(), logits[:n].float().cpu().numpy()
+
+
+def fill_batch(classifier: Classifier, images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """Return at most `BATCH` images on the classifier's device, filled up to `BATCH` with black ones."""
+    full = np.zeros((BATCH, *classifier.input_shape), dtype=np.uint8)
+    full[: len(images)] = images
+    return torch.from_numpy(full).to(classifier.mean.device)
 
 
 def check_images(classifier: Classifier, images: npt.NDArray[np.uint8]) -> None:

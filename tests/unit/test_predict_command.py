@@ -1,0 +1,85 @@
+"""`driftloop predict`: what it prints of pictures, arrays and standard input, and which model it takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from tests.unit.test_improver import FOG, digits, drifted, filtered, incumbent
+
+from driftloop import layout
+from driftloop.checker.fitted import fit_detector
+from driftloop.checker.store import save_detector
+from driftloop.cli import find_command
+from driftloop.errors import ModelError
+from driftloop.models.predict import predict
+from driftloop.models.store import model_digest, save_model
+from driftloop.tracker.production import move
+
+
+@pytest.fixture
+def images(project) -> np.ndarray:
+    """Foggy digits and clean ones; the model with a filter is in production, the one without is w01's."""
+    save_model(layout.model("w01"), incumbent())
+    save_model(layout.model("w02"), filtered())
+    move("w02", model_digest(layout.model("w02")), "workflow")
+    images = np.concatenate([drifted(FOG).images[:200], digits()["test"].images[:100]])
+    np.save("images.npy", images)
+    return images
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> list[dict[str, str]]:
+    result = CliRunner().invoke(find_command("predict"), arguments, input=stdin, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_production_is_the_model_unless_another_is_named(images):
+    for arguments, classifier in ((["images.npy"], filtered()), (["models/w01", "images.npy"], incumbent())):
+        rows = run(*arguments)
+        logits = predict(classifier, images).logits
+        assert [row["class"] for row in rows] == [str(code) for code in logits.argmax(1)]
+        assert [row["name"] for row in rows[:2]] == ["images.npy[0]", "images.npy[1]"]
+        exact = np.exp(logits - logits.max(1, keepdims=True))
+        confidence = [float(row["confidence"]) for row in rows]
+        assert confidence == pytest.approx(exact.max(1) / exact.sum(1), abs=2e-6)
+
+
+def test_it_tells_which_filters_acted(images):
+    filters = [row["filters"] for row in run("images.npy")]
+    assert filters[:200].count("1") > 150
+    assert filters[200:].count("1") < 5
+    assert {row["filters"] for row in run("models/w01", "images.npy")} == {""}
+
+
+def test_pictures_and_standard_input_say_what_the_array_says(images):
+    expected = [row["class"] for row in run("images.npy")][:3]
+    Path("pictures").mkdir()
+    for place, image in enumerate(images[:3]):
+        Image.fromarray(image[..., 0]).save(f"pictures/{place}.png")
+    assert [row["class"] for row in run("pictures")] == expected
+    (row,) = run(stdin=Path("pictures/1.png").read_bytes())
+    assert row["class"] == expected[1]
+    assert [row["class"] for row in run(stdin=Path("images.npy").read_bytes())][:3] == expected
+
+
+def test_drift_scores_tell_what_is_strange(images):
+    parts = digits()
+    reference, calibration = (predict(filtered(), parts[name].images) for name in ("train", "calibration"))
+    save_detector(layout.model("w02"), fit_detector(reference, calibration), model="0" * 64)
+    command = find_command("predict")
+    printed = CliRunner().invoke(command, ["images.npy", "--drift", "--jsonl"], catch_exceptions=False).stdout
+    scores = [json.loads(line)["drift_score"] for line in printed.splitlines()]
+    assert np.median(scores[:200]) > np.quantile(scores[200:], 0.9)
+
+
+def test_without_a_model_it_says_what_to_do(project):
+    result = CliRunner().invoke(find_command("predict"), ["pictures"])
+    assert isinstance(result.exception, ModelError)
+    assert "snakemake --cores all" in str(result.exception)
