@@ -182,7 +182,9 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
     _write_previews(params, window, report)
     write_json(layout.carried(window), {"detector": detector, "blocks": report.carried.to_json()})
-    write_json(layout.results(window) / "drift.json", {"window": window, **report.to_json()})
+    facts = {"window": window, **report.to_json()}
+    facts["label_shift"]["grown"] = classes[report.label_shift.grown]
+    write_json(layout.results(window) / "drift.json", facts)
     say(f"{window}: {_found(report)}.")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.files import digest_json, read_json
-from driftloop.report.summary import Facts, believed, foremost, share
+from driftloop.report.summary import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
 from driftloop.review.ledger import Entry, read_ledger, standing_decision
 
@@ -140,7 +140,7 @@ def _state(
         window=window,
         state=state,
         drifted=drift["drifted"],
-        p_value=drift["p_value"],
+        p_value=alarm(drift)[0],
         novel_share=novel and novel[0],
         known_as=drift["known_as"],
         estimated_accuracy=accuracy and accuracy[0],

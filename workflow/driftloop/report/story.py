@@ -38,7 +38,10 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         return _calm(row)
     who = "The simulated reviewer" if simulated else person(row["reviewer"])
     saw = f" saw {spoken(diagnosis)} and" if diagnosis else ""
-    found = f"This window drifted (p = {row['p_value']:.2g})"
+    chance, together = f"(p = {row['p_value']:.2g})", row.get("windows_together")
+    found = f"This window drifted {chance}"
+    if together:
+        found = f"By itself this window looks usual; the latest {together} windows together drifted {chance}"
     if row["decision"] == "keep":
         return f"{found}; {who[0].lower() + who[1:] if simulated else who}{saw} kept the model as it is."
     asked = {"both": "a retrained model and a filter", "filter": "a filter"}.get(
@@ -62,9 +65,13 @@ def _calm(row: Row) -> str:
             f"The drift of {row['known_as']} again, which the model in production now handles{about}: "
             "nobody had to be asked."
         )
-    return (
-        f"Like the data that the model knows (p = {row['p_value']:.2g}): nothing to ask, nothing to change."
+    shift = row.get("label_shift")
+    but = (
+        f", but {shift['grown']} now makes up {percent(shift['share'])} of it, not {percent(shift['usual'])}"
+        if shift
+        else ""
     )
+    return f"Like the data that the model knows (p = {row['p_value']:.2g}){but}: nothing to ask, nothing to change."
 
 
 def person(reviewer: str) -> str:

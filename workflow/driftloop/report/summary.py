@@ -32,15 +32,21 @@ def summary_row(
     Returns:
         Accuracies in [0, 1]; those called `true_` are measured on the rest of the population that the
         window was drawn from, `incumbent_accuracy` and `candidate_accuracy` on reviewed samples that the
-        candidate did not learn from, `clean_` on the clean test split.
+        candidate did not learn from, `clean_` on the clean test split. `p_value` and `alpha` are those of
+        the test that alarmed: `windows_together` says of how many windows, None where it was this one alone.
+        `label_shift` names the class whose share grew, where shares changed and images did not.
     """
     judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
     estimate = share(drift, "estimated_accuracy")
+    p_value, alpha, together = alarm(drift)
+    shift = drift.get("label_shift")
     return {
         "window": drift["window"],
         "n": drift["n"],
-        "p_value": drift["p_value"],
-        "alpha": drift["alpha"],
+        "p_value": p_value,
+        "alpha": alpha,
+        "windows_together": together,
+        "label_shift": shift if shift and shift["p_value"] <= alpha and not drift["drifted"] else None,
         "drifted": drift["drifted"],
         "known_as": drift["known_as"],
         "estimated_accuracy": estimate[0] if estimate else None,
@@ -55,6 +61,21 @@ def summary_row(
         "clean_incumbent_accuracy": clean,
         "clean_candidate_accuracy": judged["clean"]["candidate_accuracy"] if judged else None,
     }
+
+
+def alarm(drift: Facts) -> tuple[float, float, int | None]:
+    """Return p-value and level of the test that decided, and how many windows it took together.
+
+    >>> alarm({"p_value": 0.2, "alpha": 0.01, "stream": None})
+    (0.2, 0.01, None)
+    >>> together = {"windows": 6, "p_value": 0.0004, "alpha": 0.001, "drifted": True}
+    >>> alarm({"p_value": 0.2, "alpha": 0.01, "stream": together})
+    (0.0004, 0.001, 6)
+    """
+    stream = drift.get("stream")
+    if stream and stream["drifted"]:
+        return stream["p_value"], stream["alpha"], stream["windows"]
+    return drift["p_value"], drift["alpha"], None
 
 
 def foremost(evaluation: Facts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from driftloop.report.summary import alarm
 from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry
 from driftloop.review.material import STRANGE, Estimate, Material
@@ -101,8 +102,12 @@ def _cost(material: Material) -> list[Line]:
             usual = f"; on clean test data {_percent(material.clean_accuracy)}"
         lines.append((f"The model is right about an estimated {_share(accuracy)}{usual}.", ""))
     if report.get("p_value") is not None:
-        chance = f"p = {report['p_value']:.2g}; the alarm is at {report['alpha']:g}"
-        lines.append((f"By chance alone, usual images come to look like this with {chance}.", "dim"))
+        p_value, alpha, together = alarm(report)
+        chance = f"p = {p_value:.2g}; the alarm is at {alpha:g}"
+        which = f"the latest {together} windows together" if together else "usual images"
+        if together:
+            lines.append(("The drift is slow: no window shows it by itself.", ""))
+        lines.append((f"By chance alone, {which} come to look like this with {chance}.", "dim"))
     return lines
 
 
