@@ -320,7 +320,9 @@ def accuracy(checked: Checked) -> dict[str, Any]:
         for severity in (1, 2, 3, 4, 5):
             features = material.corrupted(name, severity)
             truth = float(material.right(features).mean())
-            estimate, interval = estimate_accuracy(checked.taught, score_samples(checked.taught, features))
+            estimate, interval = estimate_accuracy(
+                checked.taught, score_samples(checked.taught, features), features.logits.argmax(axis=1)
+            )
             errors[DEFAULT].append(estimate - truth)
             covered.append(interval[0] <= truth <= interval[1])
             signed[f"{name} {severity}"] = {"true": truth, "estimated": estimate}
@@ -366,7 +368,7 @@ CANDIDATES: dict[str, tuple[dict[str, Any], ...]] = {
     "and spectrum": DEFAULT_MEMBERS[:2],
     "and profiles": DEFAULT_MEMBERS[:3],
     "and edges": DEFAULT_MEMBERS[:4],
-    "and tones": (*DEFAULT_MEMBERS[:4], {**DEFAULT_MEMBERS[1], "space": "tones"}),
+    "and tones (the default)": DEFAULT_MEMBERS,
     "without profiles": (*DEFAULT_MEMBERS[:2], DEFAULT_MEMBERS[3]),
 }
 """Combinations that were to be the default."""
@@ -391,7 +393,6 @@ def choice(checked: Checked) -> dict[str, Any]:
         state = made.fit(material.reference, np.random.default_rng(material.seed))
         calm, hurt = made.score(state, clean), made.score(state, exposure.features)
         found[label] = {
-            name: auroc(calm, hurt[exposure.damages == number])
-            for number, name in enumerate(DAMAGES, start=1)
+            name: auroc(calm, hurt[exposure.damages == number]) for number, name in enumerate(DAMAGES)
         }
     return {label: {"mean": float(np.mean(list(each.values()))), **each} for label, each in found.items()}

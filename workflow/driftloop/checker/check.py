@@ -144,7 +144,7 @@ def check_window(
     carried = stream.followed_by(standings)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
-    accuracy, interval = estimate_accuracy(fitted, scores)
+    accuracy, interval = estimate_accuracy(fitted, scores, samples.predicted)
     return DriftReport(
         n=len(window),
         statistic=test.statistic,
@@ -168,10 +168,10 @@ def check_window(
 
 
 def estimate_accuracy(
-    fitted: FittedDetector, scores: Scores
+    fitted: FittedDetector, scores: Scores, predicted: npt.NDArray[np.int64]
 ) -> tuple[float | None, tuple[float, float] | None]:
     """Return the accuracy to expect on a window and an interval; (None, None) where nothing taught it."""
-    return (None, None) if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals)
+    return (None, None) if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals, predicted)
 
 
 def _tabulate(fitted: FittedDetector, window: Features, scores: Scores) -> SampleTable:

@@ -18,6 +18,7 @@ DEFAULT_MEMBERS: tuple[Mapping[str, Any], ...] = (
     {"_target_": _NEIGHBOURS, "space": "spectrum", "whiten": True},
     {"_target_": _NEIGHBOURS, "space": "profiles", "whiten": True},
     {"_target_": _NEIGHBOURS, "space": "edges", "whiten": True},
+    {"_target_": _NEIGHBOURS, "space": "tones", "whiten": True},
 )
 _HELD_OUT = 0.25
 _MOST_HELD_OUT = 3000
@@ -34,7 +35,8 @@ class Combined(Detector):
     with more of a wide class is no drift.
 
     Args:
-        members: `_target_` and settings of each; the default is what the benchmark showed best.
+        members: `_target_` and settings of each; the default is what the benchmark shows
+            best on generic damages.
     """
 
     def __init__(self, members: Sequence[Mapping[str, Any]] = DEFAULT_MEMBERS) -> None:

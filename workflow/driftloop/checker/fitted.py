@@ -108,8 +108,16 @@ def fit_detector(
     fitted = FittedDetector(dict(spec), (kind,), neighbours, known.astype(np.int64))
     if exposure is None:
         return fitted
-    signals = accuracy_signals(fitted, exposure.features)
-    return replace(fitted, accuracy=fit_accuracy(signals, exposure.correct, exposure.damages))
+    model = fit_accuracy(
+        accuracy_signals(fitted, exposure.features),
+        exposure.features.logits.argmax(axis=1),
+        exposure.correct,
+        exposure.windows,
+        exposure.damages,
+        clean=(accuracy_signals(fitted, calibration), kind.predicted),
+        classes=calibration.logits.shape[1],
+    )
+    return replace(fitted, accuracy=model)
 
 
 def add_kind(

@@ -19,8 +19,9 @@ from driftloop.checker.scores import Scores
 from driftloop.errors import DataError, DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 
-FORMAT = 1
+FORMAT = 2
 _ARRAYS, _META = "detector.safetensors", "detector.json"
+_ACCURACY = ("centre", "scale", "usual", "proportions", "weights")
 _FIELDS = ("detector", "kinds", "accuracy_error", "model", "sha256")
 
 
@@ -115,7 +116,7 @@ def _flatten(fitted: FittedDetector) -> dict[str, npt.NDArray[Any]]:
         arrays |= {f"kinds/{place}/state/{name}": array for name, array in kind.state.items()}
         arrays |= {f"kinds/{place}/scores": kind.scores, f"kinds/{place}/predicted": kind.predicted}
     if (model := fitted.accuracy) is not None:
-        arrays |= {f"accuracy/{name}": getattr(model, name) for name in ("centre", "scale", "weights")}
+        arrays |= {f"accuracy/{name}": getattr(model, name) for name in _ACCURACY}
     return arrays
 
 

@@ -67,11 +67,12 @@ def _calm(row: Row) -> str:
         )
     shift = row.get("label_shift")
     but = (
-        f", but {shift['grown']} now makes up {percent(shift['share'])} of it, not {percent(shift['usual'])}"
+        f", but {shift['grown']} makes up {percent(shift['share'])} of it, not {percent(shift['usual'])}"
         if shift
         else ""
     )
-    return f"Like the data that the model knows (p = {row['p_value']:.2g}){but}: nothing to ask, nothing to change."
+    chance = f"(p = {row['p_value']:.2g})"
+    return f"Like the data that the model knows {chance}{but}: nothing to ask, nothing to change."
 
 
 def person(reviewer: str) -> str:
