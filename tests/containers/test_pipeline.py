@@ -28,7 +28,7 @@ CARRIED = ("Snakefile", "rules", "profiles", "params.yaml", "images", "data")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo as it comes, in this environment."""
     project = make_project(tmp_path_factory.mktemp("bare"), ())
-    done = snakemake(project)
+    done = snakemake(project, timeout=1800)
     assert done.returncode == 0, done.stdout
     return project
 
@@ -60,7 +60,8 @@ def contained(
     impostor.write_text("#!/bin/sh\necho 'this ran on the host' >&2; exit 99\n")
     impostor.chmod(0o755)
     path = os.pathsep.join([str(impostor.parent), str(BIN), os.environ["PATH"]])
-    done = run(carried, *no_network, "snakemake", "--use-singularity", "--cores", "2", PATH=path)
+    command = (*no_network, "snakemake", "--use-singularity", "--cores", "2")
+    done = run(carried, *command, timeout=1800, PATH=path)
     assert done.returncode == 0, done.stdout
     assert "Fetching" not in done.stdout, "the data that were carried were fetched again"
     return carried

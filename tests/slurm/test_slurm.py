@@ -27,10 +27,10 @@ SUBMIT = (
 
 @pytest.fixture
 def project(images: Path, tmp_path: Path) -> Path:  # noqa: F811
-    """A project of two windows, the second a large one, whose reviews wait for a person."""
+    """A project of two windows, the second scored in two parts, whose reviews wait for a person."""
     made = make_project(tmp_path / "project", (*DIGITS, "review.reviewer=human", "filter.steps=60"))
     params = yaml.safe_load((made / "params.yaml").read_text())
-    params["stream"] = {"w01": {"n": 60}, "w02": {"n": 20_000, "corruption": "impulse_noise"}}
+    params["stream"] = {"w01": {"n": 60}, "w02": {"n": 300, "corruption": "impulse_noise"}}
     (made / "params.yaml").write_text(yaml.safe_dump(params))
     give_images(images, made)
     return made
@@ -61,7 +61,7 @@ def test_the_run_stops_at_a_pending_review_and_goes_on_once_it_is_answered(proje
     assert not (project / "results/w02/verdict.json").exists()
     assert not queue()
     parts = sorted(log.name for log in (project / "logs/w02/score_part").iterdir())
-    assert parts == ["1-of-2.log", "2-of-2.log"], "the large window was not scored by two jobs"
+    assert parts == ["1-of-2.log", "2-of-2.log"], "the window was not scored by two jobs"
 
     answer = ("--decision", "filter", "--diagnosis", "impulse_noise", "--reviewer", "Ada")
     answered = run(project, "driftloop", "review", "w02", *answer)
