@@ -8,9 +8,16 @@ configfile: "params.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/review.smk"
+
+
+# From here on products stay in place while their step looks whether they still hold.
+outputflags:
+    update,
+
+
 include: "rules/reference.smk"
 include: "rules/check.smk"
-include: "rules/review.smk"
 include: "rules/improve.smk"
 include: "rules/report.smk"
 

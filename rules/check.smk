@@ -8,6 +8,7 @@ scattergather:
 
 rule make_window:
     input:
+        "params.yaml",
         "data/splits/production/meta.json",
     output:
         "data/windows/{window}/images.npy",
@@ -35,6 +36,7 @@ rule make_window:
 
 rule take_window:
     input:
+        "params.yaml",
         "data/splits/train/meta.json",
     output:
         "data/windows/{window}/images.npy",
@@ -58,6 +60,7 @@ rule take_window:
 
 rule predict_window:
     input:
+        "params.yaml",
         "data/windows/{window}/meta.json",
         "data/populations/{window}/meta.json",
         incumbent("model.json"),
@@ -84,6 +87,7 @@ rule predict_window:
 
 rule score_part:
     input:
+        "params.yaml",
         "data/windows/{window}/meta.json",
         "results/{window}/predictions/predictions.json",
         incumbent("detector.json"),
@@ -107,6 +111,7 @@ rule score_part:
 
 rule check_window:
     input:
+        "params.yaml",
         "data/windows/{window}/meta.json",
         "results/{window}/predictions/predictions.json",
         "data/splits/train/meta.json",

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from driftloop import layout
 from driftloop.cli import find_command
 from driftloop.commands.arrive import arrivals_now, through
+from driftloop.commands.track import settle_times
 from driftloop.containers import apptainer
 from driftloop.containers.image import require_image, sif
 from driftloop.errors import DriftloopError
@@ -24,9 +25,18 @@ try:
     keep = workflow.is_main_process and not workflow.dryrun
     PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=keep))
     changes += through(PARAMS)
+    if workflow.is_main_process:
+        settle_times(PARAMS)
 except DriftloopError as error:
     raise WorkflowError(str(error))
 OVERRIDES = " ".join(map(shlex.quote, changes))
+
+# Whoever forces Snakemake to run a rule means it: its step does not look whether its products hold.
+FORCED = workflow.dag_settings and (
+    workflow.dag_settings.forceall
+    or workflow.dag_settings.forcetargets
+    or workflow.dag_settings.forcerun
+)
 
 
 # What small networks can use; Snakemake lowers it to the cores that it has.
@@ -53,9 +63,8 @@ def parameters_of(step):
 
 
 def overrides(wildcards, input):
-    """The overrides for a step's command line. They do not decide what reruns, the parameters do: whatever
-    asks for the input counts as derived, and Snakemake does not compare it."""
-    return OVERRIDES
+    """What else a step's command line says."""
+    return f"--anew {OVERRIDES}" if FORCED else OVERRIDES
 
 
 def image(role):

@@ -3,6 +3,7 @@
 
 rule retrain_model:
     input:
+        "params.yaml",
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",
@@ -14,8 +15,6 @@ rule retrain_model:
         "results/{window}/candidates/retrain/imitation.json",
     log:
         "logs/{window}/retrain_model.log",
-    benchmark:
-        "logs/{window}/retrain_model.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -33,6 +32,7 @@ rule retrain_model:
 
 rule train_filter:
     input:
+        "params.yaml",
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",
@@ -46,8 +46,6 @@ rule train_filter:
         "results/{window}/candidates/filter/previews.safetensors",
     log:
         "logs/{window}/train_filter.log",
-    benchmark:
-        "logs/{window}/train_filter.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -65,6 +63,7 @@ rule train_filter:
 
 rule evaluate_candidates:
     input:
+        "params.yaml",
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/populations/{window}/meta.json",
@@ -78,8 +77,6 @@ rule evaluate_candidates:
         "results/{window}/strip.npy",
     log:
         "logs/{window}/evaluate_candidates.log",
-    benchmark:
-        "logs/{window}/evaluate_candidates.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -97,6 +94,7 @@ rule evaluate_candidates:
 
 rule promote_model:
     input:
+        "params.yaml",
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",

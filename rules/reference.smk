@@ -2,6 +2,8 @@
 
 
 rule fetch_dataset:
+    input:
+        "params.yaml",
     output:
         multiext("data/raw/", "images.npy", "labels.npy", "meta.json"),
     log:
@@ -20,6 +22,7 @@ rule fetch_dataset:
 
 rule split_dataset:
     input:
+        "params.yaml",
         "data/raw/meta.json",
     output:
         expand(
@@ -45,6 +48,7 @@ rule split_dataset:
 
 rule train_model:
     input:
+        "params.yaml",
         "data/splits/train/meta.json",
         "data/splits/test/meta.json",
     output:
@@ -54,8 +58,6 @@ rule train_model:
         "results/reference/training.json",
     log:
         "logs/train_model.log",
-    benchmark:
-        "logs/train_model.tsv"
     container:
         image("torch")
     threads: TORCH_THREADS
@@ -73,6 +75,7 @@ rule train_model:
 
 rule fit_detector:
     input:
+        "params.yaml",
         "models/reference/model.json",
         "data/splits/train/meta.json",
         "data/splits/calibration/meta.json",

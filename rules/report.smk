@@ -3,6 +3,7 @@
 
 rule score_window:
     input:
+        "params.yaml",
         "answers/{window}/answers.json",
         "results/{window}/verdict.json",
         "results/{window}/predictions/population.npy",
@@ -24,6 +25,7 @@ rule score_window:
 
 rule summarize_run:
     input:
+        "params.yaml",
         expand(
             "results/{window}/{file}",
             window=PARAMS["stream"],
@@ -51,6 +53,7 @@ rule summarize_run:
 
 rule render_report:
     input:
+        "params.yaml",
         "results/summary.json",
         "results/reference/training.json",
         expand(

@@ -3,6 +3,7 @@
 
 checkpoint review_window:
     input:
+        "params.yaml",
         "results/{window}/drift.json",
         "results/{window}/samples.csv",
         "results/{window}/previews.safetensors",
@@ -17,9 +18,7 @@ checkpoint review_window:
     container:
         image("review")
     params:
-        # Whoever wants people to decide is not served with what a simulated reviewer said.
-        reviewer=PARAMS["review"]["reviewer"],
-        overrides=overrides,
+        overrides=OVERRIDES,
     message:
         "{wildcards.window}: reviewing"
     shell:

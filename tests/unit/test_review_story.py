@@ -1,13 +1,13 @@
 """The first screen tells what happened, what went before, and offers an earlier answer's labels."""
 
 import runpy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from driftloop import layout
-from driftloop.files import write_json, write_text
+from driftloop.files import write_json
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
@@ -15,6 +15,7 @@ from driftloop.review.past import Past, Trial
 from driftloop.review.session import Grid, press, start
 from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_costs
 from driftloop.review.terminal import questions_of
+from driftloop.tracker.provenance import Made, record
 
 build_project = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))["build_project"]
 
@@ -86,11 +87,15 @@ def test_what_was_tried_on_this_window_counts_too(material: Material) -> None:
 def test_the_time_that_a_decision_takes_is_what_it_took_last(material: Material) -> None:
     assert what_it_costs(material, "keep") == "No time."
     assert what_it_costs(material, "filter") == "How long it takes is not recorded yet."
-    timing = "s\th:m:s\n{}\t0:00:00\n"
-    write_text(layout.timing("train_model"), timing.format(21.4))
+
+    def took(home: Path, step: str, seconds: float) -> None:
+        made = Made(step, None, {}, {}, {}, {"version": "0"}, None, {}, "", seconds)
+        write_json(record(home, step), asdict(made))
+
+    took(layout.model("reference"), "train-model", 21.4)
     for window, seconds in (("w00", 30.1), ("w01", 500)):
-        write_text(layout.timing("train_filter", window), timing.format(seconds))
-    write_text(layout.timing("evaluate_candidates", "w00"), timing.format(8.2))
+        took(layout.candidate(window, "filter"), "train-filter", seconds)
+    took(layout.results("w00"), "evaluate-candidates", 8.2)
     again = load_material("w02", "mnist_c", ("w00",))
     assert what_it_costs(again, "filter") == "About 38 s, as last time."
     assert what_it_costs(again, "both") == "Not done here before; the reference model took 21 s to train."

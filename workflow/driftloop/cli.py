@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from driftloop import __version__
 from driftloop.errors import DriftloopError
 
+if TYPE_CHECKING:
+    from driftloop.commands.step import Step
+
 # Section of the help → {command: module of driftloop.commands that defines it}. A module is imported only
 # when one of its commands is asked for; the steps come in the order in which the workflow runs them.
+_STEPS = "Steps of the workflow, one for each rule"
 COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
         "init": "start",
@@ -27,10 +31,11 @@ COMMANDS: dict[str, dict[str, str]] = {
         "promote": "production",
         "rollback": "production",
         "lineage": "production",
+        "why": "track",
         "ledger": "review",
         "images": "containers",
     },
-    "Steps of the workflow, one for each rule": {
+    _STEPS: {
         "fetch-dataset": "reference",
         "split-dataset": "reference",
         "train-model": "reference",
@@ -91,6 +96,14 @@ def find_command(name: str) -> click.Command | None:
             command: click.Command = getattr(module, name.replace("-", "_"))
             return command
     return None
+
+
+def steps() -> Iterator[Step]:
+    """Import and yield the steps of the workflow."""
+    from driftloop.commands.step import Step
+
+    commands = map(find_command, COMMANDS[_STEPS])
+    return (command for command in commands if isinstance(command, Step))
 
 
 @click.group(

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DataError, ModelError
+from driftloop.tracker.trace import note_read, note_write
 
 _CHUNK_BYTES = 1 << 24
 
@@ -38,6 +39,7 @@ def atomic(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+        note_write(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -60,7 +62,9 @@ def read_json(path: Path) -> Any:
         DataError: the file is missing, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        note_read(path, content)
+        return json.loads(content)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -102,6 +106,8 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
 def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
     """Read a `.npy` file, memory-mapped read-only when `mmap`.
 
+    A trace notes only what is read whole: a mapped array has a manifest that holds its digest.
+
     Raises:
         DataError: the file is missing, cut short, or holds pickled objects.
     """
@@ -109,6 +115,8 @@ def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
         array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
         if not isinstance(array, np.ndarray):  # an .npz archive under another name
             raise ValueError("it is an archive of arrays")
+        if not mmap:
+            note_read(path, path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (ValueError, EOFError, OSError) as error:

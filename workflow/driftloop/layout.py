@@ -74,11 +74,6 @@ def candidate(name: str, repair: str) -> Path:
     return results(name) / "candidates" / repair
 
 
-def timing(rule: str, name: str = "") -> Path:
-    """How long a rule took, for a window or once for all, as Snakemake recorded it."""
-    return Path("logs") / name / f"{rule}.tsv"
-
-
 def ledger(name: str) -> Path:
     """The decisions that people made about a window."""
     return DECISIONS / f"{name}.jsonl"

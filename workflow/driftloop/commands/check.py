@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @step(
     "make-window",
     reads=("seed", "corruptions", "archive", "split.population", "stream.{window}"),
-    windowed=True,
+    home="data/windows/{window}",
 )
 def make_window(params: dict[str, Any], window: str) -> None:
     """Draw a simulated window from the production pool, and put its true labels apart."""
@@ -59,7 +59,7 @@ def make_window(params: dict[str, Any], window: str) -> None:
         say(f"{window}: the production pool is used up; images of earlier windows come again.")
 
 
-@step("take-window", reads=("dataset", "inbox.folder"), windowed=True)
+@step("take-window", reads=("dataset", "inbox.folder"), home="data/windows/{window}")
 def take_window(params: dict[str, Any], window: str) -> None:
     """Take in a window that arrived from production: its images in the form that the model takes."""
     import csv
@@ -114,7 +114,7 @@ def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:
     return Twins(load_dataset(layout.RAW).images[-len(corrupted) :], corrupted)
 
 
-@step("predict-window", reads=("stream.{window}.parent",), windowed=True)
+@step("predict-window", reads=("stream.{window}.parent",), home="results/{window}/predictions")
 def predict_window(params: dict[str, Any], window: str) -> None:
     """Run the incumbent model over a window: its logits and embeddings.
 
@@ -146,7 +146,7 @@ def predict_window(params: dict[str, Any], window: str) -> None:
         "review.samples",
         "stream.{window}.parent",
     ),
-    windowed=True,
+    home="results/{window}",
     options=[click.Option(["--parts"], type=click.IntRange(1), help="Scored by so many jobs of score-part.")],
 )
 def check_window(params: dict[str, Any], window: str, parts: int | None = None) -> None:

@@ -13,7 +13,11 @@ from driftloop.errors import ModelError
 from driftloop.files import digest_file, link_file, read_json, write_json
 
 
-@step("retrain-model", reads=("seed", "corruptions", "retrain", "stream.{window}.parent"), windowed=True)
+@step(
+    "retrain-model",
+    reads=("seed", "corruptions", "retrain", "stream.{window}.parent"),
+    home="results/{window}/candidates/retrain",
+)
 def retrain_model(params: dict[str, Any], window: str) -> None:
     """Retrain the incumbent on what the reviewer said: a candidate."""
     from driftloop.commands.repair import Occasion
@@ -42,7 +46,11 @@ def retrain_model(params: dict[str, Any], window: str) -> None:
     say(f"{window}: retrained on {len(taught)} reviewed samples, imitations of the drift and clean images.")
 
 
-@step("train-filter", reads=("seed", "corruptions", "filter", "stream.{window}.parent"), windowed=True)
+@step(
+    "train-filter",
+    reads=("seed", "corruptions", "filter", "stream.{window}.parent"),
+    home="results/{window}/candidates/filter",
+)
 def train_filter(params: dict[str, Any], window: str) -> None:
     """Train a filter that removes the diagnosed corruption before the incumbent: a candidate."""
     from driftloop.commands.repair import Occasion
@@ -79,7 +87,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
         "review.abstention_rate",
         "stream.{window}.parent",
     ),
-    windowed=True,
+    home="results/{window}",
 )
 def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     """Compare the candidates with the incumbent, on reviewed samples they never saw and on clean data.
@@ -132,7 +140,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
 @step(
     "promote-model",
     reads=("seed", "detector.method", "detector.reference", "stream.{window}.parent"),
-    windowed=True,
+    home="models/{window}",
 )
 def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own; without one the incumbent stays."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @step(
     "score-part",
     reads=("stream.{window}.parent",),
-    windowed=True,
+    home="results/{window}/parts",
+    temporary=True,
     options=[click.Argument(["part"], metavar="I-of-N")],
 )
 def score_part(params: dict[str, Any], window: str, part: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from driftloop.models.train import Epoch
 
 
-@step("fetch-dataset", reads=("dataset",))
+@step("fetch-dataset", reads=("dataset",), home="data/raw")
 def fetch_dataset(params: dict[str, Any]) -> None:
     """Fetch the dataset and check it against its published digests."""
     from driftloop.data.contract import DatasetSource
@@ -30,7 +30,9 @@ def fetch_dataset(params: dict[str, Any]) -> None:
     say(f"{dataset.name}: {len(dataset):,} images of {len(dataset.classes)} classes.")
 
 
-@step("split-dataset", reads=("seed", "split.calibration", "split.test", "split.production"))
+@step(
+    "split-dataset", reads=("seed", "split.calibration", "split.test", "split.production"), home="data/splits"
+)
 def split_dataset(params: dict[str, Any]) -> None:
     """Split the dataset into train, calibration, test and production: disjoint random permutations."""
     from driftloop.data.dataset import load_dataset, save_dataset
@@ -42,7 +44,7 @@ def split_dataset(params: dict[str, Any]) -> None:
         say(f"{name}: {len(index):,} images.")
 
 
-@step("train-model", reads=("seed", "network", "model", "train"))
+@step("train-model", reads=("seed", "network", "model", "train"), home="models/reference")
 def train_model(params: dict[str, Any]) -> None:
     """Train the reference model, or take the one that is given, and measure it on the clean test split."""
     from driftloop.commands.classify import correct
@@ -105,7 +107,7 @@ def _adopt(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
     return classifier.to(default_device()), ()
 
 
-@step("fit-detector", reads=("seed", "detector.method", "detector.reference"))
+@step("fit-detector", reads=("seed", "detector.method", "detector.reference"), home="models/reference")
 def fit_detector(params: dict[str, Any]) -> None:
     """Fit the detector to what the reference model makes of clean data."""
     from driftloop.checker.store import save_detector

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from driftloop.review.material import Material
 
 
-@step("score-window", windowed=True)
+@step("score-window", reads=(), home="results/{window}")
 def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
     from driftloop.data.answers import load_answers
@@ -41,7 +41,7 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     write_json(layout.results(window) / "score.json", found)
 
 
-@step("summarize-run", reads=("stream", "corruptions"))
+@step("summarize-run", reads=("stream", "corruptions"), home="results")
 def summarize_run(params: dict[str, Any]) -> None:
     """Write one row for each window into results/summary.json."""
     from driftloop.report.summary import summary_row
@@ -65,7 +65,7 @@ def summarize_run(params: dict[str, Any]) -> None:
     say(f"{len(rows)} windows, {sum(row['drifted'] for row in rows)} drifted, {promoted} repairs promoted.")
 
 
-@step("render-report", reads=("stream", "corruptions"))
+@step("render-report", reads=("stream", "corruptions"), home="results")
 def render_report(params: dict[str, Any]) -> None:
     """Write results/report.html: one self-contained page about the whole stream."""
     from driftloop.report.page import render_page

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
+STEP, READS = "review", ("review.reviewer",)
+"""The name of the step that writes a verdict, and what can change it beside the ledger: whoever wants people
+to decide is not served with what a simulated reviewer said."""
+
 _DRAFTS = Path(".driftloop") / "drafts"
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -62,7 +66,8 @@ def review(
     from driftloop.commands.console import logging_to
     from driftloop.commands.step import known_window
     from driftloop.params.load import load_params
-    from driftloop.review.material import load_material
+    from driftloop.params.merge import only
+    from driftloop.tracker.provenance import make, record
 
     if given["decision"] is None and any(given.values()):
         raise click.UsageError("--labels, --diagnosis and --reason go with --decision.")
@@ -70,20 +75,34 @@ def review(
         raise click.UsageError("--verdict goes with neither --decision nor --export.")
     with logging_to(log):
         params = load_params(overrides)
-        stream = params["stream"]
-        parent = stream[known_window(params, window)]["parent"]
-        before = tuple(itertools.takewhile(lambda name: name != window, stream))[-20:]
-        material = load_material(window, params["corruptions"], before, parent=parent)
+        known_window(params, window)
+        if verdict:
+            seen, home = only(params, READS), layout.results(window)
+            make(
+                record(home, STEP),
+                STEP,
+                window,
+                seen,
+                lambda: _write_verdict(window, verdict, params, reviewer, pictures),
+            )
+            return
+        material = _material(window, params)
         if export:
             _export(material, export)
         elif given["decision"] is not None:
             _answer(material, reviewer, as_json, **given)
-        elif verdict:
-            _write_verdict(material, verdict, params, reviewer, pictures)
         elif as_json:
             _print_questions(material)
         else:
             _ask(material, reviewer, pictures)
+
+
+def _material(window: str, params: dict[str, Any]) -> Material:
+    from driftloop.review.material import load_material
+
+    stream = params["stream"]
+    before = tuple(itertools.takewhile(lambda name: name != window, stream))[-20:]
+    return load_material(window, params["corruptions"], before, parent=stream[window]["parent"])
 
 
 def _refuse_undrifted(material: Material) -> None:
@@ -164,14 +183,15 @@ def _ask(material: Material, reviewer: str | None, pictures: str) -> Entry:
 
 
 def _write_verdict(
-    material: Material, path: Path, params: dict[str, Any], reviewer: str | None, pictures: str
+    window: str, path: Path, params: dict[str, Any], reviewer: str | None, pictures: str
 ) -> None:
     """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
     from driftloop.files import write_json
     from driftloop.review.decision import verdict
 
+    material = _material(window, params)
     answer = _decide(material, params, reviewer, pictures).answer if material.drifted else None
-    write_json(path, verdict(material.window, drifted=material.drifted, answer=answer))
+    write_json(path, verdict(window, drifted=material.drifted, answer=answer))
 
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
@@ -222,9 +242,11 @@ def _simulated_answer(material: Material, shown: list[int], params: dict[str, An
     from driftloop.corruptions import find_corruption
     from driftloop.data.answers import load_answers
     from driftloop.review.simulated import simulate
+    from driftloop.tracker.trace import tracing
 
     window, rates = material.window, params["review"]
-    truth = load_answers(layout.answers(window))
+    with tracing():  # the verdict depends on the entry that this makes, not on the truth behind it
+        truth = load_answers(layout.answers(window))
     corruption = truth.corruption
     return simulate(
         shown,

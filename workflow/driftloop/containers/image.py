@@ -176,7 +176,7 @@ def facts(root: Path, role: str, arguments: Arguments) -> dict[str, Any]:
         "inputs": inputs(root, role, chosen),
         "arguments": chosen,
         "version": __version__,
-        "revision": _revision(root),
+        "revision": revision(root),
     }
 
 
@@ -236,7 +236,8 @@ def host_architecture() -> str:
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-def _revision(root: Path) -> str:
+def revision(root: Path) -> str:
+    """Return the Git revision of a folder, or `unknown`."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603

@@ -86,17 +86,18 @@ def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> lis
     >>> overrides_between({"seed": 0, "gate": {"alpha": 0.05}}, {"seed": 0, "gate": {"alpha": "0.01"}})
     ['gate.alpha=0.01']
     """
-    standing = dict(_leaves(base))
+    standing = dict(flatten(base))
     return [
         f"{path}={value if isinstance(value, str) else json.dumps(value)}"
-        for path, value in _leaves(params)
+        for path, value in flatten(params)
         if path not in standing or standing[path] != value
     ]
 
 
-def _leaves(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and the value of every leaf."""
     for key, value in params.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{key}.")
+            yield from flatten(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value

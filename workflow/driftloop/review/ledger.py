@@ -22,6 +22,7 @@ from typing import Any
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
 from driftloop.review.decision import DECISIONS, Answer, sorted_labels
+from driftloop.tracker.trace import note_read
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def project_id(decisions: Path) -> str:
             )
         _create_project(path)
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+        content = path.read_bytes()
+        note_read(path, content)
+        return str(json.loads(content)["id"])
     except (ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"{path} is damaged ({error}). Bring it back: git checkout -- {path}") from error
 
@@ -139,6 +142,7 @@ def append(path: Path, entry: Entry) -> Entry:
         os.lseek(descriptor, 0, os.SEEK_END)
         _write_all(descriptor, line)
         os.fsync(descriptor)
+        note_read(path, whole + line)
     _sync_folder(path.parent)
     return chained
 
@@ -297,9 +301,11 @@ def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH)
-            return stream.read()
+            content = stream.read()
     except FileNotFoundError:
-        return b""
+        content = b""
+    note_read(path, content)
+    return content
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from driftloop.models.fixed import is_fixed
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.past import Past, load_past, seconds_of
 from driftloop.review.previews import load_previews
+from driftloop.tracker.trace import note_read, tracing
 
 STRANGE = 0.05
 """A sample is called strange when at most this share of clean ones is as far from everything known."""
@@ -209,6 +211,15 @@ def load_material(
         raise DataError(f"{folder}: drift.json and samples.csv do not fit together ({error!r}).") from error
     if len(rows) != len(dataset):
         raise DataError(f"{folder}: samples.csv has {len(rows)} samples, but the window {len(dataset)}.")
+    with tracing():  # of no effect on what is decided: no trace of this is kept
+        hints: dict[str, Any] = {
+            "reference": _reference(),
+            "fixed": is_fixed(_of_incumbent(parent, "model") or {"network": {}}),
+            "past": tuple(past for name in before if (past := load_past(name))),
+            "now": load_past(window),
+            "clean_accuracy": _of_incumbent(parent, "lineage").get("clean_accuracy"),
+            "training_seconds": seconds_of(layout.model(layout.REFERENCE), "train-model"),
+        }
     return Material(
         window=window,
         classes=dataset.classes,
@@ -218,21 +229,17 @@ def load_material(
         report=report,
         suite=suite,
         counts=counts,
-        reference=_reference(),
-        fixed=is_fixed(_of_incumbent(parent, "model") or {"network": {}}),
-        past=tuple(past for name in before if (past := load_past(name))),
-        now=load_past(window),
-        clean_accuracy=_of_incumbent(parent, "lineage").get("clean_accuracy"),
-        training_seconds=seconds_of(layout.timing("train_model")),
         previews=load_previews(folder / "previews.safetensors"),
+        **hints,
     )
 
 
 def _read_samples(path: Path) -> list[dict[str, str]]:
     """Read the table of samples, whose rows stand in the window's order."""
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
+        content = path.read_bytes()
+        note_read(path, content)
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (csv.Error, UnicodeDecodeError) as error:

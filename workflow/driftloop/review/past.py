@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 from driftloop import layout
 from driftloop.files import read_json
 from driftloop.report.summary import believed, foremost
+from driftloop.tracker.provenance import read_made, record
 
-_RULES = {"retrain": "retrain_model", "filter": "train_filter", "evaluation": "evaluate_candidates"}
-"""What takes time after a decision → the rule that does it."""
+_STEPS = {"retrain": "retrain-model", "filter": "train-filter", "evaluation": "evaluate-candidates"}
+"""What takes time after a decision → the step that does it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def load_past(window: str) -> Past | None:
     if drift is None:
         return None
     evaluation = believed(verdict, evaluation) if verdict else None
-    took = {repair: seconds_of(layout.timing(rule, window)) for repair, rule in _RULES.items()}
+    took = {what: seconds_of(_home(what, window), step) for what, step in _STEPS.items()}
     return Past(
         window=window,
         drifted=bool(drift["drifted"]),
@@ -80,13 +80,14 @@ def load_past(window: str) -> Past | None:
     )
 
 
-def seconds_of(path: Path) -> float | None:
-    """Return how long a rule took, from the table that Snakemake's `benchmark:` writes; None without one."""
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
-    except (OSError, StopIteration, KeyError, ValueError):
-        return None  # a hint for a person; a run without it is whole
+def seconds_of(home: Path, step: str) -> float | None:
+    """Return how long a step took, by its record in the folder of its products; None without one."""
+    made = read_made(record(home, step))
+    return made.seconds if made else None
+
+
+def _home(what: str, window: str) -> Path:
+    return layout.results(window) if what == "evaluation" else layout.candidate(window, what)
 
 
 def _trials(evaluation: Mapping[str, Any]) -> dict[str, Trial]:

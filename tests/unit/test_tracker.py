@@ -1,0 +1,200 @@
+"""Records of what made a product: what they hold, and what follows from them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from driftloop.errors import DataError
+from driftloop.files import link_file, read_json, write_json, write_text
+from driftloop.tracker.history import find, followers, trace_back
+from driftloop.tracker.judge import Digests, Place, judge, settle
+from driftloop.tracker.provenance import changes, make, read_made, record
+from driftloop.tracker.trace import note_read, tracing
+
+FIRST, SECOND = Path("data/first.json"), Path("results/second.json")
+RECORDS = {"first": record(FIRST.parent, "first"), "second": record(SECOND.parent, "second")}
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("params.yaml"), "seed: 0\n")
+    Path("decisions").mkdir()
+
+
+def run(params: dict, *, anew: bool = False) -> list[str]:
+    """Run two steps, the second of which reads what the first one made; say which had work to do."""
+    chain: dict[str, tuple[dict, Callable[[], None]]] = {
+        "first": ({"seed": params["seed"]}, lambda: write_json(FIRST, {"rounded": params["seed"] // 10})),
+        "second": ({"unit": params["unit"]}, lambda: write_json(SECOND, [read_json(FIRST), params["unit"]])),
+    }
+    return [
+        step for step, (seen, work) in chain.items() if make(RECORDS[step], step, None, seen, work, anew=anew)
+    ]
+
+
+def places(params: dict) -> list[Place]:
+    return [
+        Place(RECORDS["first"], {"seed": params["seed"]}),
+        Place(RECORDS["second"], {"unit": params["unit"]}),
+    ]
+
+
+def reasons(params: dict) -> dict[str, tuple[str, ...]]:
+    return {each.made.step: each.reasons for each in judge(places(params), Digests())}
+
+
+def times() -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (FIRST, SECOND, Path("params.yaml"))}
+
+
+def test_a_record_holds_what_made_the_product() -> None:
+    run({"seed": 10, "unit": "m"})
+    made = read_made(RECORDS["second"])
+    assert made is not None
+    assert (made.step, made.params) == ("second", {"unit": "m"})
+    assert list(made.inputs) == ["data/first.json"]
+    assert list(made.outputs) == ["results/second.json"]
+    assert len(made.outputs["results/second.json"]) == len(made.inputs["data/first.json"] or "") == 64
+    assert made.code["version"]
+    assert made.hardware["cpus"] == os.cpu_count()
+    assert made.seconds >= 0
+
+
+def test_work_is_done_once_and_again_only_where_something_differs() -> None:
+    assert run({"seed": 10, "unit": "m"}) == ["first", "second"]
+    assert run({"seed": 10, "unit": "m"}) == []
+    assert run({"seed": 10, "unit": "km"}) == ["second"]
+    assert run({"seed": 11, "unit": "km"}) == ["first"]  # comes out the same: the second one may stay
+    assert run({"seed": 20, "unit": "km"}) == ["first", "second"]
+    assert run({"seed": 20, "unit": "km"}, anew=True) == ["first", "second"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "altered", "without a record"])
+def test_what_was_tampered_with_is_made_again(damage: str) -> None:
+    run({"seed": 10, "unit": "m"})
+    if damage == "gone":
+        SECOND.unlink()
+    elif damage == "altered":
+        SECOND.write_text("[]")
+    else:
+        RECORDS["second"].unlink()
+    assert run({"seed": 10, "unit": "m"}) == ["second"]
+    assert json.loads(SECOND.read_text()) == [{"rounded": 1}, "m"]
+
+
+def test_work_that_fails_leaves_no_record() -> None:
+    run({"seed": 10, "unit": "m"})
+    with pytest.raises(ZeroDivisionError):
+        make(RECORDS["first"], "first", None, {"seed": 0}, lambda: write_json(FIRST, 1 // 0))
+    assert not RECORDS["first"].exists()
+    assert run({"seed": 10, "unit": "m"}) == ["first"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"step": "first"}', "\x00"])
+def test_a_damaged_record_counts_for_nothing(text: str) -> None:
+    run({"seed": 10, "unit": "m"})
+    RECORDS["first"].write_text(text)
+    assert read_made(RECORDS["first"]) is None
+    assert run({"seed": 10, "unit": "m"}) == ["first"]
+
+
+def test_reasons_are_given_in_words() -> None:
+    run({"seed": 10, "unit": "m"})
+    assert reasons({"seed": 10, "unit": "m"}) == {"first": (), "second": ()}
+    found = reasons({"seed": 20, "unit": "m"})
+    assert found == {"first": ("seed was 10 and is 20",), "second": ()}
+    FIRST.write_text("{}")
+    assert reasons({"seed": 10, "unit": "m"}) == {
+        "first": ("data/first.json is not what the step left",),
+        "second": ("data/first.json has changed",),
+    }
+    FIRST.unlink()
+    assert reasons({"seed": 10, "unit": "m"})["second"] == ("data/first.json is gone",)
+
+
+def test_another_version_of_driftloop_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    run({"seed": 10, "unit": "m"})
+    monkeypatch.setattr("driftloop.tracker.provenance.__version__", "99")
+    made = read_made(RECORDS["first"])
+    assert made is not None
+    assert [each for each in changes(made, made.params, Digests()) if "this is 99" in each]
+
+
+def test_times_follow_from_the_content() -> None:
+    run({"seed": 10, "unit": "m"})
+    os.utime(FIRST)  # newer than the second, which was made from it
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    now = times()
+    assert now["first.json"] == now["second.json"] >= now["params.yaml"]
+    settle(places({"seed": 10, "unit": "km"}), Path("params.yaml"), Path("decisions"))
+    now = times()
+    assert now["second.json"] < now["params.yaml"] <= now["first.json"]
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    assert times()["second.json"] == now["first.json"]
+
+
+def test_a_changed_decision_is_no_newer_than_what_still_holds() -> None:
+    run({"seed": 10, "unit": "m"})
+    Path("decisions/w01.jsonl").touch()
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    assert times()["first.json"] >= Path("decisions/w01.jsonl").stat().st_mtime_ns
+
+
+def test_what_no_record_vouches_for_is_older_than_everything() -> None:
+    run({"seed": 10, "unit": "m"})
+    RECORDS["first"].unlink()
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    assert times()["first.json"] < times()["params.yaml"] <= times()["second.json"]
+
+
+def test_times_are_left_alone_while_a_run_is_under_way() -> None:
+    run({"seed": 10, "unit": "m"})
+    write_text(Path(".snakemake/locks/0.input.lock"), "")
+    before = times()
+    settle(places({"seed": 99, "unit": "km"}), Path("params.yaml"), Path("decisions"))
+    assert times() == before
+
+
+def test_known_digests_are_taken_only_of_files_that_kept_their_times() -> None:
+    run({"seed": 10, "unit": "m"})
+    first = Digests()
+    before = first("data/first.json")
+    first.save()
+    kept = FIRST.stat()
+    content = FIRST.read_bytes()
+    FIRST.write_bytes(content.replace(b"1", b"2"))
+    os.utime(FIRST, ns=(kept.st_atime_ns, kept.st_mtime_ns + 1))
+    assert Digests()("data/first.json") != before
+    assert Digests()("data/none.json") is None
+
+
+def test_a_trace_notes_the_project_s_files_as_they_were_read(tmp_path: Path) -> None:
+    write_json(Path("a.json"), 1)
+    with tracing() as trace:
+        read_json(Path("a.json"))
+        write_json(Path("a.json"), 2)  # read before it was written: of its own making now
+        link_file(Path("a.json"), Path("b.json"))
+        read_json(tmp_path / "a.json")  # an absolute path is not the project's
+        note_read(Path("missing.csv"), None)
+        with pytest.raises(DataError):
+            read_json(Path("none.json"))
+    assert trace.inputs == {"missing.csv": None}
+    assert trace.writes == {"a.json", "b.json"}
+
+
+def test_what_stands_behind_a_product_is_told_once() -> None:
+    run({"seed": 10, "unit": "m"})
+    made = [each.made for each in judge(places({"seed": 10, "unit": "m"}), Digests())]
+    (last,) = find("results/second.json", made)
+    assert find("results", made) == [last]
+    assert find("resul", made) == []
+    origin = trace_back(last, made)
+    assert [each.made.step for each in origin.before] == ["first"]
+    assert origin.sources == ()
+    assert [each.step for each in followers(made[:1], made)] == ["second"]

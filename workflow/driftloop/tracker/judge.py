@@ -1,0 +1,119 @@
+"""Which products still hold, judged by content; and the file times that say so to Snakemake.
+
+Snakemake reruns what is older than its input. Before it plans, `settle` compares every record with the
+present parameters and files, and sets the times: products that hold are all as new as the newest file
+that they may depend on, all others are older than `params.yaml`, which every rule has as an input. What
+Snakemake then reruns for the sake of something before it, the step itself leaves standing when nothing
+that it reads has changed after all (`driftloop.tracker.provenance.make`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from driftloop.errors import DataError
+from driftloop.files import digest_file, read_json, write_json
+from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made
+
+_KNOWN = Path(".driftloop") / "digests.json"
+_LOCKS = Path(".snakemake") / "locks"
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """A step of the present stream: where its record lies, and the parameters that it would see."""
+
+    record: Path
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a step made, and why it no longer holds, in words; no reasons where it does."""
+
+    made: Made
+    reasons: tuple[str, ...]
+
+
+class Digests:
+    """Digests of files; of those that kept size, time and inode the known ones, as Git takes them."""
+
+    def __init__(self) -> None:
+        try:
+            self._known: dict[str, list[Any]] = dict(read_json(_KNOWN))
+        except (DataError, TypeError, ValueError):
+            self._known = {}
+        self._asked: dict[str, str] = {}
+
+    def __call__(self, path: str) -> str | None:
+        """Return the SHA-256 of a file, or None where there is none."""
+        if path in self._asked:
+            return self._asked[path]
+        if not Path(path).is_file():
+            return None
+        *mark, digest = self._known.get(path, [None])
+        self._asked[path] = digest if mark == _mark(path) else digest_file(Path(path))
+        return self._asked[path]
+
+    def save(self) -> None:
+        """Keep what was asked for, with the present times."""
+        known = {path: [*_mark(path), digest] for path, digest in self._asked.items()}
+        if known != self._known:
+            write_json(_KNOWN, known)
+
+
+def judge(places: Iterable[Place], digest: Digests) -> list[Judgement]:
+    """Judge every step that has left a record."""
+    records = ((read_made(place.record), place.params) for place in places)
+    return [Judgement(made, tuple(changes(made, params, digest))) for made, params in records if made]
+
+
+def settle(places: Sequence[Place], params: Path, decisions: Path) -> None:
+    """Set the times of all products by whether they hold; not while a run is under way.
+
+    Args:
+        places: all steps of the present stream.
+        params: the file that every rule has as an input.
+        decisions: the folder of ledgers; they are inputs, too.
+    """
+    if _LOCKS.is_dir() and any(_LOCKS.iterdir()):
+        return
+    digest = Digests()
+    judgements = judge(places, digest)
+    good = {path for each in judgements if not each.reasons for path in each.made.outputs}
+    read = {path for each in judgements for path in each.made.inputs}
+    bad = {path for each in judgements for path in each.made.outputs} | _left(
+        {p.record.parent for p in places}
+    )
+    new = max(_times([params, *decisions.glob("*"), *good, *read]))
+    old = params.stat().st_mtime_ns - _SECOND
+    for path in (each for each in good if Path(each).is_file()):
+        _date(path, new)
+    for path in (each for each in bad - good if Path(each).is_file()):
+        _date(path, min(old, Path(path).stat().st_mtime_ns))
+    digest.save()
+
+
+def _left(homes: Iterable[Path]) -> set[str]:
+    """Return all files beside the records: what no record vouches for is not believed."""
+    files = (path for home in homes if home.is_dir() for path in home.iterdir())
+    return {path.as_posix() for path in files if not path.name.endswith(SUFFIX)}
+
+
+def _times(paths: Iterable[str | Path]) -> list[int]:
+    return [Path(path).stat().st_mtime_ns for path in paths if Path(path).is_file()]
+
+
+def _date(path: str, time: int) -> None:
+    if Path(path).stat().st_mtime_ns != time:
+        os.utime(path, ns=(time, time))
+
+
+def _mark(path: str) -> list[int]:
+    found = Path(path).stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ino]

@@ -1,0 +1,171 @@
+"""Provenance: beside its products, each step leaves a record of what made them.
+
+A record holds digests of what the step read and wrote, the parameters that it could see, and what it ran
+on. It is taken away before the step begins and comes after everything else, so that products without a
+record are not believed. Whether they still hold is asked of the record by content, never by time.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from driftloop import __version__
+from driftloop.containers.image import current_image, revision
+from driftloop.errors import DataError
+from driftloop.files import digest_file, digest_json, read_json, write_json
+from driftloop.tracker.trace import tracing
+
+SUFFIX = ".made.json"
+
+Digest = Callable[[str], str | None]
+"""Gives a file's SHA-256, or None where there is no such file."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made some products.
+
+    Attributes:
+        step: the command.
+        window: that it worked on, or None.
+        params: all parameters that it could see, its seed among them.
+        inputs: SHA-256 of every file that it read, as it read it; None for one that was not there.
+        outputs: SHA-256 of every file that it left.
+        code: driftloop's version, and the Git revision of its source.
+        image: digest of what the container image was made from, or None on the host.
+        hardware: the machine, its processor cores, and its GPU or None.
+        began: UTC, as `2026-01-31T23:59:59Z`.
+        seconds: how long it took.
+    """
+
+    step: str
+    window: str | None
+    params: dict[str, Any]
+    inputs: dict[str, str | None]
+    outputs: dict[str, str]
+    code: dict[str, str]
+    image: str | None
+    hardware: dict[str, Any]
+    began: str
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """What the step is called where windows are told apart."""
+        return f"{self.step} {self.window}" if self.window else self.step
+
+
+def record(home: Path, step: str) -> Path:
+    """Return where the record of a step lies whose products are in `home`."""
+    return home / f"{step}{SUFFIX}"
+
+
+def read_made(path: Path) -> Made | None:
+    """Read a record; None where there is none, or none of this form."""
+    try:
+        return Made(**read_json(path))
+    except (DataError, TypeError):
+        return None
+
+
+def make(
+    path: Path,
+    step: str,
+    window: str | None,
+    params: dict[str, Any],
+    work: Callable[[], None],
+    *,
+    anew: bool = False,
+) -> bool:
+    """Do a step's work and leave its record at `path`; unless its products hold, which stay as they are.
+
+    Args:
+        path: of the record.
+        step: the command.
+        window: that it works on, or None.
+        params: all parameters that the work can see.
+        work: what makes the products.
+        anew: do it also where the products hold.
+
+    Returns:
+        Whether the work was done.
+    """
+    made = None if anew else read_made(path)
+    if made and not any(changes(made, params, _digest)) and all(Path(each).exists() for each in made.outputs):
+        return False
+    path.unlink(missing_ok=True)
+    began, started = datetime.now(UTC), time.monotonic()
+    with tracing() as trace:
+        work()
+    image = current_image()
+    made = Made(
+        step,
+        window,
+        params,
+        inputs=trace.inputs,
+        outputs={each: digest_file(Path(each)) for each in sorted(trace.writes) if Path(each).exists()},
+        code={
+            "version": __version__,
+            "revision": image["revision"] if image else revision(Path(__file__).parent),
+        },
+        image=image["inputs"] if image else None,
+        hardware=_hardware(),
+        began=began.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    write_json(path, asdict(made))
+    return True
+
+
+def changes(made: Made, params: Mapping[str, Any], digest: Digest) -> Iterator[str]:
+    """Say why a step's products no longer hold, one reason at a time; nothing where they do.
+
+    A product that is missing is no reason: whoever needs it has it made.
+
+    Args:
+        made: their record.
+        params: the parameters that the step would see now.
+        digest: gives the files' present digests.
+    """
+    if made.code["version"] != __version__:
+        yield f"driftloop {made.code['version']} made it, this is {__version__}"
+    yield from _differences(made.params, params)
+    for path, before in made.inputs.items():
+        if (now := digest(path)) != before:
+            yield f"{path} {'is gone' if now is None else 'is new' if before is None else 'has changed'}"
+    for path, before in made.outputs.items():
+        if digest(path) not in (before, None):
+            yield f"{path} is not what the step left"
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Name the parameters that differ, with both values."""
+    for key in before.keys() | now.keys() if before != now else ():
+        old, new, path = before.get(key), now.get(key), f"{above}{key}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _differences(old, new, f"{path}.")
+        elif digest_json(old) != digest_json(new):
+            yield f"{path} was {_short(old)} and is {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _digest(path: str) -> str | None:
+    return digest_file(Path(path)) if Path(path).is_file() else None
+
+
+def _hardware() -> dict[str, Any]:
+    torch = sys.modules.get("torch")  # a step that does not load torch uses no GPU
+    gpu = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None
+    return {"machine": platform.machine(), "cpus": os.cpu_count(), "gpu": gpu}
