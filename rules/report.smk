@@ -38,6 +38,7 @@ rule summarize_run:
         in_stream(evaluation),
     output:
         "results/summary.json",
+        "results/metrics.json",
     log:
         "logs/summarize_run.log",
     container:

@@ -7,7 +7,7 @@ answers/{window}            the true labels of both
 results/{window}            what was found, decided and tried
 models/{owner}              what is in production after window `owner` (or `reference`): model and detector
 arrivals.txt                the windows that came from production, in order
-models/production.json      which of those is in use; the output of no rule
+decisions/production.json   which of those is in use; the output of no rule
 decisions/{window}.jsonl    the ledger; written by people, the output of no rule
 """
 
@@ -21,7 +21,8 @@ ARRIVALS = Path("arrivals.txt")
 DECISIONS = Path("decisions")
 SUMMARY = Path("results/summary.json")
 REPORT = Path("results/report.html")
-PRODUCTION = Path("models/production.json")
+METRICS = Path("results/metrics.json")
+PRODUCTION = DECISIONS / "production.json"
 
 
 def split(name: str) -> Path:

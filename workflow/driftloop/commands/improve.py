@@ -146,6 +146,7 @@ def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own; without one the incumbent stays."""
     from driftloop.models.store import model_digest
     from driftloop.tracker.production import follow
+    from driftloop.tracker.trace import tracing
 
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
     evaluation = evaluation_of(window)
@@ -153,7 +154,9 @@ def promote_model(params: dict[str, Any], window: str) -> None:
         _keep(parent, home, window)
     else:
         _promote(params, window, evaluation)
-    if follow(window, model_digest(home), model_digest(parent)):
+    with tracing():  # the pointer is no product of this step: it moves on
+        followed = follow(window, model_digest(home), model_digest(parent))
+    if followed:
         say(f"{window}: its model is in production.")
 
 

@@ -60,6 +60,7 @@ def train_model(params: dict[str, Any]) -> None:
     save_lineage(home, Lineage(owner=layout.REFERENCE, model=digest, clean_accuracy=float(clean.mean())))
     epochs = [{"loss": epoch.loss, "accuracy": epoch.accuracy} for epoch in history]
     write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
+    _log_training(epochs)
     say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
     if params["model"] and clean.mean() < 2 / len(classifier.classes):
         say(
@@ -67,6 +68,21 @@ def train_model(params: dict[str, Any]) -> None:
             f"takes, and are its outputs in this order: {', '.join(classifier.classes)}? Another order is "
             "said by dataset.classes."
         )
+
+
+def _log_training(epochs: Sequence[dict[str, float]]) -> None:
+    """Log the epochs through DVCLive where DVC is installed; the images of the rules do without."""
+    from importlib.util import find_spec
+
+    if not epochs or find_spec("dvclive") is None:
+        return
+    from dvclive import Live
+
+    with Live("logs/dvclive", save_dvc_exp=False, dvcyaml=None, report=None) as live:
+        for epoch in epochs:
+            for name, value in epoch.items():
+                live.log_metric(name, value)
+            live.next_step()
 
 
 def _train(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:

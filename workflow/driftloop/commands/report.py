@@ -44,7 +44,7 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
 @step("summarize-run", reads=("stream", "corruptions"), home="results")
 def summarize_run(params: dict[str, Any]) -> None:
     """Write one row for each window into results/summary.json."""
-    from driftloop.report.summary import summary_row
+    from driftloop.report.summary import metrics, summary_row
     from driftloop.tracker.lineage import load_lineage
 
     rows = []
@@ -61,6 +61,8 @@ def summarize_run(params: dict[str, Any]) -> None:
         )
         rows.append(row)
     write_json(layout.SUMMARY, rows)
+    last = load_lineage(layout.model(next(reversed(params["stream"]))))
+    write_json(layout.METRICS, metrics(rows, last.clean_accuracy))
     promoted = sum(row["promoted"] is not None for row in rows)
     say(f"{len(rows)} windows, {sum(row['drifted'] for row in rows)} drifted, {promoted} repairs promoted.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from driftloop.review.decision import REPAIRS
@@ -37,7 +37,7 @@ def summary_row(
         `label_shift` names the class whose share grew, where shares changed and images did not.
     """
     judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
-    estimate = share(drift, "estimated_accuracy")
+    estimate, novel = share(drift, "estimated_accuracy"), share(drift, "novel_share")
     p_value, alpha, together = alarm(drift)
     shift = drift.get("label_shift")
     return {
@@ -49,6 +49,7 @@ def summary_row(
         "label_shift": shift if shift and shift["p_value"] <= alpha and not drift["drifted"] else None,
         "drifted": drift["drifted"],
         "known_as": drift["known_as"],
+        "novel_share": novel[0] if novel else None,
         "estimated_accuracy": estimate[0] if estimate else None,
         "decision": verdict["decision"],
         "reviewer": reviewer,
@@ -76,6 +77,33 @@ def alarm(drift: Facts) -> tuple[float, float, int | None]:
     if stream and stream["drifted"]:
         return stream["p_value"], stream["alpha"], stream["windows"]
     return drift["p_value"], drift["alpha"], None
+
+
+def metrics(rows: Sequence[Facts], clean: float) -> dict[str, float]:
+    """Return the whole stream in a few figures, for `dvc metrics` and `dvc exp show`.
+
+    Args:
+        rows: of `results/summary.json`.
+        clean: accuracy on the clean test split of the model after the last window.
+
+    Returns:
+        Counts, and mean true accuracies over the drifted windows that were simulated, before and after.
+    """
+    known = [row for row in rows if row["drifted"] and row["true_incumbent_accuracy"] is not None]
+    before = [row["true_incumbent_accuracy"] for row in known]
+    after = [
+        row["true_candidate_accuracy" if row["promoted"] else "true_incumbent_accuracy"] for row in known
+    ]
+    found: dict[str, float] = {
+        "windows": len(rows),
+        "drifted": sum(row["drifted"] for row in rows),
+        "promoted": sum(row["promoted"] is not None for row in rows),
+        "labels_used": sum(row["labels_used"] for row in rows),
+        "clean_accuracy": clean,
+    }
+    if known:
+        found |= {"accuracy_before": sum(before) / len(known), "accuracy_after": sum(after) / len(known)}
+    return found
 
 
 def foremost(evaluation: Facts) -> str:

@@ -1,6 +1,6 @@
 """Production: which of the models is in use, as a pointer that moves in one step, with every move kept.
 
-`models/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
+`decisions/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
 top of what is in production; people move it with `driftloop promote` and `driftloop rollback`. After a
 rollback it stays where it is until a person moves it again.
 """
