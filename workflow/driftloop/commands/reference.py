@@ -76,7 +76,7 @@ def _log_training(epochs: Sequence[dict[str, float]]) -> None:
 
     if not epochs or find_spec("dvclive") is None:
         return
-    from dvclive import Live
+    from dvclive.live import Live
 
     with Live("logs/dvclive", save_dvc_exp=False, dvcyaml=None, report=None) as live:
         for epoch in epochs:
