@@ -39,6 +39,10 @@ FORCED = workflow.dag_settings and (
 )
 
 
+# Products are put back where a step fails; that there was nothing to put back is no news.
+logger.addFilter(lambda record: "no backup found" not in record.getMessage())
+
+
 # What small networks can use; Snakemake lowers it to the cores that it has.
 TORCH_THREADS = 8
 

@@ -78,11 +78,14 @@ def _log_training(epochs: Sequence[dict[str, float]]) -> None:
         return
     from dvclive.live import Live
 
-    with Live("logs/dvclive", save_dvc_exp=False, dvcyaml=None, report=None) as live:
-        for epoch in epochs:
-            for name, value in epoch.items():
-                live.log_metric(name, value)
-            live.next_step()
+    try:
+        with Live("logs/dvclive", save_dvc_exp=False, dvcyaml=None, report=None) as live:
+            for epoch in epochs:
+                for name, value in epoch.items():
+                    live.log_metric(name, value)
+                live.next_step()
+    except Exception as error:  # noqa: BLE001 (it fails where Git has no commit yet; a log stops no training)
+        say(f"DVCLive could not log the training: {error}")
 
 
 def _train(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
