@@ -3,8 +3,8 @@
     python benchmarks/scatter.py [--n 100000] [--parts 4] [--cores 2] [KEY=VALUE]...      (make bench-scatter)
 
 The window arrives in the inbox: drawn from all of the dataset with replacement, half of its images with
-impulse noise. It is predicted once, then checked both ways, each rule a job of Snakemake. Prints the wall times
-in seconds and whether the reports are the same, byte for byte.
+impulse noise. It is predicted once, then checked both ways, each rule a job of Snakemake. Prints the wall
+times in seconds and whether the reports are the same, byte for byte.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def _log_training(epochs: Sequence[dict[str, float]]) -> None:
                 for name, value in epoch.items():
                     live.log_metric(name, value)
                 live.next_step()
-    except Exception as error:  # noqa: BLE001 (it fails where Git has no commit yet; a log stops no training)
+    except Exception as error:  # such as Git without a commit; a log stops no training
         say(f"DVCLive could not log the training: {error}")
 
 
