@@ -37,7 +37,7 @@ RANDOM = (
     {(suite, name) for suite in SUITES for name in SUITES[suite]} - DETERMINISTIC - {("cifar10_c", "frost")}
 )
 
-Accuracy = Callable[[np.ndarray], float]
+Accuracy = Callable[[list[np.ndarray]], float]
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,11 @@ def test_a_classifier_suffers_as_much_within_three_points(
     accuracy = accuracy_of_a_classifier(suite, reference.clean)
     found = {}
     for name, levels in reference.corrupted.items():
-        seeds = range(8) if (suite, name) in RANDOM else range(1)
+        seeds = range(4) if (suite, name) in RANDOM else range(1)
         ours = [
-            accuracy(corrupt(reference.clean, suite, name, severity, rng=seed))
-            for severity in levels
-            for seed in seeds
+            corrupt(reference.clean, suite, name, severity, rng=seed) for severity in levels for seed in seeds
         ]
-        found[name] = float(np.mean(ours)), float(np.mean([accuracy(images) for images in levels.values()]))
+        found[name] = accuracy(ours), accuracy(list(levels.values()))
     for name, (ours, theirs) in found.items():
         print(f"{suite} {name}: {ours:.3f} on ours, {theirs:.3f} on the reference")  # noqa: T201 (pytest -s shows the figures)
     assert {name: pair for name, pair in found.items() if abs(pair[0] - pair[1]) > 0.03} == {}
@@ -175,13 +173,15 @@ def accuracy_of_a_classifier(suite: str, clean: np.ndarray) -> Accuracy:
         seed=0,
     )
 
-    def accuracy(images: np.ndarray) -> float:
+    def accuracy(copies: list[np.ndarray]) -> float:
         # There is one draw of the reference, of few images. Its chance decides less over several views.
-        views = [np.roll(images, shift, axis=(1, 2)) for shift in ((0, 0), (1, 1), (-1, -1))]
+        views = [
+            np.roll(images, shift, axis=(1, 2)) for images in copies for shift in ((0, 0), (1, 1), (-1, -1))
+        ]
         if suite == "cifar10_c":
             views += [view[:, :, ::-1] for view in views]
-        right = [predict(classifier, view).logits.argmax(axis=1) == labels for view in views]
-        return float(np.mean(right))
+        predicted = predict(classifier, np.concatenate(views)).logits.argmax(axis=1)
+        return float(np.mean(predicted.reshape(len(views), -1) == labels))
 
-    assert accuracy(clean) > (0.97 if suite == "mnist_c" else 0.6)
+    assert accuracy([clean]) > (0.97 if suite == "mnist_c" else 0.6)
     return accuracy
