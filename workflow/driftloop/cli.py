@@ -22,6 +22,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
         "init": "start",
         "configure": "project",
+        "watch": "watch",
         "status": "project",
         "report": "report",
         "review": "review",

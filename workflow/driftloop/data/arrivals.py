@@ -68,9 +68,9 @@ def is_window_name(name: str) -> bool:
 
 
 def add_arrivals(arrivals: Arrivals, new: Sequence[str], repairs: Mapping[str, int]) -> dict[str, str]:
-    """Return the arrivals with `new` ones at their end; what is undecided follows what is in production.
+    """Return the arrivals with `new` ones at their end; what is undecided follows a repair that was promoted.
 
-    In production is the model with the most repairs; of several, the one that was made last.
+    In production is the model with the most repairs; of several, the one that arrived last.
 
     Args:
         arrivals: so far.
@@ -79,14 +79,22 @@ def add_arrivals(arrivals: Arrivals, new: Sequence[str], repairs: Mapping[str, i
 
     >>> add_arrivals({"a": "reference", "b": "reference"}, ["c"], {"a": 1})
     {'a': 'reference', 'b': 'a', 'c': 'a'}
+    >>> add_arrivals({"a": "reference", "b": "reference"}, ["c"], {"a": 0})
+    {'a': 'reference', 'b': 'reference', 'c': 'a'}
     """
     production = REFERENCE
     most = 0
     for name in arrivals:
         if name in repairs and repairs[name] >= most:
             production, most = name, repairs[name]
+
+    def owner(name: str) -> str:
+        before = arrivals.get(name)
+        stays = before is not None and (name in repairs or repairs.get(before, 0) >= most)
+        return str(before) if stays else production
+
     names = [*arrivals, *(name for name in new if name not in arrivals)]
-    return {name: arrivals[name] if name in repairs else production for name in names}
+    return {name: owner(name) for name in names}
 
 
 @contextmanager

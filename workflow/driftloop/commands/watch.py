@@ -1,0 +1,208 @@
+"""`driftloop watch`: wait for windows from production, and run the pipeline for each as it is whole."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftloop import layout
+from driftloop.commands.console import say, terminal
+from driftloop.params.load import PARAMS_FILE, load_params
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from driftloop.data.inbox import Waiting
+    from driftloop.report.status import WindowState
+
+_LOG = Path("logs/watch.log")
+_POLL_SECONDS = 1.0
+_PENDING = 75
+_SHOWN = 20
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Take in what is whole now, run, and stop: for cron.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE OPTION...]")
+def watch(once: bool, options: tuple[str, ...]) -> None:
+    """Wait for windows in the inbox, and run the pipeline for each as soon as it is whole.
+
+    Shows the stream as it stands. Drifted windows wait for their review (driftloop review WINDOW, in another
+    terminal) while everything that does not depend on them goes on; once one is answered, its repair is made.
+    Options after -- go to Snakemake; --cores all by default. Ctrl-C ends it.
+    """
+    from driftloop.errors import ParameterError
+
+    if load_params()["inbox"] is None:
+        raise ParameterError(
+            f"{PARAMS_FILE}: inbox is null, so there is nothing to watch. Write inbox: "
+            "{folder: inbox, settle: 10, cut: null}"
+        )
+    command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all"))]
+    if once:
+        status = _run_to_end(command)
+        pending = [state.window for state in _states() if state.state == "pending"]
+        raise SystemExit(_PENDING if pending else status)
+    _watch(command)
+
+
+@dataclass
+class _Run:
+    """A run of Snakemake, or the memory of the last one."""
+
+    process: subprocess.Popen[bytes] | None = None
+    seen: tuple[Any, ...] | None = None
+    complaint: str = ""
+
+
+def _watch(command: Sequence[str]) -> None:
+    """Look, run, show, until Ctrl-C."""
+    run = _Run()
+    with _live() as show:
+        try:
+            while True:
+                _step(run, command)
+                show(_view(_states(), _waiting(), run))
+                time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            _stop(run)
+    say("Stopped. Nothing is lost; to go on: driftloop watch")
+
+
+def _step(run: _Run, command: Sequence[str]) -> None:
+    """Note the end of a run; begin one where something has changed since the last began."""
+    if run.process is not None:
+        status = run.process.poll()
+        if status is None:
+            return
+        run.process = None
+        run.complaint = "" if status == 0 else _complaint()
+    seen = _situation()
+    if seen != run.seen:
+        run.seen, run.process = seen, _begin(command)
+
+
+def _situation() -> tuple[Any, ...]:
+    """Return what a run depends on: windows that are whole, answers, parameters, the workflow."""
+    files = (PARAMS_FILE, Path("Snakefile"))
+    times = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
+    ledgers = tuple((path.name, path.stat().st_size) for path in sorted(layout.DECISIONS.glob("*.jsonl")))
+    return times, tuple(each for each in ledgers if each[1]), _waiting().whole
+
+
+def _waiting() -> Waiting:
+    from driftloop.commands.arrive import cut_windows, look_for_windows
+
+    params = load_params()
+    cut_windows(params)
+    return look_for_windows(params)
+
+
+def _states() -> list[WindowState]:
+    from driftloop.report.status import windows
+
+    return windows(load_params())
+
+
+def _begin(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start Snakemake without a terminal, so that no review asks here; what it says goes into the log."""
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOG.open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 (Snakemake, with the options that the person gave)
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def _run_to_end(command: Sequence[str]) -> int:
+    process = _begin(command)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        _stop(_Run(process))
+        raise
+    if status and (complaint := _complaint()):
+        say(complaint)
+    return status
+
+
+def _stop(run: _Run) -> None:
+    """Let a run end what it does, as Ctrl-C would in its own terminal."""
+    if run.process is None:
+        return
+    say("Ending the run that is under way.")
+    run.process.send_signal(signal.SIGINT)
+    try:
+        run.process.wait()
+    except KeyboardInterrupt:
+        run.process.terminate()
+        run.process.wait()
+
+
+def _complaint() -> str:
+    """Return why the last run failed, but for reviews that are pending: those stand in the table."""
+    text = _LOG.read_text(encoding="utf-8", errors="replace")
+    if "LockException" in text:
+        return "Another run holds the lock of this folder. If none is under way: snakemake --unlock"
+    said = [line.strip() for line in text.splitlines() if line.strip()]
+    failed = [line for line in said if line.startswith(("Command 'set", "CalledProcessError"))]
+    others = [line for line in failed if "driftloop review " not in line and line.startswith("Command")]
+    if others or not failed:
+        reason = next((said[i - 1] for i, line in enumerate(said) if line == "RuleException:" and i), "")
+        return f"The run failed. {reason or said[-1] if said else ''} See {_LOG}."
+    return ""
+
+
+@contextmanager
+def _live() -> Iterator[Any]:
+    """Yield a function that shows a view: redrawn in place on a terminal, else a line for what is new."""
+    if not terminal().is_terminal:
+        said: set[str] = set()
+
+        def show(view: RenderableType) -> None:
+            from rich.console import Console
+
+            console = Console(width=100, color_system=None)
+            with console.capture() as capture:
+                console.print(view)
+            new = [line for line in capture.get().splitlines() if line.strip() and line not in said]
+            said.update(new)
+            for line in new:
+                click.echo(line.rstrip())
+
+        yield show
+        return
+    from rich.live import Live
+
+    with Live(console=terminal(), auto_refresh=False, screen=False) as live:
+        yield lambda view: live.update(view, refresh=True)
+
+
+def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from driftloop.report.status import table
+
+    pending = [state.window for state in states if state.state == "pending"]
+    lines: list[RenderableType] = [table(states[-_SHOWN:])]
+    if len(states) > _SHOWN:
+        lines.append(Text(f"and {len(states) - _SHOWN} earlier windows: driftloop status", style="dim"))
+    lines += [Text(f"Waits for you: driftloop review {each}", style="bold yellow") for each in pending[:3]]
+    if len(pending) > 3:
+        lines.append(Text(f"and {len(pending) - 3} more", style="yellow"))
+    lines += [Text(refusal, style="yellow") for refusal in waiting.refused[:3]]
+    if run.complaint:
+        lines.append(Text(run.complaint, style="red"))
+    inbox = f"{len(waiting.whole)} whole, {len(waiting.growing)} still growing"
+    doing = "running the pipeline" if run.process else "waiting for windows"
+    lines.append(Text(f"inbox: {inbox}; {doing}. Ctrl-C ends.", style="dim"))
+    return Group(*lines)
