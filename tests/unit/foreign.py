@@ -14,6 +14,18 @@ from torch import nn
 HIDDEN = 256
 
 
+class Plain(nn.Module):
+    """A user's own module, which knows nothing of driftloop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, HIDDEN, bias=False), nn.ReLU())
+        self.end = nn.Linear(HIDDEN, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.end(self.body(x))
+
+
 @cache
 def fitted() -> nn.Sequential:
     """A network that reads 8 x 8 digits in [0, 1] with an accuracy above 0.9."""

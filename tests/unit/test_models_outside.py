@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from tests.unit.foreign import HIDDEN, fitted, write_exported, write_onnx
-from torch import nn
+from tests.unit.foreign import HIDDEN, Plain, fitted, write_exported, write_onnx
 
 from driftloop.errors import ModelError
 from driftloop.models.outside import adopt
@@ -27,18 +26,6 @@ LEVELS, LABELS = load_digits(return_X_y=True)
 IMAGES = np.rint(LEVELS * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
 NETWORK = {"_target_": "driftloop.models.networks.ConvNet"}
 PLAIN = {"_target_": "torch.nn.Identity"}
-
-
-class Plain(nn.Module):
-    """A user's own module, which knows nothing of driftloop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, HIDDEN, bias=False), nn.ReLU())
-        self.end = nn.Linear(HIDDEN, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.end(self.body(x))
 
 
 def take(path: Path, images: np.ndarray = IMAGES, classes: tuple[str, ...] = CLASSES, network=NETWORK):
@@ -63,7 +50,7 @@ def given(request: pytest.FixtureRequest, tmp_path: Path):
     net = fitted()
     state = {"body.1.weight": net[1].weight, "end.weight": net[3].weight, "end.bias": net[3].bias}
     torch.save(state, tmp_path / "m.pt")
-    return take(tmp_path / "m.pt", network={"_target_": f"{__name__}.Plain"})
+    return take(tmp_path / "m.pt", network={"_target_": "tests.unit.foreign.Plain"})
 
 
 def test_it_answers_as_it_did_elsewhere_and_shows_its_embeddings(given, tmp_path: Path) -> None:
@@ -112,7 +99,7 @@ def test_both_sides_are_shown_where_model_and_data_do_not_fit(tmp_path: Path) ->
 
 
 def test_weights_that_do_not_fit_name_the_tensor(tmp_path: Path) -> None:
-    own = {"_target_": f"{__name__}.Plain"}
+    own = {"_target_": "tests.unit.foreign.Plain"}
     torch.save({"end.bias": torch.zeros(10)}, tmp_path / "few.pt")
     with pytest.raises(ModelError, match=r"lacks body\.1\.weight.*1 tensors, the network 3"):
         take(tmp_path / "few.pt", network=own)

@@ -67,7 +67,9 @@ def read_json(path: Path) -> Any:
         return json.loads(content)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON ({error}).") from error
 
 
@@ -119,7 +121,7 @@ def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
             note_read(path, path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (ValueError, EOFError, OSError) as error:
+    except Exception as error:  # numpy raises almost anything on damaged bytes
         raise DataError(f"{path} is not a readable .npy file ({error}).") from error
     return array
 

@@ -342,8 +342,9 @@ def verify(windows: tuple[str, ...]) -> None:
     from driftloop.review.ledger import project_id
     from driftloop.review.ledger import verify as verify_ledger
 
+    paths = _ledgers(windows)
     project = project_id(layout.DECISIONS)
-    counts = [verify_ledger(path, project=project) for path in _ledgers(windows)]
+    counts = [verify_ledger(path, project=project) for path in paths]
     say(f"All entries hold: {sum(counts)} in {len(counts)} ledger{'' if len(counts) == 1 else 's'}.")
 
 

@@ -48,7 +48,10 @@ class Step(click.Command):
         """Do its work, unless its products hold already, and record what made them."""
         from driftloop.commands.console import say
 
-        seen = self.leaves(params, window)
+        try:
+            seen = self.leaves(params, window)
+        except KeyError as error:
+            raise ParameterError(f"{self.name} needs {error.args[0]}, which is not set here.") from error
         work = partial(self.work, seen, *([] if window is None else [window]), **chosen)
         if self.temporary:
             work()

@@ -39,7 +39,7 @@ def load_predictions(folder: Path, dataset: Path) -> Features:
         DataError: a file is missing or damaged, or the predictions were made on other images.
     """
     manifest, images = read_json(folder / "predictions.json"), load_dataset(dataset).images
-    if manifest.get("images") != read_json(dataset / "meta.json")["sha256"]:
+    if not isinstance(manifest, dict) or manifest.get("images") != read_json(dataset / "meta.json")["sha256"]:
         raise DataError(f"{folder} was not predicted on the images of {dataset}. Predict again.")
     logits, embeddings = (read_array(folder / f"{name}.npy", mmap=True) for name in ("logits", "embeddings"))
     if not len(images) == len(logits) == len(embeddings):

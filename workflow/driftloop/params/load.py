@@ -29,8 +29,12 @@ def read_params(path: Path = PARAMS_FILE) -> Any:
         raise ParameterError(
             f"{path} does not exist here. Go to a driftloop project, or make the file: driftloop configure"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ParameterError(f"{path} cannot be read ({error.strerror}).") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise ParameterError(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise ParameterError(f"{path} is nested too deep to be read.") from error
 
 
 def load_params(

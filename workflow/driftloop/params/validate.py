@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 
+_LARGEST = 1 << 53
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in
 
 
@@ -56,6 +57,7 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
     """
     import jsonschema
 
+    _check_plain(params, where, set())
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(params))
     if error is not None:
         raise ParameterError(_say(error, where))
@@ -86,6 +88,27 @@ def _complete_stream(stream: dict[str, Params], where: str) -> None:
         window["before"] = [stream[each]["n"] for each in earlier]
         window["simulated"] = True
         earlier.append(name)
+
+
+def _check_plain(value: Any, where: str, seen: set[int], path: str = "") -> None:
+    """Refuse what YAML can say and parameters cannot: keys that are no text, numbers without bounds."""
+    at = f"{where}: {path}" if path else where
+    if isinstance(value, Mapping | list):
+        if id(value) in seen:  # an anchor, which may repeat things more often than anybody can count
+            raise ParameterError(f"{at} is an alias of another part. Write it out.")
+        seen.add(id(value))
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ParameterError(f"{at}: the key {str(key)[:40]} is no text. Write it in quotes.")
+            _check_plain(inner, where, seen, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_plain(inner, where, seen, path)
+    elif isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
+        raise ParameterError(
+            f"{at} is no number that anything can be counted with; it lies below {_LARGEST}."
+        )
 
 
 def _complete_optional(params: Params) -> None:

@@ -101,8 +101,8 @@ def _take_row(
     if len(cells) != len(_HEADER):
         return f"it must have two values, index and label, but has {len(cells)}."
     number, label = cells
-    if not (number.isascii() and number.isdecimal()):
-        return f"index is {number!r}; it must be a whole number."
+    if not (number.isascii() and number.isdecimal() and len(number) < 20):
+        return f"index is {number[:20]!r}; it must be a whole number."
     index = int(number)
     if index not in material.shown:
         return f"sample {index} was not shown. {_shown_hint(material)}"

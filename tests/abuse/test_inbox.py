@@ -1,0 +1,148 @@
+"""Windows as they may arrive: archives, lists and folders of every bad kind; nothing is written elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.abuse.conftest import Command, files, refused
+
+
+def picture(level: int = 90) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((8, 8), level, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def zipped(path: Path, *names: str, content: bytes | None = None) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in names:
+            target.writestr(name, picture() if content is None else content)
+
+
+def tarred(path: Path, *members: tarfile.TarInfo) -> None:
+    with tarfile.open(path, "w") as target:
+        for member in members:
+            target.addfile(member, io.BytesIO(picture()) if member.isreg() else None)
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, len(picture()) if kind == tarfile.REGTYPE else 0
+    return info
+
+
+def folder(path: Path, **contents: bytes) -> None:
+    path.mkdir()
+    for name, content in contents.items():
+        (path / name.replace("_", ".")).write_bytes(content)
+
+
+def encrypted(path: Path) -> None:
+    zipped(path, "a.png")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+
+
+def claims(path: Path) -> None:
+    zipped(path, "a.png", content=b"\0" * (1 << 20))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (0xFFFFFF00).to_bytes(4, "little")
+    path.write_bytes(content)
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "empty folder": lambda at: folder(at / "w"),
+    "no pictures": lambda at: folder(at / "w", notes_txt=b"hello"),
+    "broken pictures": lambda at: folder(at / "w", a_png=b"x", b_jpg=b"y"),
+    "array of nothing": lambda at: np.save(at / "w.npy", np.zeros((0, 8, 8, 1), np.uint8)),
+    "array of floats": lambda at: np.save(at / "w.npy", np.zeros((4, 8, 8, 1))),
+    "array of another side": lambda at: np.save(at / "w.npy", np.zeros((4, 9, 9, 1), np.uint8)),
+    "array of objects": lambda at: np.save(at / "w.npy", np.array([{}], dtype=object), allow_pickle=True),
+    "empty file": lambda at: (at / "w.npy").write_bytes(b""),
+    "empty archive": lambda at: zipped(at / "w.zip"),
+    "no archive": lambda at: (at / "w.zip").write_bytes(b"PK and no more"),
+    "cut archive": lambda at: (zipped(at / "w.zip", "a.png"), os.truncate(at / "w.zip", 60)),
+    "encrypted archive": lambda at: encrypted(at / "w.zip"),
+    "archive that claims 4 GiB": lambda at: claims(at / "w.zip"),
+    "archive of archives": lambda at: zipped(at / "w.zip", "inner.zip"),
+    "archive of text": lambda at: zipped(at / "w.zip", "a.png", content=b"hello"),
+    "no tar": lambda at: (at / "w.tar").write_bytes(b"hello"),
+    "no gzip": lambda at: (at / "w.tar.gz").write_bytes(b"\x1f\x8b and no more"),
+    "tar of links": lambda at: tarred(at / "w.tar", member("a.png", tarfile.SYMTYPE, "/etc/passwd")),
+    "tar of hard links": lambda at: tarred(at / "w.tar", member("a.png", tarfile.LNKTYPE, "../../x.png")),
+    "tar of devices": lambda at: tarred(at / "w.tar", member("a.png", tarfile.CHRTYPE)),
+    "tar of pipes": lambda at: tarred(at / "w.tar", member("a.png", tarfile.FIFOTYPE)),
+    "list that climbs": lambda at: (at / "w.csv").write_text("path\n../../../etc/passwd\n"),
+    "list without a path": lambda at: (at / "w.csv").write_text("picture\na.png\n"),
+    "empty list": lambda at: (at / "w.txt").write_text(""),
+    "list of what is gone": lambda at: (at / "w.txt").write_text("a.png\nb.png\n"),
+    "list that is no text": lambda at: (at / "w.csv").write_bytes(bytes(range(256))),
+    "list of itself": lambda at: (at / "w.txt").write_text("w.txt\n"),
+    "pipe in a folder": lambda at: (folder(at / "w"), os.mkfifo(at / "w" / "a.png")),
+    "device in a folder": lambda at: (folder(at / "w"), (at / "w" / "a.png").symlink_to("/dev/zero")),
+}  # fmt: skip
+GOOD: dict[str, Callable[[Path], object]] = {
+    "one picture": lambda at: folder(at / "w", a_png=picture()),
+    "one broken among two": lambda at: folder(at / "w", a_png=picture(), b_png=b"x"),
+    "climbing names": lambda at: zipped(at / "w.zip", "../../climbed.png", "/absolute.png", "a/../../b.png"),
+    "the same name twice": lambda at: tarred(at / "w.tar", member("a.png"), member("a.png")),
+    "climbing names in tar": lambda at: tarred(at / "w.tar", member("../../climbed.png")),
+    "odd names": lambda at: zipped(at / "w.zip", "new\nline.png", "-rf.png", "数.png", "[red].png"),
+    "one array": lambda at: np.save(at / "w.npy", np.zeros((1, 8, 8, 1), np.uint8)),
+    "a list": lambda at: (folder(at / ".pics", a_png=picture()), (at / "w.txt").write_text(".pics/a.png\n")),
+}  # fmt: skip
+
+
+def arrive(driftloop: Command):
+    Path("arrivals.txt").write_text("w reference\n")
+    return driftloop("take-window", "w")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("case", BAD)
+def test_a_window_that_cannot_be_used_is_refused_and_not_taken(
+    case: str, project: Path, driftloop: Command
+) -> None:
+    BAD[case](project / "inbox")
+    before = files(project.parent)
+    refused(arrive(driftloop), "inbox")
+    assert files(project.parent) - before <= {"project/arrivals.txt"}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_a_window_that_is_odd_is_taken(case: str, project: Path, driftloop: Command) -> None:
+    GOOD[case](project / "inbox")
+    before = files(project.parent)
+    outcome = arrive(driftloop)
+    assert outcome.status == 0, outcome.said
+    assert Path("data/windows/w/meta.json").exists()
+    assert not [
+        name for name in files(project.parent) - before
+        if not name.startswith(("project/data", "project/arrivals.txt"))
+    ]  # fmt: skip
+
+
+def test_one_window_in_two_forms_is_refused(project: Path, driftloop: Command) -> None:
+    folder(project / "inbox" / "w", a_png=picture())
+    zipped(project / "inbox" / "w.zip", "a.png")
+    refused(arrive(driftloop), "w.zip")
+
+
+def test_a_window_of_one_image_goes_all_the_way_to_its_report(project: Path, driftloop: Command) -> None:
+    folder(project / "inbox" / "w", a_png=picture())
+    assert arrive(driftloop).status == 0
+    for step in ("predict-window", "check-window"):
+        outcome = driftloop(step, "w")
+        assert outcome.status == 0, outcome.said
+    assert Path("results/w/drift.json").exists()
