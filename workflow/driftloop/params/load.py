@@ -12,7 +12,7 @@ from driftloop import layout
 from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params, override
-from driftloop.params.validate import parse_yaml, validate
+from driftloop.params.validate import check_plain, parse_yaml, validate
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -59,6 +59,7 @@ def load_params(
         raise ParameterError(
             f"{path} holds {type(params).__name__}, not keys and values. Run: driftloop configure"
         )
+    check_plain(params, str(path))
     changed = override(params, overrides)
     if arrived is None and changed.get("inbox") is not None:
         arrived = read_arrivals(layout.ARRIVALS)

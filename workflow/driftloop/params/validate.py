@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _LARGEST = 1 << 53
+_DEEPEST = 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in
 
 
@@ -57,7 +58,7 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
     """
     import jsonschema
 
-    _check_plain(params, where, set())
+    check_plain(params, where)
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(params))
     if error is not None:
         raise ParameterError(_say(error, where))
@@ -90,9 +91,19 @@ def _complete_stream(stream: dict[str, Params], where: str) -> None:
         earlier.append(name)
 
 
-def _check_plain(value: Any, where: str, seen: set[int], path: str = "") -> None:
-    """Refuse what YAML can say and parameters cannot: keys that are no text, numbers without bounds."""
+def check_plain(params: Any, where: str) -> None:
+    """Refuse what YAML can say and parameters cannot.
+
+    Raises:
+        ParameterError: a key is no text, a number has no bounds, something is an alias or nested too deep.
+    """
+    _check_plain(params, where, set(), "", 0)
+
+
+def _check_plain(value: Any, where: str, seen: set[int], path: str, depth: int) -> None:
     at = f"{where}: {path}" if path else where
+    if depth > _DEEPEST:
+        raise ParameterError(f"{at} is nested too deep.")
     if isinstance(value, Mapping | list):
         if id(value) in seen:  # an anchor, which may repeat things more often than anybody can count
             raise ParameterError(f"{at} is an alias of another part. Write it out.")
@@ -101,10 +112,10 @@ def _check_plain(value: Any, where: str, seen: set[int], path: str = "") -> None
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise ParameterError(f"{at}: the key {str(key)[:40]} is no text. Write it in quotes.")
-            _check_plain(inner, where, seen, f"{path}.{key}" if path else key)
+            _check_plain(inner, where, seen, f"{path}.{key}" if path else key, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _check_plain(inner, where, seen, path)
+            _check_plain(inner, where, seen, path, depth + 1)
     elif isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
         raise ParameterError(
             f"{at} is no number that anything can be counted with; it lies below {_LARGEST}."
