@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftloop.review.decision import NONE, UNSURE, Answer
-from driftloop.review.session import Grid, Questions, Stage, State, answer_of, press, resume, snapshot, start
+from driftloop.review.session import press, resume
+from driftloop.review.state import Grid, Questions, Stage, State, answer_of, snapshot, start
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 GRID = Grid(across=4, down=2)

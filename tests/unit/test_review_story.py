@@ -12,7 +12,8 @@ from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
 from driftloop.review.past import Past, Trial
-from driftloop.review.session import Grid, press, start
+from driftloop.review.session import press
+from driftloop.review.state import Grid, start
 from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_costs
 from driftloop.review.terminal import questions_of
 from driftloop.tracker.provenance import Made, record

@@ -73,9 +73,13 @@ _PICTURES = (
     ("cifar10", 120, 40, "truecolor", [_LABELLED], "120x40"),
     ("cifar10", 120, 40, "256", [_LABELLED], "120x40-256"),
     ("cifar10", 120, 40, "truecolor", [_LABELLED, ("+", "the model says")], "120x40-closeup"),
+    (
+        "mnist", 120, 40, "truecolor",
+        [_LABELLED, ("+", "the model says"), ("+", "through a filter against")], "120x40-filters",
+    ),
     ("mnist", 200, 60, "truecolor", [_LABELLED, ("\t", "through a filter")], "200x60-diagnosis"),
     ("mnist", 200, 60, "truecolor", [_LABELLED], "200x60"),
-)
+)  # fmt: skip
 
 if __name__ == "__main__":
     main()

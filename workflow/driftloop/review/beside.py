@@ -12,7 +12,7 @@ from driftloop.review.grid import describe_label
 from driftloop.review.material import Pick
 from driftloop.review.pen import clip
 from driftloop.review.pictures import fit
-from driftloop.review.session import State
+from driftloop.review.state import State
 from driftloop.review.view import View
 
 _NARROWEST = 14
@@ -83,23 +83,22 @@ def draw_comparison(diagnosis: str | None, view: View, rows: int, columns: int) 
     If the diagnosis is right, those side by side look alike, above and below.
     """
     material = view.material
-    upper, left = rows - rows // 2, columns // 2
-    right = columns - left - 2
+    upper, wide = rows - rows // 2, columns // 2 - 1
     preview = material.preview(diagnosis)
     strange = [place for place, pick in enumerate(material.picks) if not pick.random]
     indices = [material.picks[place].index for place in strange]
-    corners = [strip(view, "these images", material.images, indices, upper, left), [""] * upper]
-    corners += [[" " * left] * (rows - upper), [""] * (rows - upper)]
+    corners = [strip(view, "these images", material.images, indices, upper, wide), [""] * upper]
+    corners += [[" " * wide] * (rows - upper), [""] * (rows - upper)]
     if preview is not None:
         shown = range(len(preview.examples))
         title = f"usual ones, {diagnosis}"
-        corners[1] = strip(view, title, preview.examples, shown, upper, right)
+        corners[1] = strip(view, title, preview.examples, shown, upper, wide)
         if material.reference is not None:
             usual = material.reference.images
-            corners[3] = strip(view, "usual ones", usual, shown, rows - upper, right)
+            corners[3] = strip(view, "usual ones", usual, shown, rows - upper, wide)
         if preview.filtered is not None:
             title = "these, through a filter"
-            corners[2] = strip(view, title, preview.filtered, strange, rows - upper, left)
+            corners[2] = strip(view, title, preview.filtered, strange, rows - upper, wide)
     above = [f"{one}  {two}" for one, two in zip(corners[0], corners[1], strict=True)]
     return above + [f"{one}  {two}" for one, two in zip(corners[2], corners[3], strict=True)]
 

@@ -11,7 +11,7 @@ from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
 from driftloop.review.pictures import fit
-from driftloop.review.session import Grid
+from driftloop.review.state import Grid
 
 _CAPTION_ROWS = 2
 _SMALLEST = 7

@@ -104,12 +104,17 @@ def _half_blocks(codes: list[list[str]]) -> list[str]:
     lines = []
     for upper, lower in zip(codes[::2], codes[1::2], strict=True):
         parts: list[str] = []
-        last = ("", "")
-        for pair in zip(upper, lower, strict=True):
-            if pair != last:
-                parts.append(f"\x1b[38;{pair[0]};48;{pair[1]}m")
-                last = pair
-            parts.append("▀")
+        ink = ground = ""
+        for above, below in zip(upper, lower, strict=True):  # only what changes from cell to cell is sent
+            if above != ink and below != ground:
+                parts.append(f"\x1b[38;{above};48;{below}m▀")
+            elif above != ink:
+                parts.append(f"\x1b[38;{above}m▀")
+            elif below != ground:
+                parts.append(f"\x1b[48;{below}m▀")
+            else:
+                parts.append("▀")
+            ink, ground = above, below
         lines.append("".join(parts) + RESET)
     return lines
 

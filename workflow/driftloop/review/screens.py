@@ -13,7 +13,8 @@ from driftloop.review.beside import draw_closeup, draw_comparison, strip
 from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE
 from driftloop.review.grid import draw_bar, draw_page
 from driftloop.review.pen import clip
-from driftloop.review.session import Stage, State, answer_of, matching_classes
+from driftloop.review.session import matching_classes
+from driftloop.review.state import Stage, State, answer_of
 from driftloop.review.story import how_it_fared, tell, what_it_costs
 from driftloop.review.view import View
 

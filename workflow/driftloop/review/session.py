@@ -8,113 +8,14 @@ keys that no class name starts with.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 
-from driftloop.review.decision import DECISIONS, NONE, UNSURE, Answer
-
-
-class Stage(Enum):
-    """Where the review stands; the order is the order of the screens."""
-
-    STORY = "story"
-    LABEL = "label"
-    DIAGNOSE = "diagnose"
-    DECIDE = "decide"
-    REASON = "reason"
-    SIGN = "sign"
-    SIGNED = "signed"
-    LEFT = "left"
-
+from driftloop.review.decision import DECISIONS, NONE, UNSURE
+from driftloop.review.state import Grid, Questions, Stage, State
 
 _SCREENS = (Stage.STORY, Stage.LABEL, Stage.DIAGNOSE, Stage.DECIDE, Stage.REASON, Stage.SIGN)
 _LEAVE = ("ctrl-c", "ctrl-d", "eof")
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What is asked.
-
-    Attributes:
-        indices: the samples.
-        predicted: the model's own answers to them.
-        classes: what they can be.
-        diagnoses: what can have happened to them.
-        earlier: sample to label, from an answer that no longer stands but can be started from.
-        closeups: how many ways there are to look closely at a sample.
-    """
-
-    indices: tuple[int, ...]
-    predicted: tuple[str, ...]
-    classes: tuple[str, ...]
-    diagnoses: tuple[str, ...]
-    earlier: Mapping[int, str] = field(default_factory=dict)
-    closeups: int = 1
-
-    @property
-    def diagnosis_choices(self) -> tuple[str | None, ...]:
-        """The diagnoses, and last "unknown"."""
-        return (*self.diagnoses, None)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How many samples stand side by side, and how many rows of them make a page."""
-
-    across: int
-    down: int
-
-    @property
-    def per_page(self) -> int:
-        """Samples a page."""
-        return self.across * self.down
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything that the reviewer has said and where they are.
-
-    Attributes:
-        labels: one a sample, in the order of the questions; None while unanswered.
-        cursor: the sample that a key would label.
-        typed: first letters of a class name, or the number to jump to when `jumping`.
-        highlighted: the row of the menu, in the stages that have one.
-        closeup: which way of looking closely, from 1; 0 for the grid.
-        undo: earlier labels with their cursor, newest last.
-    """
-
-    labels: tuple[str | None, ...]
-    stage: Stage = Stage.STORY
-    cursor: int = 0
-    typed: str = ""
-    jumping: bool = False
-    highlighted: int = 0
-    diagnosis: str | None = None
-    decision: str | None = None
-    reason: str = ""
-    reviewer: str = ""
-    message: str = ""
-    help: bool = False
-    closeup: int = 0
-    undo: tuple[tuple[tuple[str | None, ...], int], ...] = ()
-
-    @property
-    def labelled(self) -> int:
-        """How many samples have a label."""
-        return sum(label is not None for label in self.labels)
-
-
-def start(questions: Questions, reviewer: str = "") -> State:
-    """Return the state before the first key."""
-    return State(labels=(None,) * len(questions.indices), reviewer=reviewer)
-
-
-def answer_of(state: State, questions: Questions) -> Answer:
-    """Return what was said so far; the decision is empty while none was chosen."""
-    given = zip(questions.indices, state.labels, strict=True)
-    labels = {index: label for index, label in given if label is not None}
-    return Answer(state.decision or "", state.diagnosis, state.reason.strip(), labels)
 
 
 def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
@@ -150,19 +51,6 @@ def matching_classes(typed: str, classes: tuple[str, ...]) -> tuple[str, ...]:
     """
     fitting = [name for name in classes if name.casefold().startswith(typed.casefold())]
     return tuple(sorted(fitting, key=lambda name: name.casefold() != typed.casefold()))
-
-
-def snapshot(state: State) -> dict[str, Any]:
-    """Return what must survive a crash, as JSON."""
-    return {
-        "stage": state.stage.value,
-        "cursor": state.cursor,
-        "labels": list(state.labels),
-        "diagnosis": state.diagnosis,
-        "decision": state.decision,
-        "reason": state.reason,
-        "reviewer": state.reviewer,
-    }
 
 
 def resume(saved: Mapping[str, Any], questions: Questions) -> State:

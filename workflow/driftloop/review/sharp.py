@@ -24,7 +24,6 @@ FORGET = "\x1b_Ga=d,q=2\x1b\\"
 """Takes kitty's pictures off the screen; text does not cover them as it does the others."""
 
 _KITTY_CHUNK = 4096
-_COLOURS = 64
 _MULTIPLEXERS = ("TMUX", "STY", "ZELLIJ")
 _KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 _ITERM2_PROGRAMS = ("iTerm.app", "WezTerm")
@@ -138,10 +137,9 @@ def _iterm2(data: bytes, shape: tuple[int, ...], size: tuple[int, int], box: tup
 @lru_cache(maxsize=512)
 def _sixel(data: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> str:
     # Not through the package's front: importing that asks the terminal, and reads keys as its answer.
-    from textual_image._sixel import SixelOptions, image_to_sixels
+    from textual_image._sixel import image_to_sixels
 
-    picture = _resized(data, shape, size).convert("RGB")
-    return str(image_to_sixels(picture, SixelOptions(colors=_COLOURS)))
+    return str(image_to_sixels(_resized(data, shape, size).convert("RGB")))
 
 
 def _png(data: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> bytes:

@@ -24,7 +24,7 @@ from driftloop.review.material import Material
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import Depth, detect_depth
 from driftloop.review.screens import render
-from driftloop.review.session import Questions, Stage, State, answer_of, press, resume, snapshot, start
+from driftloop.review.session import press, resume
 from driftloop.review.sharp import (
     ASK,
     FORGET,
@@ -35,6 +35,7 @@ from driftloop.review.sharp import (
     named_protocol,
     reads_sixel,
 )
+from driftloop.review.state import Questions, Stage, State, answer_of, snapshot, start
 from driftloop.review.story import earlier_labels
 from driftloop.review.view import View
 

@@ -11,7 +11,7 @@ from driftloop.review.grid import Layout, lay_out
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.review.pen import Pen, clip
-from driftloop.review.session import Questions
+from driftloop.review.state import Questions
 
 
 @dataclass(frozen=True)
