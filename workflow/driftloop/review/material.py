@@ -229,7 +229,8 @@ def load_material(
         report=report,
         suite=suite,
         counts=counts,
-        previews=load_previews(folder / "previews.safetensors"),
+        # They show the picks of the check, in their order.
+        previews=load_previews(folder / "previews.safetensors") if asked is None else (),
         **hints,
     )
 

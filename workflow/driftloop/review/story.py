@@ -175,9 +175,9 @@ def _compared(material: Material, entries: Sequence[Entry]) -> list[Line]:
     for (one, first), (two, second) in itertools.combinations(newest.items(), 2):
         compared = agreement(first, second)
         text = f"{one} and {two} {compared}"
-        if compared.disagreements:
-            numbers = ", ".join(f"#{places[index]}" for index, _, _ in compared.disagreements[:12])
-            text += f" Look again at {numbers}{', …' if len(compared.disagreements) > 12 else ''}."
+        numbers = [f"#{places[index]}" for index, _, _ in compared.disagreements if index in places]
+        if numbers:
+            text += f" Look again at {', '.join(numbers[:12])}{', …' if len(numbers) > 12 else ''}."
         lines.append((text, "yellow" if compared.disagreements else "cyan"))
     return lines
 
