@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from driftloop.checker import features
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.exposure import expose
@@ -23,7 +24,8 @@ def fitted(make_features) -> FittedDetector:
     calibration = make_features(300, seed=2)
 
     def see(images: np.ndarray) -> Features:
-        return Features(images, calibration.embeddings, calibration.logits)
+        seen = rows(calibration, np.arange(len(images)) % len(calibration))
+        return Features(images, seen.embeddings, seen.logits)
 
     exposure = expose(calibration.images, calibration.logits.argmax(axis=1), see, seed=0)
     clean = fit_detector(make_features(500, seed=1), calibration, exposure=exposure)
@@ -68,3 +70,16 @@ def test_parts_of_something_else_or_damaged_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(DataError, match="does not hold the scores of a part"):
         load_scores(path, source="that")
+
+
+def test_a_memory_mapped_window_is_checked_as_one_in_memory(tmp_path, make_features, monkeypatch):
+    """Parts are small here, so that there are several, and every one's pages are given back."""
+    monkeypatch.setattr(features, "PART", 256)
+    fitted = fit_detector(make_features(300, seed=1), make_features(200, seed=2))
+    window = make_features(700, seed=3, noise=0.1)
+    mapped = []
+    for name, array in vars(window).items():
+        np.save(tmp_path / f"{name}.npy", array)
+        mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    reports = [check_window(fitted, each, draws=99) for each in (window, features.Features(*mapped))]
+    assert reports[0].to_json() == reports[1].to_json()

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from driftloop.checker.conformal import sample_p_values
 from driftloop.checker.detector import rows
-from driftloop.checker.features import Features
+from driftloop.checker.features import Features, in_parts
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
 from driftloop.checker.label_shift import LabelShift, label_shift
 from driftloop.checker.picks import Pick, pick_samples
@@ -180,10 +180,13 @@ def _tabulate(fitted: FittedDetector, window: Features, scores: Scores) -> Sampl
     )
     best = p_values.argmax(axis=0).astype(np.int64)
     every = np.arange(len(window))
-    logs = log_softmax(window.logits.astype(np.float64), axis=1)
+    logs = (log_softmax(part.astype(np.float64), axis=1) for part in in_parts(window.logits))
+    predicted, confidence = zip(
+        *((part.argmax(axis=1), np.exp(part.max(axis=1))) for part in logs), strict=True
+    )
     return SampleTable(
-        predicted=logs.argmax(axis=1).astype(np.int64),
-        confidence=np.exp(logs.max(axis=1)),
+        predicted=np.concatenate(predicted).astype(np.int64),
+        confidence=np.concatenate(confidence),
         drift_score=scores.by_kind[best, every],
         p_value=p_values[best, every],
         kind=best,
@@ -249,7 +252,9 @@ def _check_form(fitted: FittedDetector, window: Features) -> None:
             f"the window's embeddings are {wide[0]} wide, the detector's {known[0]}: they come from "
             "different models. Predict the window with the model that the detector was fitted for."
         )
-    if not (np.isfinite(window.embeddings).all() and np.isfinite(window.logits).all()):
+    if not all(
+        np.isfinite(part).all() for each in (window.embeddings, window.logits) for part in in_parts(each)
+    ):
         raise DataError(
             "the window's features hold NaN or infinite numbers; the model or its input is damaged."
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,3 +27,25 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+PART = 1 << 14
+"""Rows of a large window that are in memory at a time."""
+
+
+def in_parts(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield an array's rows in parts, in memory: the pages of a memory map are given back after each."""
+    for start in range(0, len(array), PART):
+        yield np.array(array[start : start + PART])
+        base: Any = array
+        while base is not None and not isinstance(base, mmap.mmap):
+            base = getattr(base, "base", None)
+        if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
+
+
+def features_in_parts(features: Features) -> Iterator[Features]:
+    """Yield features in parts, in memory."""
+    columns = [in_parts(each) for each in (features.images, features.embeddings, features.logits)]
+    for images, embeddings, logits in zip(*columns, strict=True):
+        yield Features(images, embeddings, logits)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import BLOCK
-from driftloop.checker.features import Features
+from driftloop.checker.features import Features, features_in_parts
 from driftloop.checker.fitted import FittedDetector, accuracy_signals
 
 
@@ -28,6 +28,11 @@ class Scores:
 
 def score_samples(fitted: FittedDetector, features: Features) -> Scores:
     """Score samples; each one's scores are the same, bit for bit, whatever the others beside it."""
+    parts = [_score(fitted, part) for part in features_in_parts(features)]
+    return join_scores(parts) if parts else _score(fitted, features)
+
+
+def _score(fitted: FittedDetector, features: Features) -> Scores:
     by_kind = np.stack([fitted.detector.score(kind.state, features) for kind in fitted.kinds])
     known = fitted.accuracy is not None
     return Scores(by_kind, accuracy_signals(fitted, features) if known else np.empty((len(features), 0)))
