@@ -105,9 +105,10 @@ def train_filter(
 @torch.inference_mode()
 def through_filters(classifier: Classifier, images: Images) -> Tensor:
     """Return what the filters make of uint8 images (N, H, W, C): float (N, C, H, W) in [0, 1]."""
-    parts = []
+    device = classifier.mean.device
+    parts = [to_float(torch.from_numpy(np.array(images[:0])).to(device))]  # of no images, no images
     for start in range(0, len(images), _BATCH):
-        x = to_float(torch.from_numpy(np.array(images[start : start + _BATCH])).to(classifier.mean.device))
+        x = to_float(torch.from_numpy(np.array(images[start : start + _BATCH])).to(device))
         for repair in classifier.filters:
             x = repair(x)
         parts.append(x)
