@@ -11,7 +11,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills lock clean \
+.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills test-long lock clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
 
 help: ## list the targets
@@ -50,6 +50,9 @@ test-containers: setup ## real Docker and Apptainer: build every image, run the 
 
 test-kills: setup ## kill the review at a hundred random moments: no label is lost
 	KILLS=100 python -m pytest tests/e2e/test_review_killed.py
+
+test-long: setup ## a hundred random sequences of edits, runs, kills and checkouts: nothing stale is believed
+	DRIFTLOOP_SEQUENCES=100 python -m pytest tests/e2e/test_truth.py -n 0
 
 test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
 	python -m pytest -m slurm --durations 5

@@ -1,8 +1,9 @@
 """What orchestration costs: a whole run by Snakemake against the same functions called in one process.
 
 Run it on an idle machine: `make bench-overhead`. Both runs start from an empty project, with the parameters
-of `params.yaml`, on real data, and are answered by the simulated reviewer. Prints the wall times in seconds
-and their ratio, and writes them to benchmarks/results/overhead.json.
+of `params.yaml`, on real data, and are answered by the simulated reviewer. Then what tracking costs: the
+recording that is part of the run, and `dvc repro` over it. Prints the wall times in seconds and their ratios,
+and writes them to benchmarks/results/overhead.json.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.support import make_project  # noqa: E402
+
+from driftloop.containers.image import revision  # noqa: E402
+from driftloop.files import digest_file, write_json  # noqa: E402
+from driftloop.tracker.provenance import read_made  # noqa: E402
 
 ONE_PROCESS = """
 import sys; sys.path.insert(0, {root!r})
@@ -38,6 +44,7 @@ def main() -> None:
         functions = seconds([sys.executable, "-c", ONE_PROCESS.format(root=str(ROOT))], by_function)
         orchestrated = seconds(["snakemake", "--cores", "2"], by_snakemake)
         nothing = seconds(["snakemake", "--cores", "2"], by_snakemake)
+        recording, dvc = recording_seconds(by_snakemake), dvc_seconds(by_snakemake)
         same = all(
             outcome(by_function, window) == outcome(by_snakemake, window)
             for window in ("w01", "w02", "w03", "w04", "w05")
@@ -47,6 +54,9 @@ def main() -> None:
         "snakemake_s": round(orchestrated, 1),
         "ratio": round(orchestrated / functions, 3),
         "nothing_to_do_s": round(nothing, 2),
+        "recording_s": round(recording, 2),
+        "dvc_s": round(dvc, 2),
+        "tracking_share": round((recording + dvc) / (orchestrated - recording), 3),
         "same_outcome": same,
         "environment": {"cpus": os.cpu_count(), "python": platform.python_version()},
     }
@@ -61,6 +71,28 @@ def seconds(command: list[str], project: Path) -> float:
     started = time.monotonic()
     subprocess.run(command, cwd=project, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return time.monotonic() - started
+
+
+def recording_seconds(project: Path) -> float:
+    """Do again what recording adds to a run: every product's digest, revisions, records; then judge them."""
+    paths = list(project.rglob("*.made.json"))
+    started = time.monotonic()
+    for path in paths:
+        made = read_made(path)
+        for product in made.outputs if made else ():
+            digest_file(project / product)
+        revision(ROOT)
+        write_json(path.with_suffix(".again"), json.loads(path.read_text()))
+    return time.monotonic() - started + seconds(["driftloop", "why", "--stale"], project)
+
+
+def dvc_seconds(project: Path) -> float:
+    """Time `dvc repro` over the finished run: Snakemake looks at it, DVC hashes and caches every product."""
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, project)
+    seconds(["git", "init", "--quiet"], project)
+    seconds(["dvc", "init", "--quiet"], project)
+    return seconds(["dvc", "repro"], project)
 
 
 def outcome(project: Path, window: str) -> tuple[str, str]:

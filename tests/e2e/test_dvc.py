@@ -1,4 +1,4 @@
-"""`dvc repro` runs the same workflow, and neither engine repeats what the other did."""
+"""`dvc repro` runs the same workflow; Git and DVC carry a project from one place to another."""
 
 from __future__ import annotations
 
@@ -6,22 +6,169 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support import ROOT, planned, run
+import yaml
+from tests.support import ROOT, planned, run, snakemake
+
+from driftloop.params.load import load_params
 
 pytestmark = pytest.mark.slow
+IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
-def test_dvc_takes_over_a_finished_run_and_both_find_nothing_to_do(copied: Path) -> None:
+def ok(folder: Path, *command: str, **environment: str) -> str:
+    result = run(folder, *command, **environment)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def commit(folder: Path) -> None:
+    ok(folder, "git", "add", "--all")
+    ok(folder, "git", *IDENTITY, "commit", "--quiet", "--message", "a state")
+
+
+def decisions(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "decisions").glob("*.json*")}
+
+
+@pytest.fixture(scope="module")
+def tracked(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run on digits under Git and DVC, committed, with a folder as its remote."""
+    base = tmp_path_factory.mktemp("tracked")
+    folder = Path(shutil.copytree(digits_run, base / "project", copy_function=shutil.copy2))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, copied)
-    (copied / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", copied / ".dvc")
-    run(copied, "git", "init", "--quiet").check_returncode()
-    decisions = {path.name: path.read_bytes() for path in (copied / "decisions").iterdir()}
+        shutil.copy(ROOT / name, folder)
+    ok(folder, "git", "init", "--quiet")
+    ok(folder, "dvc", "init", "--quiet")
+    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc")
+    ok(folder, "dvc", "remote", "add", "--default", "store", str(base / "store"))
+    assert "Nothing to be done" in ok(folder, "dvc", "repro")
+    ok(folder, "dvc", "push")
+    commit(folder)
+    return folder
 
-    first = run(copied, "dvc", "repro")
-    assert first.returncode == 0, first.stdout
-    again = run(copied, "dvc", "repro")
-    assert "Data and pipelines are up to date." in again.stdout
-    assert planned(copied) == []
-    assert {path.name: path.read_bytes() for path in (copied / "decisions").iterdir()} == decisions
+
+@pytest.fixture
+def mine(tracked: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(tracked, tmp_path / "project", copy_function=shutil.copy2, symlinks=True))
+
+
+def nothing_to_do(folder: Path) -> bool:
+    return planned(folder) == [] and "Data and pipelines are up to date." in ok(folder, "dvc", "repro")
+
+
+def test_both_engines_find_the_other_s_work_done(tracked: Path) -> None:
+    assert nothing_to_do(tracked)
+    assert ok(tracked, "git", "status", "--porcelain") == ""
+
+
+def test_the_stage_names_every_parameter_and_the_last_window_s_model() -> None:
+    described = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    params = load_params(path=ROOT / "params.yaml")
+    assert set(described["stages"]["loop"]["params"]) == params.keys() - {"containers"}
+    assert described["artifacts"]["production"]["path"] == f"models/{list(params['stream'])[-1]}"
+
+
+def test_tables_are_sensible(tracked: Path) -> None:
+    shown = ok(tracked, "dvc", "metrics", "show", "--md")
+    assert all(name in shown for name in ("accuracy_before", "accuracy_after", "clean_accuracy", "promoted"))
+    assert "file://" in ok(tracked, "dvc", "plots", "show")
+    page = (tracked / "dvc_plots" / "index.html").read_text()
+    assert all(title in page for title in ("unlike anything known", "before and after", "Training of the"))
+
+
+def test_a_clone_that_pulls_has_nothing_to_run_and_predicts(tracked: Path, tmp_path: Path) -> None:
+    ok(tmp_path, "git", "clone", "--quiet", str(tracked), "clone")
+    clone = tmp_path / "clone"
+    ok(clone, "dvc", "pull")
+    assert nothing_to_do(clone)
+    assert decisions(clone) == decisions(tracked)
+    lines = ok(clone, "driftloop", "predict", "models/w05", "data/windows/w01/images.npy").splitlines()
+    assert sum("data/windows/w01" in line for line in lines) == 60
+
+
+def test_an_s3_bucket_is_as_good_a_remote(mine: Path, tmp_path: Path) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    access = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    try:
+        bucket = boto3.client(
+            "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )  # fmt: skip
+        bucket.create_bucket(Bucket="driftloop")
+        ok(mine, "dvc", "remote", "add", "--default", "--force", "store", "s3://driftloop/store")
+        ok(mine, "dvc", "remote", "modify", "store", "endpointurl", url)
+        commit(mine)
+        ok(mine, "dvc", "push", **access)
+        ok(tmp_path, "git", "clone", "--quiet", str(mine), "clone")
+        clone = tmp_path / "clone"
+        ok(clone, "dvc", "pull", **access)
+        assert nothing_to_do(clone)
+        ok(clone, "driftloop", "predict", "models/w05", "data/windows/w01/images.npy")
+    finally:
+        server.stop()
+
+
+def test_a_tagged_model_is_fetched_by_name_and_version(mine: Path, tmp_path: Path) -> None:
+    ok(mine, "git", *IDENTITY, "tag", "--annotate", "production@v1.0.0", "--message", "first")
+    ok(tmp_path, "dvc", "artifacts", "get", str(mine), "production", "--rev", "v1.0.0", "--out", "model")
+    fetched = {path.name for path in (tmp_path / "model").iterdir()}
+    assert {"model.json", "model.safetensors", "detector.json", "promote-model.made.json"} <= fetched
+    images = str(mine / "data/windows/w01/images.npy")
+    assert len(ok(tmp_path, "driftloop", "predict", "model", images).splitlines()) > 60
+    ok(tmp_path, "dvc", "get", str(mine), "models/reference", "--rev", "production@v1.0.0")
+    assert (tmp_path / "reference" / "model.json").exists()
+
+
+def test_decisions_survive_whatever_dvc_and_git_do(mine: Path) -> None:
+    before = decisions(mine)
+    ok(mine, "dvc", "checkout", "--force")
+    ok(mine, "git", "clean", "--quiet", "-xdf", "--exclude", ".dvc/cache")
+    assert not (mine / "models").exists()
+    ok(mine, "dvc", "pull")
+    assert nothing_to_do(mine)
+    assert decisions(mine) == before
+
+
+def test_decisions_survive_a_forced_reproduction_and_a_discarded_experiment(mine: Path) -> None:
+    before = decisions(mine)
+    ok(mine, "dvc", "repro", "--force")
+    assert decisions(mine) == before
+    shown = ok(mine, "dvc", "exp", "run", "-S", "gate.margin=0.031", "--name", "trial")
+    assert "trial" in ok(mine, "dvc", "exp", "show", "--only-changed", "--md"), shown
+    assert "gate.margin" in ok(mine, "dvc", "params", "diff", "--md")
+    ok(mine, "git", "checkout", "--quiet", "--force", "--", "params.yaml", "dvc.lock")
+    ok(mine, "dvc", "exp", "remove", "trial")
+    ok(mine, "dvc", "checkout", "--force")
+    assert {
+        name: (mine / "decisions" / name).read_bytes()[: len(old)] for name, old in before.items()
+    } == before
+    assert nothing_to_do(mine)
+
+
+def test_what_is_checked_out_is_judged_by_content(mine: Path) -> None:
+    path = mine / "params.yaml"
+    kept = path.read_text()
+    path.write_text(kept.replace("margin: 0.03", "margin: 0.04"))
+    ok(mine, "dvc", "repro")
+    commit(mine)
+    ok(mine, "git", "checkout", "--quiet", "HEAD~1")
+    assert planned(mine) != []  # products of the later parameters
+    ok(mine, "dvc", "checkout", "--force")
+    assert nothing_to_do(mine)
+    ok(mine, "git", "checkout", "--quiet", "--force", "-")
+    ran = snakemake(mine)
+    assert ran.returncode == 0
+    assert "evaluate" in ok(mine, "driftloop", "why", "--stale", "gate.margin=0.05")
+    assert planned(mine) == []
+
+
+def test_a_snakemake_report_can_be_made(mine: Path) -> None:
+    ok(mine, "snakemake", "--report", "report.zip")
+    assert (mine / "report.zip").stat().st_size > 1000
