@@ -27,9 +27,16 @@ def rows(finished) -> dict[str, dict]:
 def test_each_window_of_the_stream_has_a_row_with_the_promised_keys(rows):
     assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
     for row in rows.values():
-        assert [
-            key for key in row if key not in ("known_as", "windows_together", "label_shift")
-        ] == SUMMARY_KEYS
+        further = ("known_as", "novel_share", "windows_together", "label_shift")
+        assert [key for key in row if key not in further] == SUMMARY_KEYS
+
+
+def test_the_whole_stream_is_told_in_a_few_figures(rows):
+    found = json.loads(Path("results/metrics.json").read_text())
+    drifted = [row for row in rows.values() if row["drifted"]]
+    assert (found["windows"], found["drifted"], found["promoted"]) == (5, len(drifted), len(drifted))
+    assert found["labels_used"] == sum(row["labels_used"] for row in rows.values())
+    assert found["accuracy_before"] < found["accuracy_after"]
 
 
 def test_a_kept_window_has_null_for_all_that_nobody_did(rows):

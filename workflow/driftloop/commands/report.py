@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from driftloop.report.page import Chapter
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
+    from driftloop.tracker.provenance import Made
 
 
 @step("score-window", reads=(), home="results/{window}")
@@ -75,15 +77,35 @@ def render_report(params: dict[str, Any]) -> None:
 
     stream = params["stream"]
     first, parents = next(iter(stream)), {facts["parent"] for facts in stream.values()}
+    ends = [window for window in stream if window not in parents]
     page = render_page(
         [_chapter(row, params) for row in read_json(layout.SUMMARY)],
         {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *stream)},
-        [window for window in stream if window not in parents],
+        ends,
         read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
         read_json(layout.window(first) / "meta.json")["name"].removesuffix(f"-{first}"),
+        _made(ends),
     )
     write_text(layout.REPORT, page)
     say(f"Report: {layout.REPORT}")
+
+
+def _made(ends: Sequence[str]) -> list[Made]:
+    """Return the records of what made the models in production, from the training to the last repair."""
+    from driftloop.tracker.lineage import load_lineage
+    from driftloop.tracker.provenance import read_made, record
+
+    repairs = {each.window: each for end in ends for each in load_lineage(layout.model(end)).repairs}
+    reference, by_repair = (
+        layout.model(layout.REFERENCE),
+        {"retrain": "retrain-model", "filter": "train-filter"},
+    )
+    steps = [(reference, "train-model"), (reference, "fit-detector")]
+    for window, each in repairs.items():
+        steps.append((layout.candidate(window, each.repair), by_repair[each.repair]))
+        steps.append((layout.results(window), "evaluate-candidates"))
+        steps.append((layout.model(window), "promote-model"))
+    return [made for home, step in steps if (made := read_made(record(home, step)))]
 
 
 @click.command()

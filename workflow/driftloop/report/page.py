@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.layout import REFERENCE
+from driftloop.params.merge import flatten
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
@@ -20,6 +21,7 @@ from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.tracker.lineage import Lineage
+from driftloop.tracker.provenance import Made
 
 _MOST_CLASSES = 20
 """Classes in the table of a repair: of more, those that gained or lost most."""
@@ -84,6 +86,7 @@ def render_page(
     ends: Sequence[str],
     epochs: Sequence[Facts],
     dataset: str,
+    made: Sequence[Made] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -93,6 +96,7 @@ def render_page(
         ends: the windows whose model no other window started from; one, unless the stream branches.
         epochs: the reference model's training, as `training.json` has it.
         dataset: what the images are called.
+        made: what made the models in production, in order.
     """
     reference, produced = lineages[REFERENCE], [lineages[end] for end in ends]
     shape, rows = chapters[0].material.images.shape[1:], [chapter.row for chapter in chapters]
@@ -122,6 +126,8 @@ def render_page(
         clean={owner: lineage.clean_accuracy for owner, lineage in lineages.items()},
         epochs=epochs,
         dataset=dataset,
+        made=made,
+        settings=[" ".join(f"{path}={value}" for path, value in flatten(each.params)) for each in made],
     )
 
 
