@@ -22,6 +22,18 @@ DIGITS = (
 )
 """Choices for `driftloop configure` with which a whole run on real digits takes well under a minute."""
 
+SMALL = (
+    "dataset=digits",
+    *("~stream.w03", "~stream.w04", "~stream.w05", "stream.w01.n=40", "stream.w02.n=40"),
+    "split.population=50",
+    "train.epochs=3",
+    "detector.reference=200",
+    "review.samples=16",
+    "retrain.steps=4",
+    "filter.steps=4",
+)
+"""Choices for a run of two windows, one of them drifted, with as little training as there can be."""
+
 SUMMARY_KEYS = """
 window n p_value alpha drifted estimated_accuracy decision reviewer labels_used promoted
 incumbent_accuracy candidate_accuracy true_incumbent_accuracy true_candidate_accuracy

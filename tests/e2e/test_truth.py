@@ -23,7 +23,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.support import BIN, ROOT, make_project
+from tests.support import BIN, ROOT, SMALL, make_project
 from tests.warm import warm_driftloop
 
 from driftloop.commands.track import places
@@ -34,16 +34,6 @@ from driftloop.review.decision import REPAIRS
 from driftloop.tracker.judge import Digests, Judgement, judge
 
 SEQUENCES = int(os.environ.get("DRIFTLOOP_SEQUENCES", "2"))
-SMALL = (
-    "dataset=digits",
-    *("~stream.w03", "~stream.w04", "~stream.w05", "stream.w01.n=40", "stream.w02.n=40"),
-    "split.population=50",
-    "train.epochs=3",
-    "detector.reference=200",
-    "review.samples=16",
-    "retrain.steps=4",
-    "filter.steps=4",
-)
 VALUES: dict[str, tuple[Any, ...]] = {
     "seed": (0, 1),
     "train.epochs": (3, 4),
