@@ -180,7 +180,7 @@ def test_where_the_two_never_differ_nothing_is_asked():
 
 
 def test_the_labels_asked_for_do_settle_it():
-    drift = on_window(*(40, 10, 430), rows=np.r_[0:4, 40:41, 50:90])
+    drift = on_window(*(160, 40, 800), rows=np.r_[0:4, 160:161, 200:240])
     assert (drift.better, drift.worse) == (4, 1)
     more = labels_to_settle(drift, 0.8 * ALPHA)
     assert more is not None

@@ -42,7 +42,7 @@ _LOOKS = (0.2, 0.8)
 to 0 or 9 to 1: the first look is for gains that nobody can overlook."""
 FEW = 20
 """So few disagreements are labelled all at once."""
-_POWER = 0.9
+_POWER = 0.95
 _MOST_LABELS = 100
 _HOPED_FOR = (2, 1)
 """Wins and losses that are added to those seen when the labels still needed are worked out."""
@@ -110,7 +110,7 @@ class Evaluation:
         clean: on clean held-out samples.
         earlier: on each drift repaired before.
         more_labels: how many disagreements to label for the second look: enough to show the gain with
-            probability 0.9 if it is about as large as it looks, or all there are. 0 where nothing is open,
+            probability 0.95 if it is about as large as it looks, or all there are. 0 where nothing is open,
             None where it is hopeless.
         sentence: the verdict in plain words.
     """
@@ -376,7 +376,7 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
         alpha: level of the second look's sign test.
 
     Returns:
-        All, where they are `FEW`. Else as many as show the gain with probability 0.9 if the candidate wins
+        All, where they are `FEW`. Else as many as show the gain with probability 0.95 if the candidate wins
         about as often as it did so far, 100 at most; None where it looks worse, or where there are too few
         for any result to show anything.
 
@@ -451,7 +451,7 @@ def _advice(evaluation: Evaluation, more: int | None) -> str:
         return "This was the second look, and the last."
     if more is None:
         return "More labels are unlikely to change that."
-    return f"Labels for {more} of the samples on which the two disagree would settle it."
+    return f"Labels for up to {more} more samples on which the two disagree would settle it."
 
 
 def _check_paired(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
