@@ -11,7 +11,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills test-long lock clean \
+.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills test-long lock reference clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
 
 help: ## list the targets
@@ -77,6 +77,9 @@ bench-review: setup ## how fast the review opens and turns its pages
 
 lock: setup ## write envs/*.lock anew from pyproject.toml
 	python envs/lock.py
+
+reference: setup ## write docs/commands.md and docs/parameters.md anew from the code
+	python docs/make_reference.py
 
 clean: ## remove what the pipeline made; decisions stay
 	rm -rf data models results answers logs .snakemake
