@@ -24,7 +24,9 @@ def check_dataset(source: DatasetSource) -> None:
     _promise(first.labels is not None, "fetch returns labels")
     _promise(bool(first.name and len(first.classes) > 1), "there are a name and two classes or more")
     _promise(len(set(first.known_labels.tolist())) > 1, "more than one class occurs")
-    same = np.array_equal(first.images, second.images) and np.array_equal(first.labels, second.labels)
+    same = np.array_equal(first.images, second.images) and np.array_equal(
+        first.known_labels, second.known_labels
+    )
     _promise(same, "fetch returns the same images in the same order every time")
 
 
@@ -32,7 +34,7 @@ def check_network(make: type[Network], *, channels: int = 3, classes: int = 4, s
     """Check that a network gives embeddings and logits, each image's by itself."""
     import torch
 
-    network = make(channels=channels, classes=classes).eval()  # type: ignore[call-arg]
+    network = make(channels=channels, classes=classes).eval()
     x = torch.rand(5, channels, side, side)
     with torch.inference_mode():
         embeddings, logits = network.see(x)
