@@ -31,7 +31,7 @@ except DriftloopError as error:
     raise WorkflowError(str(error))
 OVERRIDES = " ".join(map(shlex.quote, changes))
 
-# Whoever forces Snakemake to run a rule means it: its step does not look whether its products hold.
+# Whoever forces a rule means it, so its step does not look whether its products hold.
 FORCED = workflow.dag_settings and (
     workflow.dag_settings.forceall
     or workflow.dag_settings.forcetargets
