@@ -76,19 +76,19 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "a loop": lambda path: (path.unlink(), path.symlink_to(path.name)),
 }
-FILES = {
-    "models/reference/model.json": ("predict-window", "w01"),
-    "models/reference/model.safetensors": ("predict-window", "w01"),
-    "models/reference/detector.json": ("check-window", "w01"),
-    "models/reference/detector.safetensors": ("check-window", "w01"),
-    "data/windows/w01/meta.json": ("predict-window", "w01"),
-    "data/windows/w01/images.npy": ("predict-window", "w01"),
-    "results/w01/predictions/predictions.json": ("check-window", "w01"),
-    "results/w01/predictions/logits.npy": ("check-window", "w01"),
+FILES = {  # and a command that reads it, whether or not what it made before still holds
+    "models/reference/model.json": ("predict-window", "w01", "--anew"),
+    "models/reference/model.safetensors": ("predict-window", "w01", "--anew"),
+    "models/reference/detector.json": ("check-window", "w01", "--anew"),
+    "models/reference/detector.safetensors": ("check-window", "w01", "--anew"),
+    "data/windows/w01/meta.json": ("predict-window", "w01", "--anew"),
+    "data/windows/w01/images.npy": ("predict-window", "w01", "--anew"),
+    "results/w01/predictions/predictions.json": ("check-window", "w01", "--anew"),
+    "results/w01/predictions/logits.npy": ("check-window", "w01", "--anew"),
     "results/w01/drift.json": ("review", "w01", "--json"),
-    "data/raw/meta.json": ("split-dataset",),
-    "data/raw/images.npy": ("split-dataset",),
-    "weights.safetensors": ("train-model",),
+    "data/raw/meta.json": ("split-dataset", "--anew"),
+    "data/raw/images.npy": ("split-dataset", "--anew"),
+    "weights.safetensors": ("train-model", "--anew"),
 }
 UNSEEN = {  # What one byte more or less changes is seen by the digests of other files, or is no harm.
     ("data/windows/w01/images.npy", "one byte"),

@@ -39,7 +39,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder)
     described = folder / "dvc.yaml"
-    described.write_text(described.read_text().replace("models/w02", "models/w02"))
+    described.write_text(described.read_text().replace("models/w05", "models/w02"))
     ok(folder, "git", "init", "--quiet")
     ok(folder, "dvc", "init", "--quiet")
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc")

@@ -47,7 +47,7 @@ def part_rows(n: int, place: int, parts: int) -> slice:
         parts: how many there are; where there are more than blocks, some are empty.
 
     >>> [part_rows(1000, place, 3) for place in (1, 2, 3)]
-    [slice(0, 256, None), slice(256, 768, None), slice(768, 1000, None)]
+    [slice(0, 256, None), slice(256, 512, None), slice(512, 1000, None)]
     """
     blocks = -(-n // BLOCK)
     return slice(*(min(n, blocks * end // parts * BLOCK) for end in (place - 1, place)))
