@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from driftloop.cli import COMMANDS, find_command
+from driftloop.cli import COMMANDS, driftloop, find_command
 from driftloop.params.validate import schema
 
 HERE = Path(__file__).parent
@@ -32,7 +32,8 @@ def commands() -> str:
 
 
 def _help(command: click.Command, name: str) -> str:
-    with click.Context(command, info_name=name, max_content_width=100, terminal_width=100) as context:
+    settings = {**driftloop.context_settings, "max_content_width": 100, "terminal_width": 100}
+    with click.Context(command, info_name=name, **settings) as context:
         return command.get_help(context).rstrip()
 
 
