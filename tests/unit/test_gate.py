@@ -12,11 +12,10 @@ from driftloop.improver.gate import (
     choose,
     compare,
     compare_on_window,
-    gain_interval,
     judge,
     labels_to_settle,
-    sign_test,
 )
+from driftloop.improver.paired import gain_interval, sign_test
 
 CLEAN = np.ones(5000, bool)
 ALPHA, MARGIN = 0.02, 0.005
