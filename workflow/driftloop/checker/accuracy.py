@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 Floats = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
@@ -56,12 +56,10 @@ class AccuracyModel:
         self, signals: Floats, predicted: Classes, confidence: float = 0.95
     ) -> tuple[float, tuple[float, float]]:
         """Return the expected accuracy on a window with these signals (N, S) and classes (N,), and limits."""
-        from scipy.stats import norm
-
         right = self.probabilities(signals, predicted)
         accuracy = float(right.mean())
         sampling = float((right * (1 - right)).sum()) / len(right) ** 2
-        reach = float(norm.ppf(0.5 + confidence / 2)) * np.sqrt(sampling + self.error**2)
+        reach = float(ndtri(0.5 + confidence / 2)) * np.sqrt(sampling + self.error**2)
         return accuracy, (max(0.0, accuracy - reach), min(1.0, accuracy + reach))
 
     def _design(self, signals: Floats, predicted: Classes) -> Floats:

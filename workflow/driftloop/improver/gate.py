@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.improver.paired import gain_interval, sign_test
@@ -341,6 +340,8 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
     >>> labels_to_settle(drift, 0.016)
     20
     """
+    from scipy import stats
+
     left = min(drift.disagreements - drift.labelled_disagreements, _MOST_LABELS)
     too_few = not left or sign_test(drift.disagreements, 0) > alpha
     if too_few or sign_test(drift.worse, drift.better) < _HOPELESS:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import nnls
 
 from driftloop.corruptions import SEVERITIES, SUITES, corrupt, find_corruption
 from driftloop.models.classifier import Classifier
@@ -128,6 +127,8 @@ def _mixture(
     window: npt.NDArray[np.float32], kinds: Sequence[npt.NDArray[np.float32]], rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
     """Return the weights, adding up to 1, with which the kinds' kernel means come closest to the window's."""
+    from scipy.optimize import nnls
+
     scale = np.concatenate(kinds).std(0) + 1e-6
     width = np.sqrt(window.shape[1])  # about the distance of two samples, now that each feature has scale 1
     frequencies = rng.standard_normal((window.shape[1], _FREQUENCIES)).astype(np.float32) / width

@@ -7,7 +7,7 @@ Intervals are Tango's score intervals for a difference between paired proportion
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 _RESOLUTION = 1e-9
 
@@ -20,7 +20,7 @@ def sign_test(better: int, worse: int) -> float:
     >>> sign_test(5, 0)
     0.03125
     """
-    return float(stats.binom.sf(better - 1, better + worse, 0.5))
+    return float(special.bdtrc(better - 1, better + worse, 0.5))
 
 
 def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float, float]:
@@ -32,7 +32,7 @@ def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float,
     """
     if not n:
         return -1.0, 1.0
-    z = float(stats.norm.isf(alpha))
+    z = -float(special.ndtri(alpha))
     return -_upper(worse, better, n, z), _upper(better, worse, n, z)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from driftloop.errors import ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
-from driftloop.models.classifier import Classifier, ClassifierSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from driftloop.models.classifier import Classifier, ClassifierSpec
 
 FORMAT = 1
 FIELDS = frozenset(
@@ -62,8 +64,11 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
         ModelError: a file is missing or altered, the format is of another version, the network or a
             filter is none, or the weights do not fit it.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from driftloop.models.classifier import Classifier
 
     meta = read_meta(folder)
     weights = folder / _WEIGHTS
@@ -102,6 +107,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _read_spec(folder: Path, meta: dict[str, Any]) -> ClassifierSpec:
+    from driftloop.models.classifier import ClassifierSpec
+
     try:
         height, width, channels = (int(size) for size in meta["input_shape"])
         spec = ClassifierSpec(
