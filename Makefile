@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+# What is installed: a copy of what asked for it, as a checkout's times say nothing.
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -11,22 +12,23 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-unit test-containers test-slurm test-kills test-long lock reference clean \
+.PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long lock reference clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
 
-setup: $(READY) ## make the environment in .venv
+setup: ## make the environment in .venv
+	@cat envs/dev.lock pyproject.toml | cmp --quiet - $(READY) || $(MAKE) --no-print-directory install
 
-$(READY): envs/dev.lock pyproject.toml
+install:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "driftloop needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Try: make setup PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about two minutes, once."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.lock
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $(READY)
+	@cat envs/dev.lock pyproject.toml >$(READY)
 
 demo: setup ## run the whole loop on real MNIST, then show what happened
 	snakemake --cores all
