@@ -1,52 +1,66 @@
-"""A warm `driftloop`: the real program, forked from a process that has its imports behind it.
+"""Warm programs: the real ones, forked from a process that has their imports behind it.
 
-Long tests run hundreds of steps, most of whose time goes into importing torch. `warm_driftloop` puts a
-`driftloop` into a folder that hands its arguments, working directory and standard streams to a server,
-which forks; the child runs the command line as ever. Nothing else differs.
+Long tests run hundreds of steps, most of whose time goes into importing torch, Snakemake and DVC.
+`warm_programs` puts programs into a folder that hand their arguments, environment, working directory and
+standard streams to a server, which forks; the child runs the command line as ever. Nothing else differs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PROGRAMS = {"driftloop": "driftloop.cli", "snakemake": "snakemake.cli", "dvc": "dvc.cli"}
+"""Their names, and the modules whose `main` they call."""
+
 _CLIENT = """#!{python} -SE
-import os, socket, sys
+import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
-    told = "\\0".join([os.getcwd(), *sys.argv[1:]]).encode()
-    socket.send_fds(server, [len(told).to_bytes(4, "big") + told], [0, 1, 2])
+    told = json.dumps([{name!r}, os.getcwd(), dict(os.environ), sys.argv]).encode()
+    socket.send_fds(server, [len(told).to_bytes(4, "big")], [0, 1, 2])
+    server.sendall(told)
     sys.exit(server.recv(1)[0])
 """
 
 
 @contextmanager
-def warm_driftloop(folder: Path) -> Iterator[Path]:
-    """Serve until the block ends; yield a folder with a `driftloop` to put at the front of PATH."""
-    address, program = str(folder / "socket"), folder / "driftloop"
-    program.write_text(_CLIENT.format(python=sys.executable, address=address))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    ready, told = os.pipe()
-    server = os.fork()
-    if server == 0:
-        os.setsid()
-        _serve(address, told)
-    os.read(ready, 1)
-    try:
-        yield folder
-    finally:
-        os.kill(server, signal.SIGTERM)
-        os.waitpid(server, 0)
+def warm_programs(folder: Path) -> Iterator[Path]:
+    """Serve until the block ends; yield a folder with the programs, to put at the front of PATH."""
+    address = str(folder / "socket")
+    for name in PROGRAMS:
+        program = folder / name
+        program.write_text(_CLIENT.format(python=sys.executable, address=address, name=name))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    server = subprocess.Popen(
+        [sys.executable, __file__, address], stdout=subprocess.PIPE, start_new_session=True
+    )
+    with server:
+        assert server.stdout
+        server.stdout.read(1)  # it is ready
+        try:
+            yield folder
+        finally:
+            server.terminate()
 
 
-def _serve(address: str, ready: int) -> None:
-    """Load what steps load, once; then fork for every caller."""
+def _serve(address: str) -> None:
+    """Load what the programs load, once; then fork for every caller."""
+    import dvc.cli
+    import dvc.repo
+    import dvc.stage.run  # noqa: F401
+    import snakemake.cli
+    import snakemake.workflow  # noqa: F401
+
+    import driftloop.cli
     import driftloop.commands.classify
     import driftloop.commands.improve
     import driftloop.improver.gate
@@ -56,29 +70,30 @@ def _serve(address: str, ready: int) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
-        os.write(ready, b".")
+        os.write(1, b".")
         while True:
             caller, _ = listener.accept()
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                listener.close()
                 os._exit(_answer(caller))
             caller.close()
 
 
 def _answer(caller: socket.socket) -> int:
-    from driftloop.cli import main
-
-    message, streams, _, _ = socket.recv_fds(caller, 1 << 16, 3)
-    length = int.from_bytes(message[:4], "big")
-    while len(message) < 4 + length:
-        message += caller.recv(1 << 16)
-    cwd, *arguments = message[4:].decode().split("\0")
+    length, streams, _, _ = socket.recv_fds(caller, 4, 3)
+    with caller.makefile("rb") as heard:
+        name, cwd, environment, arguments = json.loads(heard.read(int.from_bytes(length, "big")))
     for target, source in enumerate(streams):
         os.dup2(source, target)
+        os.close(source)
+    os.environ.clear()
+    os.environ.update(environment)
     os.chdir(cwd)
+    sys.argv = arguments
     status = 1
     try:
-        main(arguments)
+        status = int(sys.modules[PROGRAMS[name]].main(arguments[1:]) or 0)
     except SystemExit as end:
         status = int(end.code or 0)
     finally:
@@ -86,3 +101,7 @@ def _answer(caller: socket.socket) -> int:
         sys.stderr.flush()
         caller.send(bytes([status]))
     return status
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

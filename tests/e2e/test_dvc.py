@@ -80,6 +80,20 @@ def test_tables_are_sensible(tracked: Path) -> None:
     assert all(title in page for title in ("unlike anything known", "before and after", "Training of the"))
 
 
+def test_the_way_of_a_model_is_told_back_to_the_data_and_the_decisions(tracked: Path) -> None:
+    told = ok(tracked, "driftloop", "why", "models/w02/model.json").splitlines()
+    steps = [line for line in told if not line.startswith(" ")]
+    assert (steps[0], steps[-1]) == ("promote-model w02", "decisions/w02.jsonl")
+    assert {"review w02", "train-model", "fetch-dataset"} < {*steps}
+    assert len({*steps}) == len(steps)
+    assert any(line.startswith("    read results/w02/verdict.json, ") for line in told)
+    assert any(
+        "seed=0" in line and line.endswith("stream.w02.parent=w01") for line in told
+    )  # none is cut off
+    assert "simulated reviewer: " in told[-1]
+    assert ok(tracked, "driftloop", "why", "--stale") == "Everything that was made still holds.\n"
+
+
 def test_a_clone_that_pulls_has_nothing_to_run_and_predicts(tracked: Path, tmp_path: Path) -> None:
     ok(tmp_path, "git", "clone", "--quiet", str(tracked), "clone")
     clone = tmp_path / "clone"

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.support import BIN, ROOT, SMALL, make_project
-from tests.warm import warm_driftloop
+from tests.warm import warm_programs
 
 from driftloop.commands.track import places
 from driftloop.files import digest_json
@@ -34,6 +34,7 @@ from driftloop.review.decision import REPAIRS
 from driftloop.tracker.judge import Digests, Judgement, judge
 
 SEQUENCES = int(os.environ.get("DRIFTLOOP_SEQUENCES", "2"))
+SEED = int(os.environ.get("DRIFTLOOP_SEED", "0"))
 VALUES: dict[str, tuple[Any, ...]] = {
     "seed": (0, 1),
     "train.epochs": (3, 4),
@@ -89,7 +90,7 @@ class Project:
 
     def kill_a_run(self, chance: random.Random) -> None:
         process = subprocess.Popen(
-            ["snakemake", "--cores", "2"],
+            [str(BIN / "snakemake"), "--cores", "2"],  # a cold one, all of which can be killed
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -241,7 +242,7 @@ ACTIONS: dict[str, Callable[[Project, random.Random], None]] = {
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A finished project under Git and DVC, and a warm driftloop for all that run in copies of it."""
+    """A finished project under Git and DVC, and warm programs for all that run in copies of it."""
     folder = tmp_path_factory.mktemp("truth")
     project = Project(make_project(folder / "project", SMALL))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
@@ -252,7 +253,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     environment.setenv("OMP_NUM_THREADS", "1")
     environment.setenv("GIT_CONFIG_GLOBAL", str(folder / "gitconfig"))
     (folder / "gitconfig").write_text("[user]\nname = Test\nemail = test@example.org\n")
-    with warm_driftloop(folder / "bin") as warm:
+    with warm_programs(folder / "bin") as warm:
         environment.setenv("PATH", f"{warm}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}")
         project.run("git", "init", "--quiet")
         project.run("dvc", "init", "--quiet")
@@ -268,10 +269,10 @@ def test_there_are_ten_kinds_of_action() -> None:
     assert len(ACTIONS) >= 10
 
 
+@seed(SEED)
 @settings(
     max_examples=SEQUENCES,
     deadline=None,
-    derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],  # a shorter failing sequence would cost hours; the seed repeats this one
@@ -279,14 +280,14 @@ def test_there_are_ten_kinds_of_action() -> None:
 @given(
     actions=st.lists(st.sampled_from(sorted(ACTIONS)), min_size=5, max_size=8),
     last=st.sampled_from(["run_snakemake", "run_dvc"]),
-    seed=st.integers(0, 2**32),
+    luck=st.integers(0, 2**32),
 )
 def test_the_truth_survives(
-    base: Path, tmp_path_factory: pytest.TempPathFactory, actions: list[str], last: str, seed: int
+    base: Path, tmp_path_factory: pytest.TempPathFactory, actions: list[str], last: str, luck: int
 ) -> None:
     folder = tmp_path_factory.mktemp("sequence")
     project = Project(Path(shutil.copytree(base, folder / "p", symlinks=True)))
-    chance = random.Random(seed)
+    chance = random.Random(luck)
     for name in (*actions, last):
         ACTIONS[name](project, chance)
     plan = project.run("snakemake", "--dry-run")

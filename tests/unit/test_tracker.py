@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from driftloop.errors import DataError
 from driftloop.files import link_file, read_json, write_json, write_text
-from driftloop.tracker.history import find, followers, trace_back
+from driftloop.tracker.history import circumstances, find, followers, settings, trace_back
 from driftloop.tracker.judge import Digests, Place, judge, settle
 from driftloop.tracker.provenance import changes, make, read_made, record
 from driftloop.tracker.trace import note_read, tracing
@@ -194,7 +195,24 @@ def test_what_stands_behind_a_product_is_told_once() -> None:
     (last,) = find("results/second.json", made)
     assert find("results", made) == [last]
     assert find("resul", made) == []
-    origin = trace_back(last, made)
-    assert [each.made.step for each in origin.before] == ["first"]
-    assert origin.sources == ()
+    origins = trace_back([last], made)
+    assert [each.made.step for each in origins] == ["second", "first"]
+    assert [dict(each.before) for each in origins] == [{"first": ("data/first.json",)}, {}]
     assert [each.step for each in followers(made[:1], made)] == ["second"]
+
+
+def test_a_record_is_told_in_words() -> None:
+    run({"seed": 10, "unit": "m"})
+    made = replace(
+        judge(places({"seed": 10, "unit": "m"}), Digests())[0].made,
+        code={"version": "0.1.0", "revision": "8782b9bec6db" + 28 * "0"},
+        hardware={"machine": "x86_64", "cpus": 2, "gpu": None},
+        began="2026-11-24T11:30:52Z",
+        seconds=1.257,
+    )
+    told = (
+        "2026-11-24 11:30:52 UTC, 1.3 s; driftloop 0.1.0 (8782b9bec6db), no container image; x86_64, 2 cores"
+    )
+    assert circumstances(made) == told
+    assert "image 0123456789ab; x86_64" in circumstances(replace(made, image="0123456789abcdef"))
+    assert settings(made) == "seed=10"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,14 @@ from driftloop import layout
 from driftloop.commands import review
 from driftloop.errors import DataError
 from driftloop.params.load import PARAMS_FILE, load_params
-from driftloop.params.merge import flatten, only
+from driftloop.params.merge import only
 from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle
 from driftloop.tracker.provenance import record
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
+    from rich.text import Text
 
     from driftloop.tracker.history import Origin
-    from driftloop.tracker.provenance import Made
 
 
 def places(params: Mapping[str, Any]) -> Iterator[Place]:
@@ -75,66 +74,80 @@ def _print_stale(judgements: list[Judgement]) -> None:
 
 
 def _print_origins(path: str, judgements: list[Judgement]) -> None:
-    from rich.console import Console
-    from rich.tree import Tree
-
     from driftloop.tracker.history import find, trace_back
 
-    records = [each.made for each in judgements]
-    told = Path(path).as_posix()
-    tree = Tree(told)
+    told, records = Path(path).as_posix(), [each.made for each in judgements]
     if Path(told).parent == layout.DECISIONS:
-        _add_source(tree, told)
-    elif found := find(told, records):
-        reasons = {each.made.name: each.reasons for each in judgements}
-        for made in found:
-            _add_origin(tree, trace_back(made, records), reasons)
-    else:
+        _print_decisions([told])
+        return
+    found = find(told, records)
+    if not found:
         raise DataError(
             f"Nothing says what made {told}: no step of the present stream left it. "
             "To see where the stream stands: driftloop status"
         )
-    Console(highlight=False, soft_wrap=True).print(tree)
+    origins = trace_back(found, records)
+    reasons = {each.made.name: each.reasons for each in judgements}
+    for origin in origins:
+        _print_origin(origin, reasons[origin.made.name], asked=origin.made in found)
+    _print_decisions(sorted({path for each in origins for path in each.before.get(None, ())}))
 
 
-def _add_origin(tree: Tree, origin: Origin, reasons: Mapping[str, tuple[str, ...]]) -> None:
+def _print_origin(origin: Origin, reasons: tuple[str, ...], *, asked: bool) -> None:
+    """Tell of a step; of one whose products were asked about also what it read and left, with digests."""
     from rich.text import Text
 
+    from driftloop.report.story import listed
+    from driftloop.tracker.history import circumstances, settings
+
     made = origin.made
-    if origin.repeated:
-        tree.add(Text(f"{made.name}, as above", style="dim"))
-        return
-    branch = tree.add(Text.assemble((made.name, "bold"), f" · {_circumstances(made)}"))
-    for reason in reasons[made.name]:
-        branch.add(Text(f"no longer holds: {reason}", style="red"))
-    for source in origin.sources:
-        _add_source(branch, source)
-    for before in origin.before:
-        _add_origin(branch, before, reasons)
+    lines = [Text(circumstances(made))]
+    if made.params:
+        lines.append(Text(settings(made)))
+    lines += [Text(f"no longer holds: {reason}", style="red") for reason in reasons]
+    if asked:
+        makers = {path: name or "no step" for name, paths in origin.before.items() for path in paths}
+        read = [f"read {path}, {str(made.inputs[path])[:12]}, by {makers[path]}" for path in made.inputs]
+        left = [f"left {path}, {digest[:12]}" for path, digest in made.outputs.items()]
+        lines += map(Text, (*read, *left))
+    else:
+        steps = [name for name in origin.before if name]
+        lines.append(Text(f"from {listed(steps)}" if steps else "from outside the project"))
+    _print_block(Text(made.name, style="bold"), lines)
 
 
-def _circumstances(made: Made) -> str:
-    """Say when, by what, on what, and with which parameters something was made."""
-    where = f"image {made.image[:12]}" if made.image else "no image"
-    machine = f"{made.hardware['machine']}, {made.hardware['cpus']} cores"
-    gpu = f", {made.hardware['gpu']}" if made.hardware["gpu"] else ""
-    code = f"driftloop {made.code['version']} ({made.code['revision'][:12]})"
-    told = f"{made.began}, {made.seconds:.1f} s · {code} · {where} · {machine}{gpu}"
-    params = " ".join(f"{path}={value}" for path, value in flatten(made.params))
-    return f"{told} · {params}" if params else told
-
-
-def _add_source(tree: Tree, path: str) -> None:
-    """Add what no step made; of a ledger, what people said."""
+def _print_decisions(paths: Sequence[str]) -> None:
+    """Tell what people said, ledger by ledger."""
     from rich.text import Text
 
     from driftloop.review.ledger import read_ledger
 
-    branch = tree.add(Text(path, style="cyan"))
-    if path.endswith(".jsonl"):
-        for entry in read_ledger(Path(path)):
+    for path in paths:
+        entries = read_ledger(Path(path)) if path.endswith(".jsonl") else ()
+        lines = []
+        for entry in entries:
             answer = entry.answer
             about = f" ({answer.diagnosis})" if answer.diagnosis else ""
             reason = f": {answer.reason}" if answer.reason else ""
-            labels = f"{len(answer.labels)} labels"
-            branch.add(Text(f"{entry.time} {entry.reviewer}: {answer.decision}{about}, {labels}{reason}"))
+            when = entry.time.replace("T", " ").replace("Z", " UTC")
+            lines.append(
+                Text(
+                    f"{when}, {entry.reviewer}: {answer.decision}{about}, {len(answer.labels)} labels{reason}"
+                )
+            )
+        if lines:
+            _print_block(Text(path, style="bold cyan"), lines)
+
+
+def _print_block(title: Text, lines: Sequence[Text]) -> None:
+    """Print lines below a title, indented; in a terminal as wide as that is, elsewhere unbroken."""
+    from rich.console import Console
+    from rich.padding import Padding
+
+    console = Console(highlight=False)
+    console.print(title)
+    for line in lines:
+        if console.is_terminal:
+            console.print(Padding(line, (0, 0, 0, 4)))
+        else:
+            click.echo(f"    {line.plain}")

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.layout import REFERENCE
-from driftloop.params.merge import flatten
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
@@ -20,6 +19,7 @@ from driftloop.report.summary import Facts, foremost, share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
+from driftloop.tracker.history import circumstances, settings
 from driftloop.tracker.lineage import Lineage
 from driftloop.tracker.provenance import Made
 
@@ -126,8 +126,7 @@ def render_page(
         clean={owner: lineage.clean_accuracy for owner, lineage in lineages.items()},
         epochs=epochs,
         dataset=dataset,
-        made=made,
-        settings=[" ".join(f"{path}={value}" for path, value in flatten(each.params)) for each in made],
+        made=[(each.name, circumstances(each), settings(each)) for each in made],
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from driftloop.params.merge import flatten
 from driftloop.tracker.provenance import Made
 
 
@@ -15,15 +16,12 @@ class Origin:
 
     Attributes:
         made: its record.
-        sources: what no step made: the ledgers and other files that it read.
-        before: the steps whose products it read, in the order of its inputs.
-        repeated: whether it was named before, so that nothing is told of it again.
+        before: the files that it read, by the step that made them; of `None` what no step made:
+            ledgers and other files of people.
     """
 
     made: Made
-    sources: tuple[str, ...]
-    before: tuple[Origin, ...]
-    repeated: bool
+    before: Mapping[str | None, tuple[str, ...]]
 
 
 def find(path: str, records: Iterable[Made]) -> list[Made]:
@@ -36,21 +34,43 @@ def find(path: str, records: Iterable[Made]) -> list[Made]:
     ]
 
 
-def trace_back(made: Made, records: Iterable[Made]) -> Origin:
-    """Return a step with everything that stands behind it, back to what no step made."""
+def trace_back(made: Iterable[Made], records: Iterable[Made]) -> list[Origin]:
+    """Return steps and everything that stands behind them, each once, before all that it was made from."""
     makers = {path: each for each in records for path in each.outputs}
-    return _origin(made, makers, set())
+    found: dict[str, Origin] = {}
+
+    def visit(step: Made) -> None:
+        if step.name in found:
+            return
+        found[step.name] = Origin(step, {})  # whatever its record says, no step comes before itself
+        before: dict[str | None, tuple[str, ...]] = {}
+        for path in step.inputs:
+            maker = makers.get(path)
+            name = maker.name if maker else None
+            before[name] = (*before.get(name, ()), path)
+            if maker:
+                visit(maker)
+        del found[step.name]
+        found[step.name] = Origin(step, before)
+
+    for each in made:
+        visit(each)
+    return list(reversed(found.values()))
 
 
-def _origin(made: Made, makers: Mapping[str, Made], named: set[str]) -> Origin:
-    if made.name in named:
-        return Origin(made, (), (), repeated=True)
-    named.add(made.name)
-    sources = tuple(path for path in made.inputs if path not in makers)
-    before = {makers[path].name: makers[path] for path in made.inputs if path in makers}
-    return Origin(
-        made, sources, tuple(_origin(each, makers, named) for each in before.values()), repeated=False
-    )
+def circumstances(made: Made) -> str:
+    """Say when, for how long, by what and on what a step worked."""
+    began = made.began.replace("T", " ").replace("Z", " UTC")
+    image = f"image {made.image[:12]}" if made.image else "no container image"
+    gpu = f", {made.hardware['gpu']}" if made.hardware["gpu"] else ""
+    code = f"driftloop {made.code['version']} ({made.code['revision'][:12]})"
+    machine = f"{made.hardware['machine']}, {made.hardware['cpus']} cores{gpu}"
+    return f"{began}, {made.seconds:.1f} s; {code}, {image}; {machine}"
+
+
+def settings(made: Made) -> str:
+    """Name the parameters that a step could see, its seed among them."""
+    return " ".join(f"{path.removesuffix('._target_')}={value}" for path, value in flatten(made.params))
 
 
 def followers(made: Iterable[Made], records: Iterable[Made]) -> Iterator[Made]:
