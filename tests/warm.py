@@ -15,7 +15,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 PROGRAMS = {"driftloop": "driftloop.cli", "snakemake": "snakemake.cli", "dvc": "dvc.cli"}
@@ -41,7 +42,7 @@ def warm_programs(folder: Path) -> Iterator[Path]:
         program.write_text(_CLIENT.format(python=sys.executable, address=address, name=name))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     server = subprocess.Popen(
-        [sys.executable, __file__, address], stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, __file__, str(folder)], stdout=subprocess.PIPE, start_new_session=True
     )
     with server:
         assert server.stdout
@@ -52,31 +53,29 @@ def warm_programs(folder: Path) -> Iterator[Path]:
             server.terminate()
 
 
-def _serve(address: str) -> None:
-    """Load what the programs load, once; then fork for every caller."""
-    import dvc.cli
-    import dvc.repo
-    import dvc.stage.run  # noqa: F401
-    import snakemake.cli
-    import snakemake.workflow  # noqa: F401
-
-    import driftloop.cli
-    import driftloop.commands.classify
-    import driftloop.commands.improve
-    import driftloop.improver.gate
-    import driftloop.improver.train_filter  # noqa: F401
-
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+def _serve(folder: Path) -> None:
+    """Fork for every caller, with all modules loaded that any caller has needed so far."""
+    with socket.socket(socket.AF_UNIX) as listener, (folder / "needed").open("w+") as needed:
+        listener.bind(str(folder / "socket"))
         listener.listen(64)
+        for module in PROGRAMS.values():
+            import_module(module)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         os.write(1, b".")
         while True:
             caller, _ = listener.accept()
+            for name in needed:
+                with suppress(Exception):  # not everything can be loaded by itself
+                    import_module(name.rstrip())
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 listener.close()
-                os._exit(_answer(caller))
+                loaded = {*sys.modules}
+                status = _answer(caller)
+                with (folder / "needed").open("a") as more:
+                    more.write("".join(f"{name}\n" for name in sys.modules if name not in loaded))
+                caller.send(bytes([status]))
+                os._exit(status)
             caller.close()
 
 
@@ -99,9 +98,8 @@ def _answer(caller: socket.socket) -> int:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        caller.send(bytes([status]))
     return status
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(Path(sys.argv[1]))
