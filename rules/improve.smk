@@ -64,6 +64,7 @@ rule train_filter:
 rule evaluate_candidates:
     input:
         "params.yaml",
+        ledger,
         "results/{window}/verdict.json",
         "data/windows/{window}/meta.json",
         "data/populations/{window}/meta.json",

@@ -10,7 +10,10 @@ from click.testing import CliRunner
 
 from driftloop import layout
 from driftloop.cli import find_command
+from driftloop.commands.review import settling_labels
 from driftloop.files import read_json, write_json
+from driftloop.params.load import load_params
+from driftloop.report.status import next_step, windows
 from driftloop.review.ledger import project_id, read_ledger
 
 
@@ -48,6 +51,22 @@ def test_new_labels_stand_beside_those_of_the_review(asked):
     assert (after.answer.decision, after.answer.diagnosis) == (before.decision, before.diagnosis)
     # The decision still stands for what the check found, so a run goes on with it.
     assert (after.report, after.images) == (entry.report, entry.images)
+
+
+def test_the_verdict_stays_so_that_no_candidate_is_trained_again(asked):
+    verdict = layout.results("w03") / "verdict.json"
+    before = verdict.read_bytes()
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    again = CliRunner().invoke(find_command("review"), ["w03", "--verdict", str(verdict)])
+    assert again.exit_code == 0, again.output
+    assert verdict.read_bytes() == before
+    # The gate finds the new labels in the ledger.
+    assert settling_labels("w03", [], load_params()) == dict.fromkeys(asked, "7")
+
+
+def test_status_asks_for_it_once_nothing_else_is_to_be_done(asked):
+    assert next_step(windows(load_params())) == "driftloop settle w03"
 
 
 def test_only_what_is_asked_is_taken(asked):

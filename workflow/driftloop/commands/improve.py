@@ -99,20 +99,19 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.classify import predicted_classes
     from driftloop.commands.gate import Rivals
     from driftloop.commands.repair import Occasion, before_and_after
-    from driftloop.commands.review import simulate_settling
+    from driftloop.commands.review import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
     from driftloop.improver.reviewed import read_reviewed
     from driftloop.report.summary import foremost
 
     occasion = Occasion(window, params)
-    rivals, settling = Rivals(occasion, params), occasion.parts.settling
+    rivals = Rivals(occasion, params)
     decided, winner = rivals.look()
     asked = rivals.ask(decided)
     unsettled = sorted(set().union(*asked.values()))
-    simulated = {} if len(settling) else simulate_settling(window, unsettled, params)
-    if simulated:
-        settling = read_reviewed(simulated, occasion.arrived.classes, len(occasion.arrived))
+    labels = settling_labels(window, unsettled, params)
+    settling = read_reviewed(labels, occasion.arrived.classes, len(occasion.arrived))
     if len(settling) and winner is None:
         decided, winner = rivals.settle(asked, settling)
         unsettled = []
@@ -121,7 +120,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
         "winner": winner,
         "candidates": {name: evaluation.to_json() for name, evaluation in decided.items()},
         "ask": unsettled,
-        "settling": {str(index): label for index, label in simulated.items()},
+        "settling": {str(index): label for index, label in labels.items()},
     }
     shown = occasion.samples(occasion.parts.judging if len(occasion.parts.judging) else occasion.parts.taught)
     images, said = before_and_after(occasion.incumbent, rivals.models[foremost(found)], shown)

@@ -190,7 +190,8 @@ def _write_verdict(
     from driftloop.review.decision import verdict
 
     material = _material(window, params)
-    answer = _decide(material, params, reviewer, pictures).answer if material.drifted else None
+    shown = {pick.index for pick in material.picks}
+    answer = _decide(material, params, reviewer, pictures).answer.on(shown) if material.drifted else None
     write_json(path, verdict(window, drifted=material.drifted, answer=answer))
 
 
@@ -260,8 +261,11 @@ def _simulated_answer(material: Material, shown: list[int], params: dict[str, An
     )
 
 
-def simulate_settling(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
-    """Have the simulated reviewer label samples, if it was the one whose decision on this window stands."""
+def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
+    """Return what was labelled after the review, to settle what the gate left open.
+
+    The simulated reviewer labels what is asked here and now, if its decision on this window stands.
+    """
     from driftloop.commands.console import say
     from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.material import load_material
@@ -269,7 +273,11 @@ def simulate_settling(window: str, asked: list[int], params: dict[str, Any]) -> 
     material = load_material(window, params["corruptions"])
     entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
     standing = standing_decision(entries, material.report_digest, material.images_digest)
-    if not asked or standing is None or not standing.simulated:
+    if standing is None or not standing.simulated:
+        shown = {pick.index for pick in material.picks}
+        given = standing.answer.labels if standing else {}
+        return {index: label for index, label in given.items() if index not in shown}
+    if not asked:
         return {}
     say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
     return dict(_simulated_answer(material, asked, params).labels)

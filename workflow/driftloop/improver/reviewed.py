@@ -66,12 +66,10 @@ class Parts:
     Attributes:
         taught: repairs learn from these: samples that were picked for being strange.
         judging: the random slice of the review, which judges repairs for the whole window.
-        settling: labelled afterwards, where incumbent and candidate disagree; these judge too.
     """
 
     taught: Reviewed
     judging: Reviewed
-    settling: Reviewed
 
 
 def part(reviewed: Reviewed, picks: Mapping[int, bool]) -> Parts:
@@ -82,19 +80,14 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool]) -> Parts:
         picks: for each sample that the check picked, whether it was drawn at random. If no other one is
             labelled, the random ones teach, and nothing is left to judge at first.
 
-    >>> reviewed = Reviewed(np.array([2, 5, 9]), np.array([0, 1, 1]))
-    >>> parts = part(reviewed, {2: True, 5: False})
-    >>> parts.taught.index, parts.judging.index, parts.settling.index
-    (array([5]), array([2]), array([9]))
+    >>> reviewed = Reviewed(np.array([2, 5]), np.array([0, 1]))
+    >>> parts = part(reviewed, {2: True, 5: False, 7: True})
+    >>> parts.taught.index, parts.judging.index
+    (array([5]), array([2]))
     """
-    kinds = np.array([picks.get(int(index), None) for index in reviewed.index], dtype=object)
-    strange, drawn, others = (
-        reviewed.take(np.array([kind is wanted for kind in kinds], dtype=bool))
-        for wanted in (False, True, None)
-    )
-    if not len(strange):
-        strange, drawn = drawn, strange
-    return Parts(strange, drawn, others)
+    random = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
+    strange, drawn = reviewed.take(~random), reviewed.take(random)
+    return Parts(strange, drawn) if len(strange) else Parts(drawn, strange)
 
 
 def join(*parts: Reviewed) -> Reviewed:

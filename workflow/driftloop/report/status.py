@@ -42,6 +42,7 @@ class WindowState:
         repair: the candidate that was promoted, or gained most.
         incumbent_accuracy: on reviewed samples that the candidate did not learn from.
         candidate_accuracy: on the same.
+        unsettled: how many more samples the gate asks to be labelled, to settle whether a repair helps.
     """
 
     window: str
@@ -59,6 +60,7 @@ class WindowState:
     repair: str | None = None
     incumbent_accuracy: float | None = None
     candidate_accuracy: float | None = None
+    unsettled: int | None = None
 
 
 def windows(params: Mapping[str, Any]) -> list[WindowState]:
@@ -81,12 +83,16 @@ def next_step(states: Sequence[WindowState]) -> str:
 
     >>> next_step([WindowState("w01", "kept"), WindowState("w02", "pending")])
     'driftloop review w02'
+    >>> next_step([WindowState("w01", "rejected", unsettled=12), WindowState("w02", "kept")])
+    'driftloop settle w01'
     """
     pending = [state.window for state in states if state.state == "pending"]
     if pending:
         return f"driftloop review {pending[0]}"
     if any(state.state not in FINAL for state in states):
         return "snakemake --cores all"
+    if unsettled := [state.window for state in states if state.unsettled]:
+        return f"driftloop settle {unsettled[0]}"
     return f"driftloop predict {layout.model(states[-1].window)} IMAGE…"
 
 
@@ -98,7 +104,8 @@ def _read_state(window: str, mode: str) -> WindowState:
     entry = _standing(window, drift, mode) if drift["drifted"] else None
     if drift["drifted"] and entry is None:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
-    answer = verdict(window, drifted=drift["drifted"], answer=entry.answer if entry else None)
+    shown = {pick["index"] for pick in drift["picks"]}
+    answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
     if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
@@ -152,6 +159,7 @@ def _state(
         repair=repair,
         incumbent_accuracy=compared.get("incumbent_accuracy"),
         candidate_accuracy=compared.get("candidate_accuracy"),
+        unsettled=len(evaluation.get("ask", ())) if evaluation else None,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 REPAIRS: Mapping[str, tuple[str, ...]] = {
@@ -35,6 +35,10 @@ class Answer:
     diagnosis: str | None = None
     reason: str = ""
     labels: Mapping[int, str] = field(default_factory=dict)
+
+    def on(self, shown: Collection[int]) -> Answer:
+        """Return the answer with the labels of these samples alone."""
+        return replace(self, labels={index: self.labels[index] for index in self.labels if index in shown})
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
 
 def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> dict[str, Any]:
     """Return what the steps after the review read, the same bytes whoever answered and when.
+
+    Give it an answer with the labels of the review alone. What is labelled after it, to settle whether a
+    repair helps, is for the gate, which finds it in the ledger: no candidate is trained again for its sake.
 
     >>> verdict("w01", drifted=False)
     {'window': 'w01', 'drifted': False, 'decision': 'keep', 'diagnosis': None, 'labels': {}}
