@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.improver.gate import ask, choose, compare, compare_on_window, judge
+from driftloop.improver.comparison import compare, compare_on_window
+from driftloop.improver.gate import ask, choose, judge
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 500
 WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 52

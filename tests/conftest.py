@@ -14,7 +14,8 @@ import pytest
 from driftloop import layout
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, write_array, write_json, write_text
-from driftloop.improver.gate import choose, compare, compare_on_window, judge
+from driftloop.improver.comparison import compare, compare_on_window
+from driftloop.improver.gate import choose, judge
 from driftloop.params.compose import compose, render
 from driftloop.report.score import score
 from driftloop.review.decision import Answer, verdict

@@ -5,16 +5,8 @@ import pytest
 from scipy import stats
 
 from driftloop.errors import DriftloopError, ParameterError
-from driftloop.improver.gate import (
-    DriftComparison,
-    Evaluation,
-    ask,
-    choose,
-    compare,
-    compare_on_window,
-    judge,
-    labels_to_settle,
-)
+from driftloop.improver.comparison import DriftComparison, compare, compare_on_window
+from driftloop.improver.gate import Evaluation, ask, choose, judge, labels_to_settle
 from driftloop.improver.paired import gain_interval, sign_test
 
 CLEAN = np.ones(5000, bool)

@@ -13,6 +13,7 @@ from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
 from driftloop.improver import gate
+from driftloop.improver.comparison import Comparison, compare, compare_on_window
 from driftloop.improver.reviewed import Reviewed, join
 from driftloop.review.decision import REPAIRS
 
@@ -67,7 +68,7 @@ class Rivals:
             clean, earlier = self._elsewhere[name]
             answers = self._answers[""], self._answers[name]
             return gate.judge(
-                gate.compare_on_window(*answers, by.index, by.labels, self._alpha),
+                compare_on_window(*answers, by.index, by.labels, self._alpha),
                 clean,
                 earlier,
                 alpha=self._alpha,
@@ -88,7 +89,7 @@ class Rivals:
         }
 
     @cached_property
-    def _elsewhere(self) -> dict[str, tuple[gate.Comparison, dict[str, gate.Comparison]]]:
+    def _elsewhere(self) -> dict[str, tuple[Comparison, dict[str, Comparison]]]:
         """Each candidate against the incumbent on clean data, and on the drifts repaired before."""
         window, incumbent = self._occasion.window, self._occasion.incumbent
         sets: dict[str, Labelled] = {"": self._occasion.split("test"), **self._occasion.earlier_drifts()}
@@ -97,9 +98,7 @@ class Rivals:
         }
         compared = {
             candidate: {
-                name: gate.compare(
-                    before[name], correct(model, samples, f"{window}: {candidate}"), self._alpha
-                )
+                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), self._alpha)
                 for name, samples in sets.items()
             }
             for candidate, model in self.models.items()

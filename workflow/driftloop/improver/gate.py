@@ -27,12 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DriftloopError, ParameterError
-from driftloop.improver.paired import gain_interval, sign_test
-
-Correct = npt.NDArray[np.bool_]
-"""bool (n,): which samples were answered rightly."""
-Classes = npt.NDArray[np.int64]
-"""int64 (n,): a class for each sample."""
+from driftloop.improver.comparison import Classes, Comparison, DriftComparison
+from driftloop.improver.paired import sign_test
 
 _LOOKS = (0.2, 0.8)
 """How alpha is shared between the looks. At 0.02 the first asks for 8 wins to 0 or 11 to 1, the second for 6
@@ -47,49 +43,6 @@ _LEAST_HOPE = 0.6
 """The smallest share of wins that labels are asked for: few labels of the first look prove little."""
 _HOPELESS = 0.1
 """Nothing is asked where the first look shows a loss, with such a p-value."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Candidate against incumbent on the same labelled samples.
-
-    Attributes:
-        n: labelled samples.
-        incumbent_accuracy: in [0, 1]; None where no sample tells.
-        candidate_accuracy: in [0, 1]; None where no sample tells.
-        better: samples that only the candidate got right.
-        worse: samples that only the incumbent got right.
-        gain: candidate's accuracy less the incumbent's.
-        low: lower end of the interval of the true gain.
-        high: upper end; each end is beyond the truth with probability alpha.
-    """
-
-    n: int
-    incumbent_accuracy: float | None
-    candidate_accuracy: float | None
-    better: int
-    worse: int
-    gain: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class DriftComparison(Comparison):
-    """Candidate against incumbent on a window of which some samples are labelled.
-
-    Accuracies and gain hold for the whole window: labelled disagreements stand for all disagreements, other
-    labelled samples for all others.
-
-    Attributes:
-        window: samples in the window.
-        disagreements: how many of them the two answer differently.
-        labelled_disagreements: how many of those are labelled.
-    """
-
-    window: int
-    disagreements: int
-    labelled_disagreements: int
 
 
 @dataclass(frozen=True)
@@ -150,6 +103,7 @@ def judge(
         ParameterError: alpha or margin is out of range.
         DriftloopError: there are no clean samples.
 
+    >>> from driftloop.improver.comparison import compare, compare_on_window
     >>> same = np.zeros(40, np.int64)
     >>> drift = compare_on_window(same, same + 1, np.arange(40), same + 1, 0.02)
     >>> clean = compare(np.ones(5000, bool), np.ones(5000, bool), 0.02)
@@ -241,88 +195,6 @@ def ask(
     return {name: wanted(name) for name in evaluations}
 
 
-def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
-    """Compare two classifiers on labelled samples.
-
-    Args:
-        incumbent: which samples it got right, bool (n,).
-        candidate: the same.
-        alpha: that each end of the interval is wrong.
-
-    Raises:
-        DriftloopError: the arrays differ in length.
-
-    >>> compare(np.array([True, False, False]), np.array([True, True, False]), 0.05).gain
-    0.3333333333333333
-    """
-    _check_paired(incumbent, candidate)
-    n = len(incumbent)
-    better, worse = int((candidate & ~incumbent).sum()), int((incumbent & ~candidate).sum())
-    low, high = gain_interval(better, worse, n, alpha)
-    return Comparison(
-        n=n,
-        incumbent_accuracy=float(incumbent.mean()) if n else None,
-        candidate_accuracy=float(candidate.mean()) if n else None,
-        better=better,
-        worse=worse,
-        gain=(better - worse) / n if n else 0.0,
-        low=low,
-        high=high,
-    )
-
-
-def compare_on_window(
-    incumbent: Classes, candidate: Classes, index: npt.NDArray[np.int64], labels: Classes, alpha: float
-) -> DriftComparison:
-    """Compare two classifiers on a window from their answers to all of it and the labels of some.
-
-    Labels on which the two disagree must have been drawn at random from such samples, and so the others.
-
-    Args:
-        incumbent: its answers, int64 (N,).
-        candidate: its answers.
-        index: int64 (n,), positions of the labelled samples.
-        labels: int64 (n,), their true classes.
-        alpha: that each end of the interval is wrong, for labels whose number was fixed beforehand.
-
-    Raises:
-        DriftloopError: the arrays do not belong together.
-
-    >>> incumbent, candidate = np.array([0, 0, 0, 0]), np.array([0, 0, 1, 1])
-    >>> found = compare_on_window(incumbent, candidate, np.array([0, 2]), np.array([0, 1]), 0.05)
-    >>> found.incumbent_accuracy, found.candidate_accuracy, found.gain
-    (0.5, 1.0, 0.5)
-    """
-    _check_paired(incumbent, candidate)
-    _check_paired(index, labels)
-    differs = incumbent != candidate
-    telling = differs[index]
-    better = int((candidate[index] == labels)[telling].sum())
-    worse = int((incumbent[index] == labels)[telling].sum())
-    n, told, window = len(index), int(telling.sum()), len(incumbent)
-    share = float(differs.mean()) if window else 0.0
-    low, high = (share * end for end in gain_interval(better, worse, told, alpha))
-    accuracies: tuple[float | None, float | None] = (None, None)
-    # Where the two agree, a label says the same of both.
-    alike = (incumbent[index] == labels)[~telling]
-    if (len(alike) or share == 1) and (told or share == 0):
-        common = (1 - share) * float(alike.mean()) if len(alike) else 0.0
-        accuracies = common + share * worse / max(told, 1), common + share * better / max(told, 1)
-    return DriftComparison(
-        n=n,
-        incumbent_accuracy=accuracies[0],
-        candidate_accuracy=accuracies[1],
-        better=better,
-        worse=worse,
-        gain=share * (better - worse) / max(told, 1),
-        low=low,
-        high=high,
-        window=window,
-        disagreements=int(differs.sum()),
-        labelled_disagreements=told,
-    )
-
-
 def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
     """Return how many more disagreements to label for the second look.
 
@@ -335,6 +207,7 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
         about as often as it did so far, 100 at most; None where it looks worse, or where there are too few
         for any result to show anything.
 
+    >>> from driftloop.improver.comparison import compare_on_window
     >>> same = np.zeros(40, np.int64)
     >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02)
     >>> labels_to_settle(drift, 0.016)
@@ -409,13 +282,6 @@ def _advice(evaluation: Evaluation, more: int | None) -> str:
     if more is None:
         return "More labels are unlikely to change that."
     return f"Labels for up to {more} more samples on which the two disagree would settle it."
-
-
-def _check_paired(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> None:
-    if len(first) != len(second):
-        raise DriftloopError(
-            f"What is compared must belong to the same samples; there are {len(first)} and {len(second)}."
-        )
 
 
 def _points(fraction: float, *, signed: bool = True) -> str:
