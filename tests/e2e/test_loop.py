@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,14 +86,6 @@ def test_a_threshold_moved_and_moved_back_reapplies_the_old_answers_unasked(copi
     assert back.returncode == 0, back.stdout
     assert (copied / "decisions" / "w02.jsonl").read_text() == before
     assert (copied / "results" / "w02" / "verdict.json").read_bytes() == verdict
-
-
-def test_decisions_survive_a_forced_rerun_and_a_lost_snakemake_folder(copied: Path) -> None:
-    before = {path.name: path.read_text() for path in (copied / "decisions").glob("*.jsonl")}
-    shutil.rmtree(copied / ".snakemake")
-    forced = snakemake(copied, "--forcerun", "check_window", "review_window")
-    assert forced.returncode == 0, forced.stdout
-    assert {path.name: path.read_text() for path in (copied / "decisions").glob("*.jsonl")} == before
 
 
 def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(

@@ -245,6 +245,7 @@ def _copy_workflow(folder: Path) -> None:
 def _set_up_git(folder: Path) -> None:
     """Make a Git repository with DVC in it, as far as these are here and not set up already."""
     from driftloop.files import write_text
+    from driftloop.pipeline import ROOT
 
     ignored = folder / ".gitignore"
     if not ignored.exists():
@@ -258,6 +259,8 @@ def _set_up_git(folder: Path) -> None:
     if shutil.which("dvc") and not (folder / ".dvc").exists():
         _quietly(folder, "dvc", "init", "--quiet", *(["--subdir"] if inside else []))
         _quietly(folder, "dvc", "config", "core.analytics", "false")
+    if (folder / ".dvc").exists():
+        shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
 
 
 def _quietly(folder: Path, *command: str) -> bool:
