@@ -68,10 +68,13 @@ def run(
     folder: Path, *command: str, timeout: float = 600, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a project, without a terminal; standard error is part of `stdout`."""
+    path = os.environ["PATH"]
+    if str(BIN) not in path.split(os.pathsep):
+        path = f"{BIN}{os.pathsep}{path}"
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+        env={**os.environ, "PATH": path, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
