@@ -4,6 +4,8 @@ Random sequences of what people do to a project: parameters edited and taken bac
 runs killed, folders copied, products lost, damaged and checked out, second thoughts. After each run that
 ends well every product must belong to the present, the same parameters and decisions must have led to the
 same bytes as on any other way here, and nothing may have been made again that still held.
+
+$DRIFTLOOP_SEQUENCES says how many, $DRIFTLOOP_SEED which: the same seed gives the same sequences.
 """
 
 from __future__ import annotations
