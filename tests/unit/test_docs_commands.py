@@ -1,0 +1,143 @@
+"""Every command that the docs name is one that its program understands, down to options and parameters."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+from dvc.cli import DvcParserError
+from tests.docs import OTHERS, PAGES, Command, commands
+from tests.support import ROOT
+
+from driftloop.cli import find_command
+from driftloop.errors import DriftloopError
+from driftloop.params.compose import compose
+from driftloop.params.load import read_params
+from driftloop.params.merge import flatten, override
+from driftloop.params.validate import validate
+
+REFUSALS = (AssertionError, SystemExit, click.ClickException, DriftloopError, DvcParserError)
+PLACEHOLDERS = ("driftloop STEP",)
+"""What stands for a command in a sentence, and is none."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_is_understood(page: Path) -> None:
+    for command in commands(page):
+        if command.text in PLACEHOLDERS:
+            continue
+        for words in command.parts:
+            try:
+                understand(words)
+            except click.MissingParameter:
+                assert not command.whole, command  # in a sentence a name is enough
+            except REFUSALS as error:
+                pytest.fail(f"{command}\n{error!r}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "driftloop revue w02",
+        "driftloop review w02 --decide keep",
+        "driftloop ledger chek",
+        "driftloop check-window w02 detector.alfa=0.05",
+        "driftloop configure dataset=mnits",
+        "snakemake --coers all",
+        "snakemake --cores all results/w02/drifts.json",
+        "make tset",
+        "dvc exp runn",
+        "python benchmarks/nothing.py",
+        "frobnicate --all",
+    ],
+)
+def test_what_is_wrong_is_found(wrong: str) -> None:
+    with pytest.raises(REFUSALS):
+        for words in Command("page", 1, wrong).parts:
+            understand(words)
+
+
+def test_what_stands_on_a_page_is_read() -> None:
+    """Comments, redirections, chains and quotes; in a sentence, a block, after a prompt."""
+    line = Command("page", 1, "cat one.png | driftloop predict --jsonl > out && dvc push   # there")
+    assert line.parts == [["cat", "one.png"], ["driftloop", "predict", "--jsonl"], ["dvc", "push"]]
+    found = {command.text for page in PAGES for command in commands(page)}
+    assert {"driftloop review w02", "snakemake --cores all", "driftloop images build"} <= {
+        re.sub(r" +#.*", "", text) for text in found
+    }
+
+
+def understand(words: list[str]) -> None:
+    """Raise where a program would refuse these words."""
+    program, *arguments = words
+    if program == "driftloop":
+        _driftloop(arguments)
+    elif program == "snakemake":
+        _snakemake(arguments)
+    elif program == "dvc":
+        _dvc_parser().parse_args(arguments)
+    elif program == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+        assert set(arguments) - {each for each in arguments if "=" in each} <= set(targets), targets
+    elif program == "python":
+        _python(arguments)
+    else:
+        assert program in OTHERS, f"{program} is not known to tests/docs.py"
+
+
+def _driftloop(arguments: list[str]) -> None:
+    name, *rest = arguments
+    command = find_command(name)
+    assert command is not None, f"there is no driftloop {name}"
+    while isinstance(command, click.Group):
+        assert rest and rest[0] in command.commands, f"driftloop {name} has {', '.join(command.commands)}"
+        command = command.commands[rest.pop(0)]
+    try:
+        context = command.make_context(name, rest)
+    except click.exceptions.Exit:  # it was asked for its help
+        return
+    overrides = [each for each in context.params.get("overrides") or () if each != "KEY=VALUE"]
+    if name == "configure":
+        compose(context.params["choices"])
+    elif name == "init":
+        known = {path for path, _ in flatten(read_params(ROOT / "params.yaml"))}
+        for each in overrides:
+            assert each.startswith("dataset.") or each.split("=")[0] in known, f"{each}: no such parameter"
+    else:
+        validate(override(read_params(ROOT / "params.yaml"), overrides))
+
+
+def _snakemake(arguments: list[str]) -> None:
+    given = _snakemake_parser().parse_args(arguments)
+    for profile in given.profile or ():
+        assert (ROOT / profile / "config.yaml").exists(), f"there is no {profile}"
+    rules = "".join(each.read_text() for each in (ROOT / "rules").glob("*.smk"))
+    files = re.findall(r'"((?:data|models|results)/[^"]*)"', rules)
+    patterns = [re.escape(each).replace(r"\{window\}", "[^/]+") for each in files]
+    for target in given.targets:
+        assert any(re.fullmatch(pattern, target) for pattern in patterns), f"no rule makes {target}"
+
+
+def _python(arguments: list[str]) -> None:
+    if arguments[:2] == ["-m", "pytest"]:
+        arguments = [each for each in arguments[2:] if each.endswith(".py")]
+    place = Path(arguments[0])
+    assert (ROOT / place).exists() or (ROOT / "examples" / place).exists(), f"there is no {place}"
+
+
+@cache
+def _snakemake_parser():  # noqa: ANN202
+    from snakemake.cli import get_argument_parser
+
+    return get_argument_parser()
+
+
+@cache
+def _dvc_parser():  # noqa: ANN202
+    from dvc.cli.parser import get_main_parser
+
+    return get_main_parser()
