@@ -21,7 +21,9 @@ if __name__ == "__main__":
     window, decision = sys.argv[1:]
     asked = json.loads(driftloop("review", window, "--json"))["samples"]
     with Path("data", "windows", window, "origins.csv").open(newline="") as stream:
-        fruit = {int(row["index"]): Path(row["name"]).parent.name for row in csv.DictReader(stream) if row["index"]}
+        fruit = {
+            int(row["index"]): Path(row["name"]).parent.name for row in csv.DictReader(stream) if row["index"]
+        }
     answers = [(sample["index"], fruit[sample["index"]]) for sample in asked]
     with Path("labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("index", "label"), *answers])

@@ -13,7 +13,44 @@ from tests.support import ROOT
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 OURS = ("driftloop", "snakemake", "make", "dvc", "python")
 """What is held against the program's own parser, the Makefile, or the files of the repository."""
-OTHERS = ("apptainer", "cat", "cd", "docker", "git", "mkdir", "npm", "pip", "source", "ssh", "tar", "unzip")
+OTHERS = (
+    "apptainer",
+    "awk",
+    "cat",
+    "cd",
+    "cp",
+    "docker",
+    "git",
+    "head",
+    "mkdir",
+    "npm",
+    "pip",
+    "sed",
+    "sleep",
+    "source",
+    "ssh",
+    "tar",
+    "unzip",
+)
+TYPED = ("improve", "own-data", "review", "tracking", "tutorial", "your-own-parts")
+"""Pages whose commands tests/e2e/test_docs_run.py types, in order, on real digits; but for those of `ELSEWHERE`."""
+ELSEWHERE = {
+    "source .venv": "tests/conftest.py",  # the environment that all tests run in
+    "make": ".ci/run",
+    "make demo": "tests/e2e/test_demo.py",
+    "dvc": "tests/e2e/test_dvc.py",
+    "git": "tests/e2e/test_dvc.py",
+    "driftloop review w0": "tests/e2e/test_terminal.py",  # at a terminal; with options it is typed
+    "driftloop settle": "tests/unit/test_settle.py",
+    "driftloop watch": "tests/abuse/test_inbox.py",  # it ends with Ctrl-C; with --once it is typed
+    "driftloop init my-project --images photos/ --model": "tests/unit/test_models_outside.py",
+    "python -c": "tests/unit/test_examples.py",
+}
+"""Beginnings of commands, and the test that runs what they run."""
+PAGES_ELSEWHERE = {
+    "docs/cluster.md": "tests/containers/test_pipeline.py",
+    "docs/second-domain.md": "tests/unit/test_examples.py",  # whole, it takes 140 MB of drawings and minutes
+}
 _ENDS = ("&&", "||", ";", "|")
 
 
@@ -49,6 +86,22 @@ class Command:
                 parts[-1].append(word)
         return [part for part in parts if part]
 
+    @property
+    def shapes(self) -> set[tuple[str, ...]]:
+        """Each program with its subcommand and the names of its options: what is told to do what."""
+        return {
+            (*part[: 2 if part[0] in OURS else 1], *sorted(word for word in part if word.startswith("--")))
+            for part in self.parts
+        }
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another test runs it."""
+        plain = re.sub(r" +#.*", "", self.text)
+        asked = [each for each in ELSEWHERE if plain.startswith(each)]
+        typed = re.search("--(once|json|decision|export)", plain) and "settle" not in plain
+        return bool(asked) and not typed
+
     def __str__(self) -> str:
         return f"{self.page}:{self.line}: {self.text}"
 
@@ -64,7 +117,12 @@ def commands(page: Path) -> Iterator[Command]:
             rest = text[:-1] if text.endswith("\\") else ""
             if not rest:
                 yield Command(name, number, text)
-        elif fence is None and line.startswith("    ") and line.split()[:1] and line.split()[0] in OURS + OTHERS:
+        elif (
+            fence is None
+            and line.startswith("    ")
+            and line.split()[:1]
+            and line.split()[0] in OURS + OTHERS
+        ):
             yield Command(name, number, line.strip())
         elif fence is None:
             for text in re.findall(r"`((?:driftloop|snakemake|make) [^`]+)`", line):

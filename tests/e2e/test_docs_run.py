@@ -10,57 +10,57 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.docs import Command, commands
+from sklearn.datasets import load_digits
+from tests.docs import TYPED, commands
 from tests.support import BIN, ROOT, run
 from tests.warm import warm_driftloop
 
 pytestmark = pytest.mark.slow
 
-ELSEWHERE = {
-    "source .venv": "tests/e2e/test_demo.py",  # the environment that all tests run in
-    "make": ".ci/run",
-    "driftloop review w0": "tests/e2e/test_terminal.py",  # at a terminal
-    "driftloop settle": "tests/unit/test_settle.py",
-    "dvc": "tests/e2e/test_dvc.py",
-    "git": "tests/e2e/test_dvc.py",
-    "python -c": "tests/unit/test_examples.py",
-}
-"""Beginnings of commands that are not typed here, and the test that runs what they run."""
-
 
 @pytest.fixture
-def prepared(copied: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """The project with what a reader has at hand, and a PATH on which `driftloop` starts at once."""
-    pictures = copied / "pictures"
-    pictures.mkdir()
-    window = np.load(copied / "data" / "windows" / "w01" / "images.npy")
-    for number, image in enumerate(window[:4]):
-        Image.fromarray(image[..., 0]).save(pictures / f"{number}.png")
-    shutil.copy(pictures / "0.png", copied / "one.png")
-    np.save(copied / "images.npy", window[:4])
-    (copied / "labels.csv").write_text("index,label\n")
-    shutil.copytree(ROOT / "examples", copied, dirs_exist_ok=True)
-    quick = tmp_path / "quick"
-    quick.mkdir()
-    with warm_driftloop(quick):
-        yield copied, os.pathsep.join([str(quick), str(BIN), os.environ["PATH"]])
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PATH on which `driftloop` starts at once."""
+    folder = tmp_path_factory.mktemp("quick")
+    with warm_driftloop(folder):
+        yield os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]])
 
 
-@pytest.mark.parametrize("page", ["docs/improve.md", "docs/tracking.md", "docs/tutorial.md", "docs/your-own-parts.md"])
-def test_the_commands_of_a_page_run(page: str, prepared: tuple[Path, str]) -> None:
-    project, path = prepared
-    typed = [command for command in commands(ROOT / page) if command.whole and not elsewhere(command)]
+@pytest.mark.parametrize("page", [page for page in TYPED if page != "own-data"])
+def test_the_commands_of_a_page_run(page: str, copied: Path, quick: str) -> None:
+    lay_out(copied)
+    type_in(f"docs/{page}.md", copied, quick)
+
+
+def test_three_commands_lead_from_a_folder_of_pictures_to_a_drift_report(tmp_path: Path, quick: str) -> None:
+    digits = load_digits()
+    for number in range(300):
+        picture = tmp_path / "photos" / str(digits.target[number]) / f"{number}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((digits.images[number] * 15).astype(np.uint8)).save(picture)
+    type_in("docs/own-data.md", tmp_path, quick)
+    reported = {path.parent.name for path in (tmp_path / "my-project" / "results").glob("*/drift.json")}
+    assert reported == {"rehearsal-clean", "rehearsal-noise"}
+
+
+def lay_out(project: Path) -> None:
+    """Put into a project what a reader has at hand."""
+    window = np.load(project / "data" / "windows" / "w01" / "images.npy")[:4]
+    np.save(project / "images.npy", window)
+    (project / "pictures").mkdir()
+    for name in ("one.png", "pictures/two.png"):
+        Image.fromarray(window[0, ..., 0]).save(project / name)
+    (project / "labels.csv").write_text("index,label\n")
+    shutil.copytree(ROOT / "examples", project, dirs_exist_ok=True)
+
+
+def type_in(page: str, folder: Path, path: str) -> None:
+    """Type the commands of a page, one after the other; each must succeed."""
+    typed = [command for command in commands(ROOT / page) if command.whole and not command.elsewhere]
     assert typed
     for command in typed:
-        result = run(project, "bash", "-c", command.text, PATH=path)
+        if command.text.startswith("cd "):
+            folder /= command.text.split()[1]
+            continue
+        result = run(folder, "bash", "-c", command.text, PATH=path)
         assert result.returncode == 0, f"{command}\n{result.stdout}"
-
-
-@pytest.mark.parametrize("test", sorted(set(ELSEWHERE.values())))
-def test_what_is_left_to_another_test_is_there(test: str) -> None:
-    assert (ROOT / test).exists()
-
-
-def elsewhere(command: Command) -> bool:
-    """Tell whether another test runs what a command runs."""
-    return command.text.startswith(tuple(ELSEWHERE))

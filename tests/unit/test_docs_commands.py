@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from dvc.cli import DvcParserError
-from tests.docs import OTHERS, PAGES, Command, commands
+from tests.docs import ELSEWHERE, OTHERS, PAGES, PAGES_ELSEWHERE, TYPED, Command, commands
 from tests.support import ROOT
 
 from driftloop.cli import find_command
@@ -71,6 +71,22 @@ def test_what_stands_on_a_page_is_read() -> None:
     }
 
 
+def test_every_command_is_run_by_a_test() -> None:
+    """On one of the pages that are typed, or by a test that is named."""
+    shown = [command for page in PAGES for command in commands(page) if command.whole]
+    typed = {
+        shape
+        for command in shown
+        if command.page in {f"docs/{page}.md" for page in TYPED} and not command.elsewhere
+        for shape in command.shapes
+    }
+    for command in shown:
+        known = command.elsewhere or command.page in PAGES_ELSEWHERE or command.shapes <= typed
+        assert known, f"{command}\nNo test runs it: see TYPED and ELSEWHERE in tests/docs.py"
+    for test in (*ELSEWHERE.values(), *PAGES_ELSEWHERE.values()):
+        assert (ROOT / test).exists(), test
+
+
 def understand(words: list[str]) -> None:
     """Raise where a program would refuse these words."""
     program, *arguments = words
@@ -106,7 +122,9 @@ def _driftloop(arguments: list[str]) -> None:
     elif name == "init":
         known = {path for path, _ in flatten(read_params(ROOT / "params.yaml"))}
         for each in overrides:
-            assert each.startswith("dataset.") or each.split("=")[0] in known, f"{each}: no such parameter"
+            assert each.startswith(("dataset.", "network.")) or each.split("=")[0] in known, (
+                f"{each}: no such parameter"
+            )
     else:
         validate(override(read_params(ROOT / "params.yaml"), overrides))
 

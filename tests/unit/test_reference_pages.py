@@ -37,7 +37,9 @@ def test_the_plan_of_the_house_names_every_rule_with_its_code() -> None:
         command = find_command("review" if rule == "review_window" else rule.replace("_", "-"))
         assert command is not None
         assert all((PACKAGE / core).exists() for core in (module, *cores)), rule
-    homes = {name: f"commands/{module}.py" for section in COMMANDS.values() for name, module in section.items()}
+    homes = {
+        name: f"commands/{module}.py" for section in COMMANDS.values() for name, module in section.items()
+    }
     assert {row[0]: row[2] for row in rows if row[0] != "review_window"} == {
         row[0]: homes[row[0].replace("_", "-")] for row in rows if row[0] != "review_window"
     }
@@ -51,7 +53,9 @@ def test_every_page_is_in_the_index_and_no_link_is_dead() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     for page in DOCS.glob("*.md"):
         assert page.name == "README.md" or f"({page.name}" in index, f"docs/README.md leaves out {page.name}"
-        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        for link, anchor in re.findall(
+            r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")
+        ):
             target = (page.parent / link) if link else page
             assert target.exists(), f"{page.name} links to {link}"
             if anchor:

@@ -209,9 +209,10 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
     few, many = min(counts, key=lambda name: counts[name]), max(counts, key=lambda name: counts[name])
     (width, height), _ = seen.sizes.most_common(1)[0]
     sizes = f"{width} x {height}" if len(seen.sizes) == 1 else f"{len(seen.sizes)} sizes"
+    each = f"from {counts[few]:,} ({few}) to {counts[many]:,} ({many})"
     say(
         f"{seen.n:,} {'grey' if seen.grey else 'colour'} images of {len(counts)} classes, {sizes}; "
-        f"from {counts[few]:,} ({few}) to {counts[many]:,} ({many}) of a class."
+        f"{each if counts[few] < counts[many] else f'{counts[few]:,}'} of a class."
     )
     if "size" in source:
         say(f"They become {source['size']} pixels a side; of another proportion: {source['fit']}.")
