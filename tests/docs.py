@@ -33,7 +33,7 @@ OTHERS = (
     "unzip",
 )
 TYPED = ("improve", "own-data", "review", "tracking", "tutorial", "your-own-parts")
-"""Pages whose commands tests/e2e/test_docs_run.py types, in order, on real digits; but for those of `ELSEWHERE`."""
+"""Pages whose commands tests/e2e/test_docs_run.py types, in order, but for `ELSEWHERE`."""
 ELSEWHERE = {
     "source .venv": "tests/conftest.py",  # the environment that all tests run in
     "make": ".ci/run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def test_the_report_is_json_and_its_table_is_complete(fitted, make_features):
     np.testing.assert_array_equal(table["predicted"], window.logits.argmax(axis=1))
     assert 0 < table["p_value"].min() <= table["p_value"].max() <= 1
     assert all(0 <= place < 500 for pick in report.picks for place in pick.nearest)
+
+
+def test_the_last_bits_of_a_number_are_not_reported(fitted, make_features):
+    """They follow the number of processors, and an answer holds for the very report that was seen."""
+    report = check_window(fitted, make_features(50, seed=3), seed=1)
+    nudged = replace(report, statistic=float(np.nextafter(report.statistic, np.inf)))
+    assert nudged.statistic != report.statistic
+    assert nudged.to_json() == report.to_json()
 
 
 def test_a_check_says_the_same_twice_and_in_any_order(fitted, make_features):

@@ -94,13 +94,18 @@ class DriftReport:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return `drift.json`: all but the samples and what is carried, estimates with their intervals."""
+        """Return `drift.json`: all but the samples and what is carried, estimates with their intervals.
+
+        Numbers have nine digits. Their last bits depend on how many processors took part, and answers hold
+        for the very report that a reviewer saw: nobody is to be asked again for another machine's rounding.
+        """
         facts = asdict(replace(self, samples=None, carried=None))  # type: ignore[arg-type]
         del facts["samples"], facts["carried"]
         for name in ("novel_share", "estimated_accuracy"):
             estimate, limits = facts[name], facts.pop(f"{name}_interval")
             facts[name] = limits and {"estimate": estimate, "low": limits[0], "high": limits[1]}
-        return facts
+        rounded: dict[str, Any] = _rounded(facts)
+        return rounded
 
 
 def check_window(
@@ -241,6 +246,15 @@ def _pick(
     return tuple(
         replace(pick, nearest=tuple(map(int, near))) for pick, near in zip(chosen, nearest, strict=True)
     )
+
+
+def _rounded(value: Any) -> Any:
+    """Return plain values with every number in nine digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def _check_form(fitted: FittedDetector, window: Features) -> None:

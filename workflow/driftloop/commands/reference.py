@@ -85,7 +85,7 @@ def _log_training(epochs: Sequence[dict[str, float]]) -> None:
                     live.log_metric(name, value)
                 live.next_step()
     except Exception as error:  # such as Git without a commit; a log stops no training
-        say(f"DVCLive could not log the training: {error}")
+        say(f"The training is not logged for DVC ({error}); nothing else needs that log.")
 
 
 def _train(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
