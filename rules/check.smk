@@ -26,7 +26,6 @@ rule make_window:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("make-window"),
         overrides=overrides,
     message:
         "{wildcards.window}: drawing the window from the production pool"
@@ -50,7 +49,6 @@ rule take_window:
     container:
         image("data")
     params:
-        reads=parameters_of("take-window"),
         overrides=overrides,
     message:
         "{wildcards.window}: taking the window in from the inbox"
@@ -77,7 +75,6 @@ rule predict_window:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("predict-window"),
         overrides=overrides,
     message:
         "{wildcards.window}: predicting with the incumbent"
@@ -101,7 +98,6 @@ rule score_part:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("score-part"),
         overrides=overrides,
     message:
         "{wildcards.window}: scoring part {wildcards.scatteritem}"
@@ -133,7 +129,6 @@ rule check_window:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("check-window"),
         parts=gathered,
         overrides=overrides,
     message:

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from driftloop import layout
-from driftloop.cli import find_command
 from driftloop.commands.arrive import arrivals_now, through
 from driftloop.commands.track import settle_times
 from driftloop.containers import apptainer
@@ -17,27 +16,23 @@ from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
 from driftloop.review.decision import REPAIRS
+from driftloop.tracker.run_lock import hold
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
 # rules and the steps read the same parameters in the same way.
 try:
     changes = overrides_between(read_params(), config)
-    keep = workflow.is_main_process and not workflow.dryrun
-    PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=keep))
+    # A plan leaves no traces. (`workflow.dryrun` is not known yet while the rules are read.)
+    running = workflow.is_main_process and not workflow.output_settings.dryrun
+    if running:
+        hold()
+    PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=running))
     changes += through(PARAMS)
     if workflow.is_main_process:
         settle_times(PARAMS)
 except DriftloopError as error:
     raise WorkflowError(str(error))
 OVERRIDES = " ".join(map(shlex.quote, changes))
-
-# Whoever forces a rule means it, so its step does not look whether its products hold.
-FORCED = workflow.dag_settings and (
-    workflow.dag_settings.forceall
-    or workflow.dag_settings.forcetargets
-    or workflow.dag_settings.forcerun
-)
-
 
 # Products are put back where a step fails; that there was nothing to put back is no news.
 logger.addFilter(lambda record: "no backup found" not in record.getMessage())
@@ -60,15 +55,11 @@ wildcard_constraints:
     window=any_of(PARAMS["stream"]),
 
 
-def parameters_of(step):
-    """The parameters that a step may read: a rule reruns when one of them changes, and only then."""
-    command = find_command(step)
-    return lambda wildcards: command.leaves(PARAMS, wildcards.get("window"))
-
-
 def overrides(wildcards, input):
-    """What else a step's command line says."""
-    return f"--anew {OVERRIDES}" if FORCED else OVERRIDES
+    """What else a step's command line says. Whoever forces a rule means it: its step does not ask its record."""
+    asked = workflow.dag_settings
+    forced = asked.forceall or asked.forcetargets or asked.forcerun
+    return f"--anew {OVERRIDES}" if forced and workflow.is_main_process else OVERRIDES
 
 
 def image(role):

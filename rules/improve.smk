@@ -22,7 +22,6 @@ rule retrain_model:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("retrain-model"),
         overrides=overrides,
     message:
         "{wildcards.window}: retraining"
@@ -53,7 +52,6 @@ rule train_filter:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("train-filter"),
         overrides=overrides,
     message:
         "{wildcards.window}: training a filter"
@@ -85,7 +83,6 @@ rule evaluate_candidates:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("evaluate-candidates"),
         overrides=overrides,
     message:
         "{wildcards.window}: evaluating the candidates against the incumbent"
@@ -120,7 +117,6 @@ rule promote_model:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("promote-model"),
         overrides=overrides,
     message:
         "{wildcards.window}: what stays in production"

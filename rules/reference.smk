@@ -12,7 +12,6 @@ rule fetch_dataset:
     container:
         image("data")
     params:
-        reads=parameters_of("fetch-dataset"),
         overrides=overrides,
     message:
         "Fetching the dataset"
@@ -38,7 +37,6 @@ rule split_dataset:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("split-dataset"),
         overrides=overrides,
     message:
         "Splitting the dataset"
@@ -65,7 +63,6 @@ rule train_model:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("train-model"),
         overrides=overrides,
     message:
         "Training the reference model"
@@ -91,7 +88,6 @@ rule fit_detector:
         mem_mb=memory,
         runtime=minutes,
     params:
-        reads=parameters_of("fit-detector"),
         overrides=overrides,
     message:
         "Fitting the detector to the reference model"

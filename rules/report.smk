@@ -15,7 +15,6 @@ rule score_window:
     container:
         image("review")
     params:
-        reads=parameters_of("score-window"),
         overrides=overrides,
     message:
         "{wildcards.window}: scoring against the true labels"
@@ -44,7 +43,6 @@ rule summarize_run:
     container:
         image("review")
     params:
-        reads=parameters_of("summarize-run"),
         overrides=overrides,
     message:
         "Summing up the stream"
@@ -74,7 +72,6 @@ rule render_report:
     container:
         image("review")
     params:
-        reads=parameters_of("render-report"),
         overrides=overrides,
     message:
         "Writing the report"

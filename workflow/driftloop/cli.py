@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from driftloop import __version__
-from driftloop.errors import DriftloopError
+from driftloop.errors import DriftloopError, lacking
 
 if TYPE_CHECKING:
     from driftloop.commands.step import Step
@@ -134,6 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         status = 0
+    except Exception as error:
+        if (said := lacking(error)) is None:
+            raise
+        _complain(said)
+        status = 1
     sys.exit(status)
 
 

@@ -9,8 +9,13 @@
     └── ReviewPendingError       a person has to decide first; exit status 75 (EX_TEMPFAIL)
 
 A message says what is wrong, where, what came, what is allowed, and the next command. Only
-`driftloop.cli` turns an exception into an exit status.
+`driftloop.cli` turns an exception into an exit status. What the machine lacks (disk, memory, rights) comes as
+an exception of some library; `lacking` tells those from mistakes in the code.
 """
+
+from __future__ import annotations
+
+import re
 
 
 class DriftloopError(Exception):
@@ -45,3 +50,39 @@ class ReviewPendingError(DriftloopError):
     """A drifted window waits for a person's decision."""
 
     exit_status = 75
+
+
+# Libraries say the same thing in many ways; the first of these that is found in an error's text counts.
+_LACKING = (
+    (
+        r"No space left|os error 28|quota exceeded|os error 122|requested and \d+ written",
+        "The disk is full. Free some space; what was made so far is kept.",
+    ),
+    (
+        r"allocate memory|not enough memory|out of memory|bad_alloc|Unable to allocate|failed to map segment",
+        "There is not enough memory. Let fewer jobs run at once (snakemake --cores 1), give them more, "
+        "or make windows and batches smaller.",
+    ),
+    (
+        r"Read-only file system|os error 30|Permission denied|os error 13|Operation not permitted",
+        "Make the folder writable for whoever runs this.",
+    ),
+    (r"Too many open files", "Raise the limit: ulimit -n 4096"),
+)
+
+
+def lacking(error: BaseException) -> str | None:
+    """Say what the machine or the folder lacks where that is why something failed; None where it is not.
+
+    >>> lacking(OSError(28, "No space left on device"))
+    'The disk is full. Free some space; what was made so far is kept. ([Errno 28] No space left on device)'
+    >>> lacking(ValueError("a mistake in the code"))
+    """
+    text = f"{error}" or type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"{_LACKING[1][1]} ({text})"
+    if isinstance(error, OSError | RuntimeError | ImportError) or type(error).__name__ == "SafetensorError":
+        for pattern, advice in _LACKING:
+            if re.search(pattern, text, re.IGNORECASE):
+                return f"{advice} ({text.splitlines()[0]})"
+    return None

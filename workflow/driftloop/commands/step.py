@@ -19,9 +19,9 @@ from driftloop.tracker.provenance import make, record
 class Step(click.Command):
     """A command that is one rule of the workflow.
 
-    It is given the parameters that it declares in `reads` and no others. The rule's `params:` is the same
-    declaration, so a changed parameter reruns exactly the steps that could have read it. In `home`, the
-    folder of its products, it leaves the record of what made them.
+    It is given the parameters that it declares in `reads` and no others, so a changed parameter reruns
+    exactly the steps that could have read it. In `home`, the folder of its products, it leaves the record of
+    what made them.
     """
 
     reads: tuple[str, ...]

@@ -17,6 +17,7 @@ import click
 from driftloop import layout
 from driftloop.commands.console import say, terminal
 from driftloop.params.load import PARAMS_FILE, load_params
+from driftloop.tracker.run_lock import under_way
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,7 +88,7 @@ def _step(run: _Run, command: Sequence[str]) -> None:
         run.process = None
         run.complaint = "" if status == 0 else _complaint()
     seen = _situation()
-    if seen != run.seen:
+    if seen != run.seen and not under_way():
         run.seen, run.process = seen, _begin(command)
 
 

@@ -18,9 +18,9 @@ from typing import Any
 from driftloop.errors import DataError
 from driftloop.files import digest_file, read_json, write_json
 from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made
+from driftloop.tracker.run_lock import under_way
 
 _KNOWN = Path(".driftloop") / "digests.json"
-_LOCKS = Path(".snakemake") / "locks"
 _SECOND = 1_000_000_000
 
 
@@ -81,7 +81,7 @@ def settle(places: Sequence[Place], params: Path, decisions: Path) -> None:
         params: the file that every rule has as an input.
         decisions: the folder of ledgers; they are inputs, too.
     """
-    if _LOCKS.is_dir() and any(_LOCKS.iterdir()):
+    if under_way():
         return
     digest = Digests()
     judgements = judge(places, digest)

@@ -1,0 +1,85 @@
+"""One run at a time in a project's folder: a lock that ends with its process, however that ends.
+
+Snakemake's own lock stays behind when a run is killed, so that the next one is refused; and two runs that
+start together can both take it. This one is the kernel's. Whoever holds it takes away what a killed run left
+of Snakemake's, unless that run was on another machine, which may share the folder and no locks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from driftloop.errors import DriftloopError
+
+_LOCK = Path(".driftloop") / "run.lock"
+_SNAKEMAKE = Path(".snakemake") / "locks"
+_held: dict[Path, int] = {}
+
+
+def hold() -> None:
+    """Keep other runs out of this folder until the process ends.
+
+    Where the file system knows no locks, Snakemake's own has to do.
+
+    Raises:
+        DriftloopError: another run is under way, or the folder cannot be written.
+    """
+    if (path := _LOCK.absolute()) in _held:
+        return
+    try:
+        _LOCK.parent.mkdir(exist_ok=True)
+        lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise DriftloopError(
+            f"{Path.cwd()} cannot be written ({error.strerror}), and a run has to. "
+            "Make it writable, or copy the project to where it is."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = _holder()
+        raise DriftloopError(
+            f"Another run is under way in this folder: process {holder.get('process')} on "
+            f"{holder.get('host')}, since {holder.get('since')}. Wait until it ends, or end it; "
+            "how far it is: driftloop status"
+        ) from error
+    except OSError:
+        os.close(lock)
+        return
+    _held[path] = lock
+    if _holder().get("host") == socket.gethostname():
+        shutil.rmtree(_SNAKEMAKE, ignore_errors=True)
+    now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+    who = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
+    os.truncate(lock, 0)
+    os.pwrite(lock, json.dumps(who).encode(), 0)
+
+
+def under_way() -> bool:
+    """Tell whether another process runs, or may run, the workflow in this folder."""
+    if _LOCK.absolute() in _held:
+        return False
+    try:
+        with _LOCK.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    elsewhere = _holder().get("host") != socket.gethostname()
+    return elsewhere and _SNAKEMAKE.is_dir() and any(_SNAKEMAKE.iterdir())
+
+
+def _holder() -> dict[str, Any]:
+    """Return what the lock's last holder wrote into it."""
+    try:
+        return dict(json.loads(_LOCK.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
