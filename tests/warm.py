@@ -47,10 +47,20 @@ def warm_programs(folder: Path) -> Iterator[Path]:
     with server:
         assert server.stdout
         server.stdout.read(1)  # it is ready
+        (folder / "server").write_text(str(server.pid))
         try:
             yield folder
         finally:
             server.terminate()
+
+
+
+def kill_warm(folder: Path) -> None:
+    """Kill -9 all that runs warm: it belongs to the server, not to whoever asked for it."""
+    server = int((folder / "server").read_text())
+    for child in Path(f"/proc/{server}/task/{server}/children").read_text().split():
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 def _serve(folder: Path) -> None:

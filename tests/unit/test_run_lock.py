@@ -58,8 +58,14 @@ def test_what_a_killed_run_left_is_taken_away() -> None:
         pass
     assert not under_way()
     assert LEFT.exists()
+    half, whole = Path("models/w01/.model.json.0ab_cdef.json"), Path("models/w01/model.json")
+    half.parent.mkdir(parents=True)
+    half.touch()
+    whole.touch()
     hold()
     assert not LEFT.exists()
+    assert not half.exists()
+    assert whole.exists()
     assert not under_way()
     hold()  # it is ours already
 

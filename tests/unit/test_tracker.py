@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_what_no_record_vouches_for_is_older_than_everything() -> None:
     RECORDS["first"].unlink()
     settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
     assert times()["first.json"] < times()["params.yaml"] <= times()["second.json"]
+
+
+def test_nothing_stays_dated_in_the_future() -> None:
+    run({"seed": 10, "unit": "m"})
+    ahead = time.time() + 1e5
+    for path in (Path("params.yaml"), Path("decisions/w01.jsonl"), FIRST):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (ahead, ahead))
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    assert max(times().values()) <= time.time_ns()
+    assert times()["params.yaml"] <= times()["first.json"] == times()["second.json"]
 
 
 def test_times_are_left_alone_while_a_run_is_under_way() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,13 @@ def atomic(path: Path) -> Iterator[Path]:
         note_write(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove the temporary files that killed processes left below a folder in which nobody writes now."""
+    for path in root.rglob(".*"):
+        if re.fullmatch(r"\..+\.[a-z0-9_]{8}(\.\w+)?", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

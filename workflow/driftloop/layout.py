@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 
 REFERENCE = "reference"
+PRODUCTS = (Path("data"), Path("answers"), Path("results"), Path("models"))
 RAW = Path("data/raw")
 ARRIVALS = Path("arrivals.txt")
 DECISIONS = Path("decisions")

@@ -2,7 +2,8 @@
 
 Snakemake reruns what is older than its input. Before it plans, `settle` compares every record with the
 present parameters and files, and sets the times: products that hold are all as new as the newest file
-that they may depend on, all others are older than `params.yaml`, which every rule has as an input. What
+that they may depend on, all others are older than `params.yaml`, which every rule has as an input; nothing is
+dated in the future, as after a clock that was ahead. What
 Snakemake then reruns for the sake of something before it, the step itself leaves standing when nothing
 that it reads has changed after all (`driftloop.tracker.provenance.make`).
 """
@@ -10,6 +11,7 @@ that it reads has changed after all (`driftloop.tracker.provenance.make`).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +92,10 @@ def settle(places: Sequence[Place], params: Path, decisions: Path) -> None:
     bad = {path for each in judgements for path in each.made.outputs} | _left(
         {p.record.parent for p in places}
     )
-    new = max(_times([params, *decisions.glob("*"), *good, *read]))
+    now = time.time_ns()
+    for source in (each for each in (params, *decisions.glob("*")) if each.stat().st_mtime_ns > now):
+        _date(source, now)  # Snakemake wants products to be younger than what they are made from
+    new = min(now, max(_times([params, *decisions.glob("*"), *good, *read])))
     old = params.stat().st_mtime_ns - _SECOND
     for path in (each for each in good if Path(each).is_file()):
         _date(path, new)
@@ -109,9 +114,9 @@ def _times(paths: Iterable[str | Path]) -> list[int]:
     return [Path(path).stat().st_mtime_ns for path in paths if Path(path).is_file()]
 
 
-def _date(path: str, time: int) -> None:
-    if Path(path).stat().st_mtime_ns != time:
-        os.utime(path, ns=(time, time))
+def _date(path: str | Path, moment: int) -> None:
+    if Path(path).stat().st_mtime_ns != moment:
+        os.utime(path, ns=(moment, moment))
 
 
 def _mark(path: str) -> list[int]:

@@ -1,8 +1,9 @@
 """One run at a time in a project's folder: a lock that ends with its process, however that ends.
 
 Snakemake's own lock stays behind when a run is killed, so that the next one is refused; and two runs that
-start together can both take it. This one is the kernel's. Whoever holds it takes away what a killed run left
-of Snakemake's, unless that run was on another machine, which may share the folder and no locks.
+start together can both take it. This one is the kernel's. Whoever holds it takes away what a killed run left:
+Snakemake's lock, and files half-written; unless that run was on another machine, which may share the folder
+and no locks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from driftloop import layout
 from driftloop.errors import DriftloopError
+from driftloop.files import sweep
 
 _LOCK = Path(".driftloop") / "run.lock"
 _SNAKEMAKE = Path(".snakemake") / "locks"
@@ -54,8 +57,10 @@ def hold() -> None:
         os.close(lock)
         return
     _held[path] = lock
-    if _holder().get("host") == socket.gethostname():
-        shutil.rmtree(_SNAKEMAKE, ignore_errors=True)
+    if _left() and _holder().get("host") == socket.gethostname():
+        for root in layout.PRODUCTS:
+            sweep(root)
+        shutil.rmtree(_SNAKEMAKE)
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     who = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
     os.truncate(lock, 0)
@@ -73,8 +78,12 @@ def under_way() -> bool:
         return True
     except OSError:
         pass
-    elsewhere = _holder().get("host") != socket.gethostname()
-    return elsewhere and _SNAKEMAKE.is_dir() and any(_SNAKEMAKE.iterdir())
+    return _left() and _holder().get("host") != socket.gethostname()
+
+
+def _left() -> bool:
+    """Tell whether a run has left Snakemake's lock behind, or still holds it."""
+    return _SNAKEMAKE.is_dir() and any(_SNAKEMAKE.iterdir())
 
 
 def _holder() -> dict[str, Any]:
