@@ -4,7 +4,6 @@ import json
 import math
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 from driftloop import layout
 from driftloop.commands.arrive import arrivals_now, through
@@ -159,18 +158,3 @@ def evaluation(wildcards):
     return (
         [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []
     )
-
-
-def in_stream(question):
-    """The files that answer a question about a window, for all windows of the stream."""
-
-    def files(wildcards):
-        windows = (SimpleNamespace(window=window) for window in PARAMS["stream"])
-        answers = (question(window) for window in windows)
-        return [
-            file
-            for answer in answers
-            for file in ([answer] if isinstance(answer, str) else answer)
-        ]
-
-    return files

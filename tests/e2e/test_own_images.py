@@ -1,0 +1,91 @@
+"""Somebody's own pictures and their own model: from a folder to a drift report, and on to a filter."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from tests.support import BIN, run
+from tests.unit.foreign import write_exported, write_onnx
+from tests.warm import warm_driftloop
+
+pytestmark = pytest.mark.slow
+STREAM = "stream={w01: {n: 40}, w02: {n: 60, corruption: impulse_noise}}"
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with warm_driftloop(tmp_path_factory.mktemp("warm")) as folder:
+        yield {"PATH": os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]]), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real digits as somebody may keep them: a folder of grey pictures a class, at two depths."""
+    home = tmp_path_factory.mktemp("somewhere else") / "my photos"
+    levels, labels = load_digits(return_X_y=True)
+    images = np.rint(levels * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
+    for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = home / ("train" if place % 3 else "test") / str(label) / f"IMG {place:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return home
+
+
+def test_three_commands_lead_from_a_folder_to_a_drift_report(
+    photos: Path, tmp_path: Path, warm: dict[str, str]
+) -> None:
+    made = run(
+        tmp_path,
+        "driftloop",
+        "init",
+        "mine",
+        "--images",
+        str(photos),
+        "train.epochs=4",
+        "filter.steps=20",
+        **warm,
+    )
+    assert made.returncode == 0, made.stdout
+    assert "1,797 grey images of 10 classes, 8 x 8" in made.stdout
+    project = tmp_path / "mine"
+    done = run(project, "snakemake", "--cores", "all", **warm)
+    assert done.returncode == 0, done.stdout
+    report = json.loads((project / "results/rehearsal-noise/drift.json").read_text())
+    assert report["drifted"]
+    assert not json.loads((project / "results/rehearsal-clean/drift.json").read_text())["drifted"]
+    assert (project / "results/report.html").exists()
+
+
+@pytest.mark.parametrize("write", [write_onnx, write_exported], ids=["onnx", "pt2"])
+def test_a_program_is_checked_reviewed_and_filtered(
+    photos: Path, tmp_path: Path, warm: dict[str, str], write: Callable[[Path], Path]
+) -> None:
+    model = write(tmp_path / ("model.onnx" if write is write_onnx else "model.pt2"))
+    changes = ("filter.steps=100", "filter.batch_size=32", STREAM)
+    given = ["--images", str(photos), "--model", str(model)]
+    made = run(tmp_path, "driftloop", "init", "mine", *given, *changes, **warm)
+    assert made.returncode == 0, made.stdout
+    assert "takes images of 8 x 8 pixels with 1 channels" in made.stdout
+    assert "cannot be retrained, only checked and filtered" in made.stdout
+    project = tmp_path / "mine"
+    done = run(project, "snakemake", "--cores", "2", **warm)
+    assert done.returncode == 0, done.stdout
+    rows = {row["window"]: row for row in json.loads((project / "results/summary.json").read_text())}
+    assert not rows["w01"]["drifted"]
+    assert (rows["w02"]["drifted"], rows["w02"]["decision"]) == (True, "filter")
+    tried = json.loads((project / "results/w02/evaluation.json").read_text())
+    assert list(tried["candidates"]) == ["filter"]
+    assert rows["w02"]["true_candidate_accuracy"] > rows["w02"]["true_incumbent_accuracy"] + 0.05
+    assert (project / "models/w02/model.json").exists()
+    candidate, images = "results/w02/candidates/filter", str(project / "data/windows/w02/images.npy")
+    predicted = run(project, "driftloop", "predict", candidate, images, **warm).stdout.splitlines()
+    said = [int(line.split(",")[1]) for line in predicted if line.startswith(images)]
+    truth = np.load(project / "answers/w02/labels.npy")
+    assert np.mean(np.array(said) == truth) > 0.6
