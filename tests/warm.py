@@ -54,7 +54,6 @@ def warm_programs(folder: Path) -> Iterator[Path]:
             server.terminate()
 
 
-
 def kill_warm(folder: Path) -> None:
     """Kill -9 all that runs warm: it belongs to the server, not to whoever asked for it."""
     server = int((folder / "server").read_text())

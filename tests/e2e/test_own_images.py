@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from tests.support import BIN, run
 from tests.unit.foreign import write_exported, write_onnx
-from tests.warm import warm_driftloop
+from tests.warm import warm_programs
 
 pytestmark = pytest.mark.slow
 STREAM = "stream={w01: {n: 40}, w02: {n: 60, corruption: impulse_noise}}"
@@ -21,7 +21,7 @@ STREAM = "stream={w01: {n: 40}, w02: {n: 60, corruption: impulse_noise}}"
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with warm_driftloop(tmp_path_factory.mktemp("warm")) as folder:
+    with warm_programs(tmp_path_factory.mktemp("warm")) as folder:
         yield {"PATH": os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]]), "OMP_NUM_THREADS": "1"}
 
 

@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if (said := lacking(error)) is None:
             raise
-        _complain(said)
+        sys.stderr.write(f"{said}\n")  # there may be no memory left for more
         status = 1
     sys.exit(status)
 

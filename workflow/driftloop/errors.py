@@ -52,6 +52,10 @@ class ReviewPendingError(DriftloopError):
     exit_status = 75
 
 
+_MEMORY = (
+    "There is not enough memory. Let fewer jobs run at once (snakemake --cores 1), give them more, "
+    "or make windows and batches smaller."
+)
 # Libraries say the same thing in many ways; the first of these that is found in an error's text counts.
 _LACKING = (
     (
@@ -60,8 +64,7 @@ _LACKING = (
     ),
     (
         r"allocate memory|not enough memory|out of memory|bad_alloc|Unable to allocate|failed to map segment",
-        "There is not enough memory. Let fewer jobs run at once (snakemake --cores 1), give them more, "
-        "or make windows and batches smaller.",
+        _MEMORY,
     ),
     (
         r"Read-only file system|os error 30|Permission denied|os error 13|Operation not permitted",
@@ -78,9 +81,9 @@ def lacking(error: BaseException) -> str | None:
     'The disk is full. Free some space; what was made so far is kept. ([Errno 28] No space left on device)'
     >>> lacking(ValueError("a mistake in the code"))
     """
-    text = f"{error}" or type(error).__name__
     if isinstance(error, MemoryError):
-        return f"{_LACKING[1][1]} ({text})"
+        return _MEMORY
+    text = str(error)
     if isinstance(error, OSError | RuntimeError | ImportError) or type(error).__name__ == "SafetensorError":
         for pattern, advice in _LACKING:
             if re.search(pattern, text, re.IGNORECASE):
