@@ -99,6 +99,8 @@ def _answer(caller: socket.socket) -> int:
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv = arguments
+    if "torch" in sys.modules and (threads := environment.get("OMP_NUM_THREADS")):
+        sys.modules["torch"].set_num_threads(int(threads))  # which it would have read when it was loaded
     status = 1
     try:
         status = int(sys.modules[PROGRAMS[name]].main(arguments[1:]) or 0)
