@@ -12,7 +12,8 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long lock reference clean \
+.PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
+  test-soak lock reference clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
 
 help: ## list the targets
@@ -55,6 +56,12 @@ test-kills: setup ## kill the review at a hundred random moments: no label is lo
 
 test-long: setup ## a hundred random sequences of edits, runs, kills and checkouts: nothing stale is believed
 	DRIFTLOOP_SEQUENCES=100 python -m pytest tests/e2e/test_truth.py -n 0
+
+test-faults: setup ## fifty kill -9 of the whole pipeline, full disks and the like: a rerun ends the same
+	DRIFTLOOP_KILLS=50 python -m pytest tests/e2e/test_faults.py -n 0
+
+test-soak: setup ## a stream of three hundred windows: it runs through, and takes no longer at its end
+	DRIFTLOOP_WINDOWS=300 python -m pytest tests/e2e/test_soak.py -n 0 -s
 
 test-slurm: setup ## a real Slurm with Apptainer: submit, review, go on
 	python -m pytest -m slurm --durations 5

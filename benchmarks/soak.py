@@ -36,7 +36,7 @@ from tests.support import BIN, make_project  # noqa: E402
 from tests.warm import warm_programs  # noqa: E402
 
 KINDS = ("impulse_noise", "rotate", "brightness", "stripe", "motion_blur", "scale")
-N = 40
+N = 100
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def stream(count: int) -> dict[str, dict[str, Any]]:
 
 def soak(folder: Path, count: int) -> dict[str, Any]:
     """Take so many windows through the pipeline in `folder`, and say what that took."""
-    project = make_project(folder / "project", ("dataset=digits", "review.samples=40"))
+    project = make_project(folder / "project", ("dataset=digits", "review.samples=96"))
     params = yaml.safe_load((project / "params.yaml").read_text()) | {"stream": stream(count)}
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     (folder / "bin").mkdir()
@@ -172,7 +172,19 @@ def _verdicts(project: Path, windows: Mapping[str, Mapping[str, Any]]) -> dict[s
     rows = {row["window"]: row for row in json.loads((project / "results/summary.json").read_text())}
     corrupted = [rows[name] for name, facts in windows.items() if "corruption" in facts]
     clean = [rows[name] for name, facts in windows.items() if "corruption" not in facts]
+    told = [(row, windows[window].get("corruption")) for window, row in rows.items()]
+    repaired = {corruption for row, corruption in told if row["promoted"]}
     return {
+        "overlooked": [  # a corruption that was never repaired, and was not noticed this time
+            row["window"]
+            for row, corruption in told
+            if corruption and not row["drifted"] and corruption not in repaired
+        ],
+        "answered_wrongly": [
+            row["window"]
+            for row, corruption in told
+            if row["decision"] != (_answer(corruption) if row["drifted"] else "keep")
+        ],
         "corrupted": len(corrupted),
         "corrupted_that_drifted": sum(row["drifted"] for row in corrupted),
         "clean": len(clean),
@@ -183,6 +195,11 @@ def _verdicts(project: Path, windows: Mapping[str, Mapping[str, Any]]) -> dict[s
             for decision in ("keep", "filter", "retrain", "both")
         },
     }
+
+
+def _answer(corruption: str | None) -> str:
+    """What somebody decides who knows what happened: no filter moves pixels back."""
+    return "keep" if corruption is None else "retrain" if corruption in ("rotate", "scale") else "filter"
 
 
 if __name__ == "__main__":
