@@ -18,7 +18,7 @@ WINDOWS = int(os.environ.get("DRIFTLOOP_WINDOWS", "8"))
 @pytest.mark.slow
 def test_a_stream_runs_through(tmp_path: Path) -> None:
     found = soak(tmp_path, WINDOWS)
-    print(json.dumps(found, indent=2))
+    print(json.dumps(found, indent=2))  # noqa: T201
     assert found["corrupted"] + found["clean"] == WINDOWS
     assert found["overlooked"] == []
     assert found["answered_wrongly"] == []
