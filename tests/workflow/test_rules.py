@@ -68,6 +68,22 @@ def test_an_override_reaches_the_steps(project: Path) -> None:
     assert "driftloop train-model --log logs/train_model.log train.epochs=7" in result.stdout
 
 
+def test_a_step_that_is_forced_does_not_ask_its_record(project: Path) -> None:
+    shown = snakemake(project, "--dry-run", "-p", "--quiet", "host", "--forcerun", "train_model").stdout
+    assert "driftloop train-model --log logs/train_model.log --anew" in shown
+
+
+def test_a_plan_takes_nothing_in(tmp_path: Path) -> None:
+    inbox = "inbox={folder: inbox, settle: 0, cut: 1}"
+    project = make_project(tmp_path / "inbox", ["dataset=digits", "stream={}", inbox])
+    (project / "inbox" / "monday").mkdir(parents=True)
+    for name in ("monday/a.png", "loose.png"):
+        (project / "inbox" / name).touch()
+    assert "monday: taking the window in from the inbox" in planned(project)
+    assert sorted(path.name for path in (project / "inbox").iterdir()) == ["loose.png", "monday"]
+    assert not (project / "arrivals.txt").exists()
+
+
 def test_several_jobs_share_the_scoring_of_a_window(project: Path) -> None:
     shared = [job for job in planned(project, "--set-scatter", "check=3") if "w01: scoring part" in job]
     assert shared == [f"w01: scoring part {place}-of-3" for place in (1, 2, 3)]
