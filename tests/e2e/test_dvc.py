@@ -72,7 +72,7 @@ def mine(tracked: Path, tmp_path: Path) -> Path:
 
 
 def nothing_to_do(folder: Path) -> bool:
-    return planned(folder) == [] and "Data and pipelines are up to date." in ok(folder, "dvc", "repro")
+    return planned(folder) == [] and "Nothing to be done" in ok(folder, "dvc", "repro")
 
 
 def test_both_engines_find_the_other_s_work_done(tracked: Path) -> None:
@@ -206,6 +206,15 @@ def test_what_is_checked_out_is_judged_by_content(mine: Path) -> None:
     assert ran.returncode == 0
     assert "evaluate" in ok(mine, "driftloop", "why", "--stale", "gate.margin=0.05")
     assert planned(mine) == []
+
+
+def test_a_lost_product_is_made_again_even_where_its_loss_was_committed(mine: Path) -> None:
+    lost = mine / "results" / "w01" / "samples.csv"
+    lost.unlink()
+    ok(mine, "dvc", "commit", "--force")
+    ok(mine, "dvc", "repro")
+    assert lost.exists()
+    assert nothing_to_do(mine)
 
 
 def test_a_snakemake_report_can_be_made(mine: Path) -> None:
