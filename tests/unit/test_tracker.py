@@ -120,6 +120,24 @@ def test_reasons_are_given_in_words() -> None:
     assert reasons({"seed": 10, "unit": "m"})["second"] == ("data/first.json is gone",)
 
 
+def test_a_lost_product_is_a_reason_also_where_nothing_reads_it() -> None:
+    run({"seed": 10, "unit": "m"})
+    SECOND.unlink()
+    assert reasons({"seed": 10, "unit": "m"}) == {"first": (), "second": ("results/second.json is gone",)}
+    assert run({"seed": 10, "unit": "m"}) == ["second"]
+
+
+def test_what_lies_beside_a_lost_product_is_older_than_everything() -> None:
+    def work() -> None:
+        write_json(FIRST, 1)
+        write_json(FIRST.with_name("beside.json"), 2)
+
+    make(RECORDS["first"], "first", None, {}, work)
+    FIRST.with_name("beside.json").unlink()
+    settle([Place(RECORDS["first"], {})], Path("params.yaml"), Path("decisions"))
+    assert FIRST.stat().st_mtime_ns < Path("params.yaml").stat().st_mtime_ns
+
+
 def test_another_version_of_driftloop_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     run({"seed": 10, "unit": "m"})
     monkeypatch.setattr("driftloop.tracker.provenance.__version__", "99")

@@ -99,7 +99,7 @@ def make(
         Whether the work was done.
     """
     made = None if anew else read_made(path)
-    if made and not any(changes(made, params, _digest)) and all(Path(each).exists() for each in made.outputs):
+    if made and not any(changes(made, params, _digest)):
         return False
     path.unlink(missing_ok=True)
     began, started = datetime.now(UTC), time.monotonic()
@@ -128,8 +128,6 @@ def make(
 def changes(made: Made, params: Mapping[str, Any], digest: Digest) -> Iterator[str]:
     """Say why a step's products no longer hold, one reason at a time; nothing where they do.
 
-    A product that is missing is no reason: whoever needs it has it made.
-
     Args:
         made: their record.
         params: the parameters that the step would see now.
@@ -142,8 +140,8 @@ def changes(made: Made, params: Mapping[str, Any], digest: Digest) -> Iterator[s
         if (now := digest(path)) != before:
             yield f"{path} {'is gone' if now is None else 'is new' if before is None else 'has changed'}"
     for path, before in made.outputs.items():
-        if digest(path) not in (before, None):
-            yield f"{path} is not what the step left"
+        if (now := digest(path)) != before:
+            yield f"{path} is {'gone' if now is None else 'not what the step left'}"
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
