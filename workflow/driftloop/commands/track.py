@@ -62,6 +62,7 @@ def why(path: str | None, overrides: tuple[str, ...], stale: bool) -> None:
 def _print_stale(judgements: list[Judgement]) -> None:
     from driftloop.tracker.history import followers
 
+    judgements = sorted(judgements, key=lambda each: each.made.began)  # in the order of the work
     stale = [each for each in judgements if each.reasons]
     if not stale:
         click.echo("Everything that was made still holds.")
@@ -69,7 +70,7 @@ def _print_stale(judgements: list[Judgement]) -> None:
     for each in stale:
         click.echo(f"{each.made.name}: {'; '.join(each.reasons)}")
     after = followers([each.made for each in stale], [each.made for each in judgements])
-    if names := [made.name for made in after]:
+    if names := [made.name for made in sorted(after, key=lambda made: made.began)]:
         click.echo(f"Then, as far as what they read comes out otherwise: {', '.join(names)}")
 
 
