@@ -13,16 +13,16 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from tests.docs import TYPED, commands
 from tests.support import BIN, ROOT, run
-from tests.warm import warm_driftloop
+from tests.warm import warm_programs
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PATH on which `driftloop` starts at once."""
+    """A PATH on which all programs start at once."""
     folder = tmp_path_factory.mktemp("quick")
-    with warm_driftloop(folder):
+    with warm_programs(folder):
         yield os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]])
 
 
