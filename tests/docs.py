@@ -44,7 +44,6 @@ ELSEWHERE = {
     "driftloop settle": "tests/unit/test_settle.py",
     "driftloop watch": "tests/abuse/test_inbox.py",  # it ends with Ctrl-C; with --once it is typed
     "driftloop init my-project --images photos/ --model": "tests/unit/test_models_outside.py",
-    "python -c": "tests/unit/test_examples.py",
 }
 """Beginnings of commands, and the test that runs what they run."""
 PAGES_ELSEWHERE = {
@@ -111,7 +110,7 @@ def commands(page: Path) -> Iterator[Command]:
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
         if mark := re.match(r" *```(\w*)", line):
             fence = mark[1] if fence is None else None
-        elif rest or (fence == "console" and line.startswith("$ ")):
+        elif rest or (fence == "console" and line.lstrip().startswith("$ ")):
             text = f"{rest}{line.strip().removeprefix('$ ')}"
             rest = text[:-1] if text.endswith("\\") else ""
             if not rest:

@@ -141,6 +141,9 @@ def _snakemake(arguments: list[str]) -> None:
 
 
 def _python(arguments: list[str]) -> None:
+    if arguments[0] == "-c":
+        compile(arguments[1], "the command", "exec")
+        return
     if arguments[:2] == ["-m", "pytest"]:
         arguments = [each for each in arguments[2:] if each.endswith(".py")]
     place = Path(arguments[0])
