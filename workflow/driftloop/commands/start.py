@@ -91,12 +91,11 @@ def init(
     if (weights is None) != (model is None or ":" not in model):
         raise click.UsageError("--weights goes with --model module:Class, and that with --weights.")
     _refuse_occupied(folder)
-    values = {
-        "inbox": {"folder": "inbox", "settle": 10, "cut": None},
-        **_describe(folder, images, dataset, model, weights, overrides),
-    }
-    params = compose(["dataset=digits", "stream=demo"])
-    text = render(_complete(params, values, overrides), command=f"init {folder.name}")
+    seen, values = _describe(folder, images, dataset, model, weights, overrides)
+    values["inbox"] = {"folder": "inbox", "settle": 10, "cut": None}
+    params = _complete(compose(["dataset=digits", "stream=demo"]), values, overrides)
+    _tell(seen, params["dataset"])
+    text = render(params, command=f"init {folder.name}")
     for place in (folder, folder / "inbox", folder / "decisions"):
         place.mkdir(parents=True, exist_ok=True)
     write_text(folder / "decisions" / ".gitkeep", "")
@@ -122,8 +121,8 @@ def _describe(
     model: str | None,
     weights: Path | None,
     overrides: tuple[str, ...],
-) -> dict[str, Any]:
-    """Look at the images and the model, say what they are, and return the parameters that suit them."""
+) -> tuple[Survey, dict[str, Any]]:
+    """Look at the images and the model; return what was seen, and the parameters that suit it."""
     from driftloop.data.survey import suggest, suggest_form
 
     given = _given_model(folder, model, weights)
@@ -134,8 +133,7 @@ def _describe(
         source, seen = _look_in_python(str(dataset), overrides)
     if not seen.stacked:
         source |= suggest_form(seen, size, channels)
-    _tell(seen, source)
-    return {**suggest(seen, size and max(size)), "dataset": source, **given}
+    return seen, {**suggest(seen, size and max(size)), "dataset": source, **given}
 
 
 def _look(folder: Path, images: Path) -> tuple[dict[str, Any], Survey]:

@@ -52,6 +52,8 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
     if once:
         status = _run_to_end(command)
         pending = [state.window for state in _states() if state.state == "pending"]
+        for window in pending:
+            say(f"{window} has drifted and waits for its review: driftloop review {window}")
         raise SystemExit(_PENDING if pending else status)
     _watch(command)
 

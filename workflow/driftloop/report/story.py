@@ -175,7 +175,7 @@ def unbroken(text: str) -> str:
 
 
 def _count(number: int, thing: str) -> str:
-    return f"{_number(number)} {thing}{'' if number == 1 else 's'}"
+    return f"{_number(number) if number else 'no'} {thing}{'' if number == 1 else 's'}"
 
 
 def _number(number: int) -> str:
