@@ -18,6 +18,8 @@ BIN = Path(sys.executable).parent
 DIGITS = (
     "dataset=digits",
     "review.samples=40",
+    "retrain.steps=150",
+    "filter.steps=40",
     *(f"stream.{window}.n=60" for window in ("w01", "w02", "w03", "w04", "w05")),
 )
 """Choices for `driftloop configure` with which a whole run on real digits takes well under a minute."""
