@@ -1,7 +1,7 @@
 """Whatever befalls a run, a plain rerun ends as if nothing had happened, and no human answer is lost.
 
-The whole pipeline on real digits, with a decision that a person made. A few kills by default;
-`make test-faults` does fifty, and fills the disk at more moments.
+The whole pipeline on real digits, with a decision that a person made. By default one project goes through one
+fault after another; in `make test-faults` each fault befalls a run of its own, and there are fifty kills.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,7 @@ from tests.warm import kill_warm, warm_programs
 
 from driftloop.files import digest_file
 
-KILLS = int(os.environ.get("DRIFTLOOP_KILLS", "2"))
-FILLED = (0.3, 0.5, 0.7, 0.9) if KILLS > 10 else (0.6,)
-"""Shares of the room that a whole run takes, at which the disk is full."""
-
+KILLS = int(os.environ.get("DRIFTLOOP_KILLS", "0"))
 CHOICES = (*SMALL, "review.reviewer=human")
 SNAKEMAKE = ("snakemake", "--cores", "2")
 
@@ -44,9 +42,8 @@ main()
 """A driftloop for which memory is short in one step."""
 
 pytestmark = pytest.mark.slow
-needs_mount = pytest.mark.skipif(
-    os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0,
-    reason="a file system of a test's own takes root, with the right to mount",
+MAY_MOUNT = (
+    os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 )
 
 
@@ -150,83 +147,135 @@ def decisions(project: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (project / "decisions").glob("*.jsonl")}
 
 
-@pytest.mark.parametrize("moment", range(KILLS))
-def test_kill_9_of_everything_at_a_random_moment(
-    undisturbed: Undisturbed, tmp_path: Path, moment: int
-) -> None:
-    project = undisturbed.begin(tmp_path / "project")
-    after = np.random.default_rng([8, moment]).uniform(0, undisturbed.seconds)
-    with undisturbed.under_way(project) as process:
-        time.sleep(after)
-        undisturbed.kill(process)
-    undisturbed.same(project)
+@dataclass(frozen=True)
+class Disk:
+    """A project on a file system of its own, where the test may mount one."""
+
+    project: Path
+    remount: Callable[[str], object] | None
 
 
-@needs_mount
-@pytest.mark.parametrize("share", FILLED)
-def test_a_full_disk(undisturbed: Undisturbed, tmp_path: Path, share: float) -> None:
-    size = sum(path.stat().st_blocks * 512 for path in undisturbed.finished.rglob("*"))
-    with mounted(tmp_path / "disk", int(size * share)) as resize:
-        project = undisturbed.begin(tmp_path / "disk")
-        undisturbed.fails(project, "No space left on device")
-        resize(f"size={10 * size}")
-        undisturbed.same(project)
-
-
-@needs_mount
-def test_a_read_only_folder(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    with mounted(tmp_path / "disk", 1 << 30) as remount:
-        project = undisturbed.begin(tmp_path / "disk")
-        remount("ro")
-        undisturbed.fails(project, "Read-only file system")
-        remount("rw")
-        undisturbed.run(project, "results/w02/drift.json").check_returncode()
-        remount("ro")
-        undisturbed.fails(project, "Read-only file system")
-        remount("rw")
-        undisturbed.same(project)
-
-
-@contextmanager
-def mounted(folder: Path, size: int) -> Iterator[Callable[[str], object]]:
-    """A file system of so many bytes; yields a function that mounts it anew with other options."""
+@pytest.fixture
+def disk(undisturbed: Undisturbed, tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    if not MAY_MOUNT:
+        yield Disk(undisturbed.begin(folder), None)
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
     try:
-        yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+        yield Disk(
+            undisturbed.begin(folder),
+            lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True),
+        )
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("jump", [1e6, -1e6], ids=["ahead", "behind"])
-def test_a_clock_that_jumped(undisturbed: Undisturbed, tmp_path: Path, jump: float) -> None:
-    """What was made, written and decided is dated ten days off when the run goes on."""
-    project = undisturbed.begin(tmp_path / "project")
-    undisturbed.run(project, "results/w01/verdict.json").check_returncode()
-    for path in (path for path in project.rglob("*") if path.is_file()):
+def dates_ten_days_off(undisturbed: Undisturbed, disk: Disk, jump: float = 1e6) -> None:
+    """A clock jumped: what was made, written and decided is dated otherwise when the run goes on."""
+    undisturbed.run(disk.project, "results/w01/verdict.json").check_returncode()
+    for path in (path for path in disk.project.rglob("*") if path.is_file()):
         kept = path.stat().st_mtime + jump
         os.utime(path, (kept, kept))
-    undisturbed.same(project)
 
 
-def test_out_of_memory_in_a_step(undisturbed: Undisturbed, tmp_path: Path) -> None:
+def dates_ten_days_ago(undisturbed: Undisturbed, disk: Disk) -> None:
+    dates_ten_days_off(undisturbed, disk, -1e6)
+
+
+def a_folder_that_cannot_be_written(undisturbed: Undisturbed, disk: Disk) -> None:
+    assert disk.remount
+    disk.remount("ro")
+    undisturbed.fails(disk.project, "Read-only file system")
+    disk.remount("rw")
+
+
+def room(project: Path) -> int:
+    """Bytes that a project takes on its disk."""
+    return sum(path.stat().st_blocks * 512 for path in project.rglob("*"))
+
+
+def a_disk_that_fills_up(undisturbed: Undisturbed, disk: Disk, share: float = 0.4) -> None:
+    """There is room for a share of what is to be made."""
+    assert disk.remount
+    whole, taken = room(undisturbed.finished), room(disk.project)
+    disk.remount(f"size={int(taken + share * (whole - taken))}")
+    undisturbed.fails(disk.project, "No space left on device")
+    disk.remount("size=50%")
+
+
+def a_disk_that_is_full_soon(undisturbed: Undisturbed, disk: Disk) -> None:
+    a_disk_that_fills_up(undisturbed, disk, 0.2)
+
+
+def a_disk_that_is_full_late(undisturbed: Undisturbed, disk: Disk) -> None:
+    a_disk_that_fills_up(undisturbed, disk, 0.6)
+
+
+def a_step_short_of_memory(undisturbed: Undisturbed, disk: Disk) -> None:
     """The filter's training has loaded what it needs, and then gets 8 MB."""
-    project = undisturbed.begin(tmp_path / "project")
-    limited = tmp_path / "bin" / "driftloop"
-    limited.parent.mkdir()
-    limited.write_text(LIMITED.format(python=sys.executable, warm=undisturbed.warm))
-    limited.chmod(0o755)
-    undisturbed.fails(project, "not enough memory", path=f"{limited.parent}{os.pathsep}{undisturbed.path}")
-    undisturbed.same(project)
+    program = undisturbed.warm / "limited" / "driftloop"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(LIMITED.format(python=sys.executable, warm=undisturbed.warm))
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{undisturbed.path}"
+    undisturbed.fails(disk.project, "not enough memory", path=path)
 
 
-def test_two_runs_started_at_once(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    project = undisturbed.begin(tmp_path / "project")
-    with undisturbed.under_way(project) as one, undisturbed.under_way(project) as other:
-        said = [process.communicate()[0] for process in (one, other)]
-    statuses = [one.returncode, other.returncode]
-    assert sorted(map(bool, statuses)) == [False, True], said
-    refused = said[statuses.index(max(statuses))]
+def a_kill(undisturbed: Undisturbed, disk: Disk, after: float = 2.0) -> None:
+    with undisturbed.under_way(disk.project) as process:
+        time.sleep(after)
+        undisturbed.kill(process)
+
+
+def two_runs_at_once(undisturbed: Undisturbed, disk: Disk) -> None:
+    with undisturbed.under_way(disk.project) as one, undisturbed.under_way(disk.project) as other:
+        said = {process.communicate()[0]: process.returncode for process in (one, other)}
+    assert sorted(map(bool, said.values())) == [False, True], said
+    refused = max(said, key=lambda each: said[each])
     assert "Another run is under way in this folder: process" in refused
     assert "Traceback" not in refused
-    undisturbed.same(project)
+
+
+FAULTS = (
+    a_disk_that_fills_up,
+    dates_ten_days_off,
+    a_folder_that_cannot_be_written,
+    a_step_short_of_memory,
+    a_kill,
+    two_runs_at_once,
+)
+
+
+MOUNTED = (
+    a_folder_that_cannot_be_written,
+    a_disk_that_fills_up,
+    a_disk_that_is_full_soon,
+    a_disk_that_is_full_late,
+)
+"""What takes root, with the right to mount."""
+
+
+def test_one_fault_after_another(undisturbed: Undisturbed, disk: Disk) -> None:
+    for fault in FAULTS:
+        if disk.remount or fault not in MOUNTED:
+            fault(undisturbed, disk)
+    undisturbed.same(disk.project)
+
+
+@pytest.mark.skipif(not KILLS, reason="make test-faults")
+@pytest.mark.parametrize(
+    "fault", [*FAULTS, dates_ten_days_ago, a_disk_that_is_full_soon, a_disk_that_is_full_late]
+)
+def test_a_fault_alone(undisturbed: Undisturbed, disk: Disk, fault: Callable[..., None]) -> None:
+    if disk.remount is None and fault in MOUNTED:
+        pytest.skip("takes root, with the right to mount")
+    fault(undisturbed, disk)
+    undisturbed.same(disk.project)
+
+
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_kill_9_of_everything_at_a_random_moment(undisturbed: Undisturbed, disk: Disk, moment: int) -> None:
+    a_kill(undisturbed, disk, np.random.default_rng([8, moment]).uniform(0, undisturbed.seconds))
+    undisturbed.same(disk.project)
