@@ -27,4 +27,5 @@ if __name__ == "__main__":
     answers = [(sample["index"], fruit[sample["index"]]) for sample in asked]
     with Path("labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("index", "label"), *answers])
-    print(driftloop("review", window, "--decision", decision, "--labels", "labels.csv"))
+    answer = ["--decision", decision, "--labels", "labels.csv", "--reviewer", "fruit_reviewer"]
+    print(driftloop("review", window, *answer))
