@@ -89,7 +89,7 @@ def run(project: Path, environment: Mapping[str, str], *arguments: str) -> float
     """Run Snakemake to its end; return the seconds that it took."""
     started = time.monotonic()
     done = subprocess.run(
-        ["snakemake", "--cores", "2", *arguments], cwd=project, env=environment,
+        [str(BIN / "snakemake"), "--cores", "2", *arguments], cwd=project, env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

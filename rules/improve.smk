@@ -90,6 +90,8 @@ rule evaluate_candidates:
         "driftloop evaluate-candidates {wildcards.window} --log {log} {params.overrides}"
 
 
+# What waits for a review comes before the other functions: Snakemake remembers of the last one alone whether
+# it waited, and after each review plans every job anew that did. In a long stream those are hundreds.
 rule promote_model:
     input:
         "params.yaml",
@@ -97,11 +99,11 @@ rule promote_model:
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",
         "data/splits/calibration/meta.json",
+        evaluation,
+        candidates,
         incumbent("model.json"),
         incumbent("detector.json"),
         incumbent("lineage.json"),
-        evaluation,
-        candidates,
     output:
         "models/{window}/model.json",
         "models/{window}/model.safetensors",

@@ -8,6 +8,7 @@ rule score_window:
         "results/{window}/verdict.json",
         "results/{window}/predictions/population.npy",
         evaluation,
+        incumbent("model.json"),  # last, as in promote_model
     output:
         "results/{window}/score.json",
     log:
