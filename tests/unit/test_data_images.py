@@ -163,7 +163,9 @@ def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
     loop.symlink_to(loop)
     os.mkfifo(pipe)
     empty.mkdir()
+    (tmp_path / "classes" / "cat").mkdir(parents=True)
     cases = {
+        tmp_path / "classes": "not looked into; name them: .*classes/\\*",
         loop: "loop.png does not exist",
         pipe: "pipe.png is not a regular file",
         empty: "no picture right inside",

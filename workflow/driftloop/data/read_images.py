@@ -93,9 +93,10 @@ def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[Path]:
         else:
             pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
             if not pictures:
+                hint = f" Folders in it are not looked into; name them: {path}/*"
                 raise DataError(
                     f"there is no picture right inside {path}; known are "
-                    f"{', '.join(SUFFIXES)} and images.npy."
+                    f"{', '.join(SUFFIXES)} and images.npy.{hint if any(map(Path.is_dir, inside)) else ''}"
                 )
             changes[f"other files or folders in {path} left out"] += len(inside) - len(pictures)
             yield from map(regular, pictures)
