@@ -36,9 +36,9 @@ def output(*command: str) -> str:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """The repository's recipes with one role of one package: builds in seconds."""
-    for name in ("containers", "workflow"):
+    for name in ("containers", "workflow", "rules", "profiles"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "Snakefile", "dvc.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/small.lock").write_text("click==8.5.1\n")
