@@ -132,7 +132,7 @@ def test_a_missing_image_stops_the_run_with_the_command_that_builds_it(tmp_path:
     project = make_project(tmp_path / "project")
     done = snakemake(project, "--use-singularity")
     assert done.returncode == 1
-    assert "data.sif is not there. Run: driftloop images build data" in done.stdout
+    assert ".sif is not there. Run: driftloop images build" in done.stdout
     assert not (project / "data").exists()
 
 

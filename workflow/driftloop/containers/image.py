@@ -188,7 +188,7 @@ def require_image(role: str, root: Path = Path()) -> Path:
     """
     image = find_image(root, role)
     if image is None:
-        raise ImageError(f"The image {sif(root, role)} is not there. Run: driftloop images build {role}")
+        raise ImageError(f"The image {sif(root, role)} is not there. Run: driftloop images build")
     if image.architecture != host_architecture():
         raise ImageError(
             f"{sif(root, role)} is an image for {image.architecture}, this machine is {host_architecture()}. "
@@ -196,7 +196,7 @@ def require_image(role: str, root: Path = Path()) -> Path:
         )
     if (root / _RECIPE).exists() and not is_current(root, image):
         raise ImageError(
-            f"{sif(root, role)} was made from other sources than are here. Run: driftloop images build {role}"
+            f"{sif(root, role)} was made from other sources than are here. Run: driftloop images build"
         )
     return sif(root, role)
 
