@@ -42,7 +42,7 @@ ELSEWHERE = {
     "git": "tests/e2e/test_dvc.py",
     "driftloop review w0": "tests/e2e/test_terminal.py",  # at a terminal; with options it is typed
     "driftloop settle": "tests/unit/test_settle.py",
-    "driftloop rollback": "tests/unit/test_production.py",  # nothing may have been promoted where they are typed
+    "driftloop rollback": "tests/unit/test_production.py",  # where they are typed, nothing may be promoted
     "driftloop promote": "tests/unit/test_production.py",
     "driftloop watch": "tests/abuse/test_inbox.py",  # it ends with Ctrl-C; with --once it is typed
     "driftloop init my-project --images photos/ --model": "tests/unit/test_models_outside.py",

@@ -247,3 +247,13 @@ def test_a_record_is_told_in_words() -> None:
     assert circumstances(made) == told
     assert "image 0123456789ab; x86_64" in circumstances(replace(made, image="0123456789abcdef"))
     assert settings(made) == "seed=10"
+
+
+def test_what_only_a_run_that_ended_too_soon_needed_goes() -> None:
+    run({"seed": 10, "unit": "m"})
+    left = Path("results/parts/1-of-2.safetensors")
+    left.parent.mkdir()
+    left.write_bytes(b"scores")
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"), [left.parent])
+    assert not left.exists()
+    assert SECOND.exists()

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def places(params: Mapping[str, Any]) -> Iterator[Place]:
-    """Yield every step that the stream may have, with the parameters that it would see now."""
+    """Yield every step that the stream may have and leaves a record, with the parameters it would see now."""
     from driftloop.cli import steps
 
-    for step in steps():
+    for step in (each for each in steps() if not each.temporary):
         for window in params["stream"] if step.windowed else (None,):
             with suppress(KeyError):  # not a step of these parameters: nothing is taken in without an inbox
                 yield Place(step.record(window), step.leaves(params, window))
@@ -37,7 +37,10 @@ def places(params: Mapping[str, Any]) -> Iterator[Place]:
 
 def settle_times(params: Mapping[str, Any]) -> None:
     """Let the files' times say which products hold, before Snakemake plans by them."""
-    settle(list(places(params)), PARAMS_FILE, layout.DECISIONS)
+    from driftloop.cli import steps
+
+    spent = [step.record(name).parent for step in steps() if step.temporary for name in params["stream"]]
+    settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent)
 
 
 @click.command()

@@ -11,6 +11,7 @@ that it reads has changed after all (`driftloop.tracker.provenance.make`).
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,16 +76,20 @@ def judge(places: Iterable[Place], digest: Digests) -> list[Judgement]:
     return [Judgement(made, tuple(changes(made, params, digest))) for made, params in records if made]
 
 
-def settle(places: Sequence[Place], params: Path, decisions: Path) -> None:
+def settle(places: Sequence[Place], params: Path, decisions: Path, temporary: Iterable[Path] = ()) -> None:
     """Set the times of all products by whether they hold; not while a run is under way.
 
     Args:
         places: all steps of the present stream.
         params: the file that every rule has as an input.
         decisions: the folder of ledgers; they are inputs, too.
+        temporary: folders of products that are gone once they were used. No record vouches for what a run
+            left there that ended too soon, so it goes: Snakemake misses it only where it is needed.
     """
     if under_way():
         return
+    for folder in temporary:
+        shutil.rmtree(folder, ignore_errors=True)
     digest = Digests()
     judgements = judge(places, digest)
     good = {path for each in judgements if not each.reasons for path in each.made.outputs}
