@@ -55,7 +55,7 @@ wildcard_constraints:
 
 
 def overrides(wildcards, input):
-    """What else a step's command line says. Whoever forces a rule means it: its step does not ask its record."""
+    """What else a step's command line says. Where something is forced, its step does not ask its record."""
     asked = workflow.dag_settings
     forced = asked.forceall or asked.forcetargets or asked.forcerun
     return f"--anew {OVERRIDES}" if forced and workflow.is_main_process else OVERRIDES
