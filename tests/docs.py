@@ -40,6 +40,7 @@ ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py",
     "dvc": "tests/e2e/test_dvc.py",
     "git": "tests/e2e/test_dvc.py",
+    "cp -r ../monday inbox/": "tests/abuse/test_inbox.py",
     "driftloop review w0": "tests/e2e/test_terminal.py",  # at a terminal; with options it is typed
     "driftloop settle": "tests/unit/test_settle.py",
     "driftloop rollback": "tests/unit/test_production.py",  # where they are typed, nothing may be promoted
