@@ -65,8 +65,8 @@ def summarize_run(params: dict[str, Any]) -> None:
     write_json(layout.SUMMARY, rows)
     last = load_lineage(layout.model(next(reversed(params["stream"]))))
     write_json(layout.METRICS, metrics(rows, last.clean_accuracy))
-    promoted = sum(row["promoted"] is not None for row in rows)
-    say(f"{len(rows)} windows, {sum(row['drifted'] for row in rows)} drifted, {promoted} repairs promoted.")
+    drifted, promoted = sum(row["drifted"] for row in rows), sum(row["promoted"] is not None for row in rows)
+    say(f"Windows: {len(rows)}; drifted: {drifted}; repairs promoted: {promoted}.")
 
 
 @step("render-report", reads=("stream", "corruptions"), home="results")

@@ -190,8 +190,9 @@ def _write_verdict(
     from driftloop.review.decision import verdict
 
     material = _material(window, params)
-    shown = {pick.index for pick in material.picks}
-    answer = _decide(material, params, reviewer, pictures).answer.on(shown) if material.drifted else None
+    answer = None
+    if material.drifted:
+        answer = _decide(material, params, reviewer, pictures).answer.on(material.shown)
     write_json(path, verdict(window, drifted=material.drifted, answer=answer))
 
 
@@ -274,9 +275,8 @@ def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> di
     entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
     standing = standing_decision(entries, material.report_digest, material.images_digest)
     if standing is None or not standing.simulated:
-        shown = {pick.index for pick in material.picks}
         given = standing.answer.labels if standing else {}
-        return {index: label for index, label in given.items() if index not in shown}
+        return {index: label for index, label in given.items() if index not in material.shown}
     if not asked:
         return {}
     say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")

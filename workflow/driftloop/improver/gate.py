@@ -272,7 +272,8 @@ def _evidence(drift: DriftComparison, p_value: float) -> str:
     return (
         f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
         f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}), "
-        f"a gain of about {_points(drift.gain)} on this window"
+        f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)} "
+        "on this window"
     )
 
 
