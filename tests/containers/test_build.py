@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import tarfile
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,10 +37,14 @@ def output(*command: str) -> str:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """The repository's recipes with one role of one package: builds in seconds."""
-    for name in ("containers", "workflow", "rules", "profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "Snakefile", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    for name in ("containers", "workflow", "pyproject.toml", "README.md", "LICENSE", *packed):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/small.lock").write_text("click==8.5.1\n")
     return tmp_path
