@@ -167,7 +167,7 @@ def accuracy_of_a_classifier(suite: str, clean: np.ndarray) -> Accuracy:
     classifier, _ = train_classifier(
         dataset.images[:train],
         dataset.labels[:train],
-        network={"_target_": "driftloop.models.networks.ConvNet"},
+        network={"_target_": "driftloop.models.networks.ConvNet", "width": 16},
         classes=dataset.classes,
         settings=TrainSettings(epochs=3 if suite == "mnist_c" else 4, flip=suite == "cifar10_c"),
         seed=0,
