@@ -26,6 +26,7 @@ from tests.support import make_project  # noqa: E402
 
 from driftloop.containers.image import revision  # noqa: E402
 from driftloop.files import digest_file, write_json  # noqa: E402
+from driftloop.review.decision import REPAIRS, STEPS  # noqa: E402
 from driftloop.tracker.provenance import read_made  # noqa: E402
 
 ONE_PROCESS = """
@@ -125,10 +126,8 @@ def steps(windows: list[str]) -> Iterator[tuple[str, str | None]]:
         for name in ("make-window", "predict-window", "check-window", "review"):
             yield name, window
         decision = json.loads(Path("results", window, "verdict.json").read_text())["decision"]
-        if decision in ("retrain", "both"):
-            yield "retrain-model", window
-        if decision in ("filter", "both"):
-            yield "train-filter", window
+        for repair in REPAIRS[decision]:
+            yield STEPS[repair], window
         if decision != "keep":
             yield "evaluate-candidates", window
         yield "promote-model", window

@@ -59,6 +59,35 @@ rule train_filter:
         "driftloop train-filter {wildcards.window} --log {log} {params.overrides}"
 
 
+rule retrain_filtered:
+    input:
+        "params.yaml",
+        "results/{window}/verdict.json",
+        "results/{window}/candidates/filter/model.json",
+        "data/windows/{window}/meta.json",
+        "data/splits/train/meta.json",
+        incumbent("model.json"),
+        incumbent("lineage.json"),
+    output:
+        "results/{window}/candidates/retrain_filtered/model.json",
+        "results/{window}/candidates/retrain_filtered/model.safetensors",
+        "results/{window}/candidates/retrain_filtered/imitation.json",
+    log:
+        "logs/{window}/retrain_filtered.log",
+    container:
+        image("torch")
+    threads: TORCH_THREADS
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
+    params:
+        overrides=overrides,
+    message:
+        "{wildcards.window}: retraining behind the filter"
+    shell:
+        "driftloop retrain-filtered {wildcards.window} --log {log} {params.overrides}"
+
+
 rule evaluate_candidates:
     input:
         "params.yaml",

@@ -18,7 +18,7 @@ from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.params.compose import compose, render
 from driftloop.report.score import score
-from driftloop.review.decision import Answer, verdict
+from driftloop.review.decision import REPAIRS, Answer, verdict
 from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
@@ -217,7 +217,7 @@ class Project:
     ) -> None:
         self.check(window, corruption, drifted=True)
         self.decide(window, decision, diagnosis=corruption, **how)
-        repairs = ("retrain", "filter") if decision == "both" else (decision,)
+        repairs = REPAIRS[decision]
         winner = self.evaluate(window, corruption, *repairs, before=before, after=after)
         self.promote(window, parent, winner, corruption)
         self.score(window, before, after)

@@ -98,7 +98,7 @@ def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(
     assert "Traceback" not in stopped.stdout
     assert "driftloop review w02" in run(project, "driftloop", "status").stdout
 
-    first = answer(project, "w02", "filter", "impulse_noise")
+    first = answer(project, "w02", "both", "impulse_noise")
     stopped = snakemake(project)
     assert "No decision for window w03 yet. Run: driftloop review w03" in stopped.stdout
     answer(project, "w03", "retrain", "rotate")
@@ -108,6 +108,8 @@ def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(
         answer(project, "w05", "keep", "impulse_noise")
         going_on = snakemake(project)
     assert summary(project)["w02"]["reviewer"] == "Ada"
+    evaluation = json.loads((project / "results/w02/evaluation.json").read_text())
+    assert set(evaluation["candidates"]) == {"retrain", "filter", "retrain_filtered"}
     assert (project / "decisions" / "w02.jsonl").read_text() == first
 
 

@@ -32,7 +32,7 @@ from driftloop.commands.track import places
 from driftloop.files import digest_json
 from driftloop.params.load import load_params
 from driftloop.params.merge import override
-from driftloop.review.decision import REPAIRS
+from driftloop.review.decision import REPAIRS, STEPS
 from driftloop.tracker.judge import Digests, Judgement, judge
 
 SEQUENCES = int(os.environ.get("DRIFTLOOP_SEQUENCES", "2"))
@@ -206,8 +206,7 @@ class Project:
         names = ["fetch-dataset", "split-dataset", "train-model", "fit-detector"]
         for window in ("w01", "w02"):
             verdict = json.loads((self.folder / f"results/{window}/verdict.json").read_text())
-            repairs = {"retrain": "retrain-model", "filter": "train-filter"}
-            tried = [repairs[repair] for repair in REPAIRS[verdict["decision"]]]
+            tried = [STEPS[repair] for repair in REPAIRS[verdict["decision"]]]
             steps = [
                 "make-window",
                 "predict-window",

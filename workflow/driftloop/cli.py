@@ -48,6 +48,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "check-window": "check",
         "retrain-model": "improve",
         "train-filter": "improve",
+        "retrain-filtered": "improve",
         "evaluate-candidates": "improve",
         "promote-model": "improve",
         "score-window": "report",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.errors import ModelError
 from driftloop.files import digest_file, link_file, read_json, write_json
+
+if TYPE_CHECKING:
+    from driftloop.commands.repair import Occasion
+    from driftloop.models.classifier import Classifier
 
 
 @step(
@@ -21,18 +25,39 @@ from driftloop.files import digest_file, link_file, read_json, write_json
 def retrain_model(params: dict[str, Any], window: str) -> None:
     """Retrain the incumbent on what the reviewer said: a candidate."""
     from driftloop.commands.repair import Occasion
-    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     occasion = Occasion(window, params)
     if occasion.incumbent.network.fixed:
         raise ModelError(
             f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
         )
+    _retrain(occasion, params, occasion.incumbent, "retrain")
+
+
+@step(
+    "retrain-filtered",
+    reads=("seed", "corruptions", "retrain", "stream.{window}.parent"),
+    home="results/{window}/candidates/retrain_filtered",
+)
+def retrain_filtered(params: dict[str, Any], window: str) -> None:
+    """Retrain the incumbent behind the window's new filter, on what is left of the drift: a candidate."""
+    from driftloop.commands.classify import open_model
+    from driftloop.commands.repair import Occasion
+
+    filtered = open_model(layout.candidate(window, "filter"))
+    _retrain(Occasion(window, params), params, filtered, "retrain_filtered")
+
+
+def _retrain(occasion: Occasion, params: dict[str, Any], start: Classifier, repair: str) -> None:
+    """Retrain a classifier on the occasion's samples, and keep what comes of it as a candidate."""
+    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+
+    window = occasion.window
     imitation, train = occasion.imitate(), occasion.split("train")
     taught = occasion.samples(occasion.parts.taught)
     with progress(f"{window}: retraining") as advance:
         candidate = retrain(
-            occasion.incumbent,
+            start,
             Samples(train.images, train.known_labels),
             taught,
             imitation,
@@ -42,8 +67,9 @@ def retrain_model(params: dict[str, Any], window: str) -> None:
             earlier_reviewed=occasion.earlier_taught(),
             progress=advance,
         )
-    occasion.save(candidate, imitation, "retrain")
-    say(f"{window}: retrained on {len(taught)} reviewed samples, imitations of the drift and clean images.")
+    occasion.save(candidate, imitation, repair)
+    what = "retrained behind the filter" if repair == "retrain_filtered" else "retrained"
+    say(f"{window}: {what} on {len(taught)} reviewed samples, imitations of the drift and clean images.")
 
 
 @step(

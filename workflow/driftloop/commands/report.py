@@ -92,17 +92,15 @@ def render_report(params: dict[str, Any]) -> None:
 
 def _made(ends: Sequence[str]) -> list[Made]:
     """Return the records of what made the models in production, from the training to the last repair."""
+    from driftloop.review.decision import STEPS
     from driftloop.tracker.lineage import load_lineage
     from driftloop.tracker.provenance import read_made, record
 
     repairs = {each.window: each for end in ends for each in load_lineage(layout.model(end)).repairs}
-    reference, by_repair = (
-        layout.model(layout.REFERENCE),
-        {"retrain": "retrain-model", "filter": "train-filter"},
-    )
+    reference = layout.model(layout.REFERENCE)
     steps = [(reference, "train-model"), (reference, "fit-detector")]
     for window, each in repairs.items():
-        steps.append((layout.candidate(window, each.repair), by_repair[each.repair]))
+        steps.append((layout.candidate(window, each.repair), STEPS[each.repair]))
         steps.append((layout.results(window), "evaluate-candidates"))
         steps.append((layout.model(window), "promote-model"))
     return [made for home, step in steps if (made := read_made(record(home, step)))]

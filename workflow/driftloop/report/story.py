@@ -10,6 +10,12 @@ Row = Mapping[str, Any]
 FIRM = "\u00a0"
 """A space at which no line breaks."""
 _HYPHEN = "\u2011"
+_WON = {
+    "filter": "the filter",
+    "retrain": "the retrained model",
+    "retrain_filtered": "the model retrained behind the filter",
+}
+"""Repair → what went into production."""
 
 
 def headline(rows: Sequence[Row]) -> str:
@@ -44,13 +50,13 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         found = f"By itself this window looks usual; the latest {together} windows together drifted {chance}"
     if row["decision"] == "keep":
         return f"{found}; {who[0].lower() + who[1:] if simulated else who}{saw} kept the model as it is."
-    asked = {"both": "a retrained model and a filter", "filter": "a filter"}.get(
+    asked = {"both": "retraining, a filter and the two together", "filter": "a filter"}.get(
         row["decision"], "retraining"
     )
     text = f"{found}. {who}{saw} asked for {asked}"
     if not row["promoted"]:
         return f"{text}; nothing that was tried passed the gate, so the model stays."
-    won = {"filter": "the filter", "retrain": "the retrained model"}[row["promoted"]]
+    won = _WON[row["promoted"]]
     before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
     return (
         f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and went into production."

@@ -10,9 +10,15 @@ REPAIRS: Mapping[str, tuple[str, ...]] = {
     "keep": (),
     "retrain": ("retrain",),
     "filter": ("filter",),
-    "both": ("retrain", "filter"),
+    "both": ("retrain", "filter", "retrain_filtered"),
 }
 """Decision → the repairs that it asks for."""
+STEPS: Mapping[str, str] = {
+    "retrain": "retrain-model",
+    "filter": "train-filter",
+    "retrain_filtered": "retrain-filtered",
+}
+"""Repair → the step that makes its candidate."""
 DECISIONS = tuple(REPAIRS)
 NONE = "(none)"
 """The label of a sample that shows none of the classes."""

@@ -10,9 +10,10 @@ from typing import Any
 from driftloop import layout
 from driftloop.files import read_json
 from driftloop.report.summary import believed, foremost
+from driftloop.review.decision import STEPS
 from driftloop.tracker.provenance import read_made, record
 
-_STEPS = {"retrain": "retrain-model", "filter": "train-filter", "evaluation": "evaluate-candidates"}
+_STEPS = {**STEPS, "evaluation": "evaluate-candidates"}
 """What takes time after a decision → the step that does it."""
 
 
