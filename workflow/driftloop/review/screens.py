@@ -26,7 +26,7 @@ _MEANINGS = {
     "keep": "Leave the model as it is: the drift is harmless, or a false alarm.",
     "retrain": "Train on these labels beside the old data, so that the model learns the new look.",
     "filter": "Put a filter before the model that takes the corruption out; its weights stay.",
-    "both": "Try each, and the two together; of those that help, the one that gains most goes into production.",
+    "both": "Try each, and the two together; of what helps, what gains most goes into production.",
 }
 _HELP = (
     ("Enter", "the model is right about this sample; go to the next one"),
