@@ -8,9 +8,9 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-# The tests are spread over the processors, a module at a time, each process with one thread; one more than there
-# are processors, since many tests wait.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses $(shell echo $$((`getconf _NPROCESSORS_ONLN` + 1))) --dist loadscope --no-loadscope-reorder
+# The tests are spread over the processors, a module at a time and the long ones first; each process then keeps to
+# one thread.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \

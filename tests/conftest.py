@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from driftloop.review.decision import REPAIRS, Answer, verdict
 from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
+from tests.support import BIN
+from tests.warm import warm_programs
 
 # As driftloop.models does, before a test loads torch itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -29,6 +32,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 MNIST_C = Path(__file__).parents[2] / "shared" / "data" / "mnist-c-reference.npz"
 DIGITS = tuple("0123456789")
 N = 120
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PATH on which driftloop, Snakemake and DVC have their imports behind them."""
+    with warm_programs(tmp_path_factory.mktemp("warm")) as folder:
+        yield os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]])
+
+
+@pytest.fixture(scope="module")
+def warmed(warm: str) -> Iterator[None]:
+    """Let all programs that a module runs be warm ones."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", warm)
+        yield
 
 
 @pytest.fixture

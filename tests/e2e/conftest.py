@@ -11,11 +11,11 @@ from tests.support import DIGITS, make_project, once, snakemake
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits_run(tmp_path_factory: pytest.TempPathFactory, warm: str) -> Path:
     """The demo's stream on real digits, answered by the simulated reviewer. Copy it before changing it."""
 
     def build(folder: Path) -> None:
-        result = snakemake(make_project(folder, DIGITS))
+        result = snakemake(make_project(folder, DIGITS), PATH=warm)
         assert result.returncode == 0, result.stdout
 
     return once(tmp_path_factory, "digits", build)

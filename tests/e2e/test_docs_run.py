@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +10,24 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 from tests.docs import TYPED, commands
-from tests.support import BIN, ROOT, run
-from tests.warm import warm_programs
+from tests.support import ROOT, run
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PATH on which all programs start at once."""
-    folder = tmp_path_factory.mktemp("quick")
-    with warm_programs(folder):
-        yield os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]])
-
-
 @pytest.mark.parametrize("page", [page for page in TYPED if page != "own-data"])
-def test_the_commands_of_a_page_run(page: str, copied: Path, quick: str) -> None:
+def test_the_commands_of_a_page_run(page: str, copied: Path, warm: str) -> None:
     lay_out(copied)
-    type_in(f"docs/{page}.md", copied, quick)
+    type_in(f"docs/{page}.md", copied, warm)
 
 
-def test_three_commands_lead_from_a_folder_of_pictures_to_a_drift_report(tmp_path: Path, quick: str) -> None:
+def test_three_commands_lead_from_a_folder_of_pictures_to_a_drift_report(tmp_path: Path, warm: str) -> None:
     digits = load_digits()
     for number in range(300):
         picture = tmp_path / "photos" / str(digits.target[number]) / f"{number}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((digits.images[number] * 15).astype(np.uint8)).save(picture)
-    type_in("docs/own-data.md", tmp_path, quick)
+    type_in("docs/own-data.md", tmp_path, warm)
     reported = {path.parent.name for path in (tmp_path / "my-project" / "results").glob("*/drift.json")}
     assert reported == {"rehearsal-clean", "rehearsal-noise"}
 

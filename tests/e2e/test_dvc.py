@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.support import BIN, ROOT, SMALL, make_project, planned, run, snakemake
-from tests.warm import warm_programs
+from tests.support import ROOT, SMALL, make_project, planned, run, snakemake
 
 from driftloop.params.load import load_params
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
@@ -32,15 +29,6 @@ def commit(folder: Path) -> None:
 
 def decisions(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "decisions").glob("*.json*")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let all programs that these tests run have their imports behind them."""
-    folder = tmp_path_factory.mktemp("warm")
-    with warm_programs(folder), pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PATH", os.pathsep.join((str(folder), str(BIN), os.environ["PATH"])))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.support import SUMMARY_KEYS, planned, run, snakemake
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 
 
 def summary(project: Path) -> dict[str, dict]:

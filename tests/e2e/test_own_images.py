@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
-from tests.support import BIN, run
+from tests.support import run
 from tests.unit.foreign import write_exported, write_onnx
-from tests.warm import warm_programs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 STREAM = "stream={w01: {n: 40}, w02: {n: 60, corruption: impulse_noise}}"
-
-
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with warm_programs(tmp_path_factory.mktemp("warm")) as folder:
-        yield {"PATH": os.pathsep.join([str(folder), str(BIN), os.environ["PATH"]]), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +30,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_three_commands_lead_from_a_folder_to_a_drift_report(
-    photos: Path, tmp_path: Path, warm: dict[str, str]
-) -> None:
+def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_path: Path) -> None:
     made = run(
         tmp_path,
         "driftloop",
@@ -50,12 +40,11 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(
         str(photos),
         "train.epochs=4",
         "filter.steps=20",
-        **warm,
     )
     assert made.returncode == 0, made.stdout
     assert "1,797 grey images of 10 classes, 8 x 8" in made.stdout
     project = tmp_path / "mine"
-    done = run(project, "snakemake", "--cores", "all", **warm)
+    done = run(project, "snakemake", "--cores", "all")
     assert done.returncode == 0, done.stdout
     report = json.loads((project / "results/rehearsal-noise/drift.json").read_text())
     assert report["drifted"]
@@ -65,17 +54,17 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(
 
 @pytest.mark.parametrize("write", [write_onnx, write_exported], ids=["onnx", "pt2"])
 def test_a_program_is_checked_reviewed_and_filtered(
-    photos: Path, tmp_path: Path, warm: dict[str, str], write: Callable[[Path], Path]
+    photos: Path, tmp_path: Path, write: Callable[[Path], Path]
 ) -> None:
     model = write(tmp_path / ("model.onnx" if write is write_onnx else "model.pt2"))
     changes = ("filter.steps=100", "filter.batch_size=32", STREAM)
     given = ["--images", str(photos), "--model", str(model)]
-    made = run(tmp_path, "driftloop", "init", "mine", *given, *changes, **warm)
+    made = run(tmp_path, "driftloop", "init", "mine", *given, *changes)
     assert made.returncode == 0, made.stdout
     assert "takes images of 8 x 8 pixels with 1 channels" in made.stdout
     assert "cannot be retrained, only checked and filtered" in made.stdout
     project = tmp_path / "mine"
-    done = run(project, "snakemake", "--cores", "2", **warm)
+    done = run(project, "snakemake", "--cores", "2")
     assert done.returncode == 0, done.stdout
     rows = {row["window"]: row for row in json.loads((project / "results/summary.json").read_text())}
     assert not rows["w01"]["drifted"]
@@ -85,7 +74,7 @@ def test_a_program_is_checked_reviewed_and_filtered(
     assert rows["w02"]["true_candidate_accuracy"] > rows["w02"]["true_incumbent_accuracy"] + 0.05
     assert (project / "models/w02/model.json").exists()
     candidate, images = "results/w02/candidates/filter", str(project / "data/windows/w02/images.npy")
-    predicted = run(project, "driftloop", "predict", candidate, images, **warm).stdout.splitlines()
+    predicted = run(project, "driftloop", "predict", candidate, images).stdout.splitlines()
     said = [int(line.split(",")[1]) for line in predicted if line.startswith(images)]
     truth = np.load(project / "answers/w02/labels.npy")
     assert np.mean(np.array(said) == truth) > 0.6

@@ -26,7 +26,6 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.support import BIN, ROOT, SMALL, make_project
-from tests.warm import warm_programs
 
 from driftloop.commands.track import places
 from driftloop.files import digest_json
@@ -242,27 +241,24 @@ ACTIONS: dict[str, Callable[[Project, random.Random], None]] = {
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A finished project under Git and DVC, and warm programs for all that run in copies of it."""
+def base(tmp_path_factory: pytest.TempPathFactory, warmed: None) -> Iterator[Path]:
+    """A finished project under Git and DVC."""
     folder = tmp_path_factory.mktemp("truth")
     project = Project(make_project(folder / "project", SMALL))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, project.folder)
     (project.folder / "decisions").mkdir()
     environment = pytest.MonkeyPatch()
-    (folder / "bin").mkdir()
     environment.setenv("OMP_NUM_THREADS", "1")
     environment.setenv("GIT_CONFIG_GLOBAL", str(folder / "gitconfig"))
     (folder / "gitconfig").write_text("[user]\nname = Test\nemail = test@example.org\n")
-    with warm_programs(folder / "bin") as warm:
-        environment.setenv("PATH", f"{warm}{os.pathsep}{BIN}{os.pathsep}{os.environ['PATH']}")
-        project.run("git", "init", "--quiet")
-        project.run("dvc", "init", "--quiet")
-        shutil.copy(ROOT / ".dvc" / "config", project.folder / ".dvc")
-        project.run("dvc", "config", "--local", "cache.type", "hardlink,copy")
-        project.run_dvc(random.Random(0))
-        project.commit(random.Random(0))
-        yield project.folder
+    project.run("git", "init", "--quiet")
+    project.run("dvc", "init", "--quiet")
+    shutil.copy(ROOT / ".dvc" / "config", project.folder / ".dvc")
+    project.run("dvc", "config", "--local", "cache.type", "hardlink,copy")
+    project.run_dvc(random.Random(0))
+    project.commit(random.Random(0))
+    yield project.folder
     environment.undo()
 
 

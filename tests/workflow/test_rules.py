@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tests.support import ROOT, make_project, planned, run, snakemake
 
+pytestmark = pytest.mark.usefixtures("warmed")
 RULES = """
 from pathlib import Path
 from snakemake.api import SnakemakeApi
