@@ -113,6 +113,16 @@ def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(
     assert (project / "decisions" / "w02.jsonl").read_text() == first
 
 
+def test_a_candidate_of_an_earlier_decision_is_not_called_stale(copied: Path) -> None:
+    change = "filter.steps=41"
+    assert "train-filter w02: filter.steps" in run(copied, "driftloop", "why", "--stale", change).stdout
+    answer(copied, "w02", "keep", "impulse_noise")
+    assert snakemake(copied, "results/w02/verdict.json").returncode == 0
+    said = run(copied, "driftloop", "why", "--stale", change).stdout
+    assert "promote-model w02: results/w02/verdict.json" in said
+    assert "train-filter w02" not in said
+
+
 def test_the_production_model_predicts(digits_run: Path) -> None:
     result = run(digits_run, "driftloop", "predict", "models/w05", "data/windows/w01/images.npy")
     lines = [line for line in result.stdout.splitlines() if line.startswith("data/windows/w01")]

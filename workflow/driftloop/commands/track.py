@@ -12,10 +12,11 @@ import click
 from driftloop import layout
 from driftloop.commands import review
 from driftloop.errors import DataError
+from driftloop.files import read_json
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.params.merge import only
 from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle
-from driftloop.tracker.provenance import record
+from driftloop.tracker.provenance import Made, record
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -65,7 +66,8 @@ def why(path: str | None, overrides: tuple[str, ...], stale: bool) -> None:
 def _print_stale(judgements: list[Judgement]) -> None:
     from driftloop.tracker.history import followers
 
-    judgements = sorted(judgements, key=lambda each: each.made.began)  # in the order of the work
+    asked = (each for each in judgements if _asked_for(each.made))
+    judgements = sorted(asked, key=lambda each: each.made.began)  # in the order of the work
     stale = [each for each in judgements if each.reasons]
     if not stale:
         click.echo("Everything that was made still holds.")
@@ -75,6 +77,17 @@ def _print_stale(judgements: list[Judgement]) -> None:
     after = followers([each.made for each in stale], [each.made for each in judgements])
     if names := [made.name for made in sorted(after, key=lambda made: made.began)]:
         click.echo(f"Then, as far as what they read comes out otherwise: {', '.join(names)}")
+
+
+def _asked_for(made: Made) -> bool:
+    """Whether the stream has this step as it was decided; a repair may be left from an earlier decision."""
+    from driftloop.review.decision import REPAIRS, STEPS
+
+    if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
+        return True
+    verdict = layout.results(made.window) / "verdict.json"
+    repairs = REPAIRS[read_json(verdict)["decision"]] if verdict.exists() else ()
+    return bool(repairs) and made.step in {*map(STEPS.get, repairs), "evaluate-candidates"}
 
 
 def _print_origins(path: str, judgements: list[Judgement]) -> None:
