@@ -45,7 +45,7 @@ ELSEWHERE = {
     "driftloop settle": "tests/unit/test_settle.py",
     "driftloop rollback": "tests/unit/test_production.py",  # where they are typed, nothing may be promoted
     "driftloop promote": "tests/unit/test_production.py",
-    "driftloop watch": "tests/abuse/test_inbox.py",  # it ends with Ctrl-C; with --once it is typed
+    "driftloop watch": "tests/e2e/test_own_images.py",  # it ends with Ctrl-C; with --once it is typed
     "driftloop init my-project --images photos/ --model": "tests/unit/test_models_outside.py",
 }
 """Beginnings of commands, and the test that runs what they run."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
-from tests.support import run
+from tests.support import ROOT, run
 from tests.unit.foreign import write_exported, write_onnx
+
+Person = runpy.run_path(str(ROOT / "tests/golden/review/person.py"))["Person"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 STREAM = "stream={w01: {n: 40}, w02: {n: 60, corruption: impulse_noise}}"
@@ -40,6 +44,7 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_p
         str(photos),
         "train.epochs=4",
         "filter.steps=20",
+        "inbox.settle=2",
     )
     assert made.returncode == 0, made.stdout
     assert "1,797 grey images of 10 classes, 8 x 8" in made.stdout
@@ -50,6 +55,29 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_p
     assert report["drifted"]
     assert not json.loads((project / "results/rehearsal-clean/drift.json").read_text())["drifted"]
     assert (project / "results/report.html").exists()
+
+    put(photos, project / "inbox/monday")
+    once = run(project, "driftloop", "watch", "--once")
+    assert "monday changed just now" in once.stdout
+    assert once.returncode in (0, 75), once.stdout
+    assert "monday" in (project / "arrivals.txt").read_text()
+
+    person = Person(project, "watch", columns=100, rows=40)
+    person.see("monday")
+    put(photos, project / "inbox/tuesday")
+    person.see("1 still growing")
+    person.see("tuesday")
+    while not (project / "results/tuesday/drift.json").exists():
+        person.see("tuesday")
+    person.press("\x03")
+    person.see("Stopped. Nothing is lost")
+
+
+def put(photos: Path, window: Path) -> None:
+    """Let a window arrive: real digits that the model may or may not have seen."""
+    window.mkdir(parents=True)
+    for picture in sorted(photos.glob("test/*/*.png"))[::10]:
+        shutil.copyfile(picture, window / picture.name)
 
 
 @pytest.mark.parametrize("write", [write_onnx, write_exported], ids=["onnx", "pt2"])

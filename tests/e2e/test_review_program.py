@@ -118,6 +118,19 @@ def test_without_anyone_the_simulated_reviewer_answers_loudly(project: Path) -> 
     assert (entry["simulated"], entry["decision"]) == (True, "filter")
 
 
+def test_a_review_that_somebody_began_is_not_answered_by_the_simulated_reviewer(project: Path) -> None:
+    person = Person(project, "review", "w02", *VERDICT)
+    person.see("w02 has drifted")
+    person.press("\r", "7")
+    person.see("1/24 labelled")
+    person.press("\x03")
+    assert person.leave() == 75
+    done = run(project, "review", "w02", *VERDICT)
+    assert done.returncode == 75
+    assert "Run: driftloop review w02" in done.stderr
+    assert run(project, "review", "w02", *VERDICT, "review.reviewer=simulated").returncode == 0
+
+
 def test_a_human_is_waited_for(project: Path) -> None:
     done = run(project, "review", "w02", *VERDICT, "review.reviewer=human")
     assert done.returncode == 75

@@ -1,6 +1,7 @@
 """The review as a state machine: what each key does, and that no key breaks it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from driftloop.review.decision import NONE, UNSURE, Answer
 from driftloop.review.session import press, resume
-from driftloop.review.state import Grid, Questions, Stage, State, answer_of, snapshot, start
+from driftloop.review.state import Grid, Questions, Stage, State, Unsettled, answer_of, snapshot, start
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 GRID = Grid(across=4, down=2)
@@ -54,6 +55,19 @@ def test_enter_agrees_and_a_digit_or_first_letters_name_the_class() -> None:
         103: "ship",
         104: "automobile",
     }
+
+
+def test_what_the_gate_left_open_takes_labels_and_a_signature_and_nothing_else() -> None:
+    signed = Answer("retrain", "rotate", "on their side", {7: "cat"})
+    asked = replace(questions(2), unsettled=Unsettled(signed, ("Rejected: too few.",)))
+    state = play("<enter><enter><enter>", asked)
+    assert state.stage is Stage.SIGN
+    said = answer_of(state, asked)
+    assert (said.decision, said.diagnosis, said.reason) == ("retrain", "rotate", "on their side")
+    assert said.labels == {100: "airplane", 101: "automobile"}
+    assert play("<shift-tab>", asked, state).stage is Stage.LABEL
+    with pytest.raises(ValueError, match="other questions"):
+        resume({**snapshot(state), "stage": "decide"}, asked)
 
 
 def test_ambiguous_letters_wait_and_enter_takes_the_first() -> None:

@@ -161,7 +161,7 @@ def _answer(
         _confirm(entry)
 
 
-def _ask(material: Material, reviewer: str | None, pictures: str) -> Entry:
+def _ask(material: Material, reviewer: str | None, pictures: str, *, going_on: bool = False) -> Entry:
     """Ask the person at the terminal."""
     from driftloop.review.ledger import project_id, read_ledger
     from driftloop.review.terminal import ask, is_interactive
@@ -178,7 +178,7 @@ def _ask(material: Material, reviewer: str | None, pictures: str) -> Entry:
         reviewer=reviewer,
         pictures=pictures,
     )
-    _confirm(entry)
+    _confirm(entry, going_on=going_on)
     return entry
 
 
@@ -199,6 +199,7 @@ def _write_verdict(
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
     """Return the entry that stands; if there is none, ask whoever is there to answer."""
     from driftloop.errors import ReviewPendingError
+    from driftloop.review.draft import has_draft
     from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.terminal import is_interactive
 
@@ -209,8 +210,12 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pi
     if standing:
         return standing
     if mode != "simulated" and is_interactive():
-        return _ask(material, reviewer, pictures)
-    if mode != "human" and layout.answers(material.window).exists():
+        return _ask(material, reviewer, pictures, going_on=True)
+    # What a person has begun to label stays theirs.
+    theirs = mode == "auto" and has_draft(
+        _DRAFTS, material.window, report=material.report_digest, images=material.images_digest
+    )
+    if mode != "human" and not theirs and layout.answers(material.window).exists():
         return _simulate(material, params)
     if mode == "simulated":
         raise ReviewPendingError(
@@ -300,12 +305,14 @@ def append_answer(material: Material, answer: Answer, reviewer: str, *, simulate
     return append(layout.ledger(material.window), entry)
 
 
-def _confirm(entry: Entry) -> None:
+def _confirm(entry: Entry, *, going_on: bool = False) -> None:
+    """Say what was signed, and what to do next unless the run that asked goes on by itself."""
     from driftloop.commands.console import say
 
     say(
         f"{entry.window}: {entry.answer.decision}, with {len(entry.answer.labels)} labels, "
-        f"signed by {entry.reviewer}, in {layout.ledger(entry.window)}. Next: snakemake --cores all"
+        f"signed by {entry.reviewer}, in {layout.ledger(entry.window)}."
+        + ("" if going_on else " Next: snakemake --cores all")
     )
 
 
@@ -353,7 +360,8 @@ def verify(windows: tuple[str, ...]) -> None:
     paths = _ledgers(windows)
     project = project_id(layout.DECISIONS)
     counts = [verify_ledger(path, project=project) for path in paths]
-    say(f"All entries hold: {sum(counts)} in {len(counts)} ledger{'' if len(counts) == 1 else 's'}.")
+    kept = sum(map(bool, counts))
+    say(f"All entries hold: {sum(counts)} in {kept} ledger{'' if kept == 1 else 's'}.")
 
 
 @ledger.command()

@@ -42,12 +42,14 @@ def settle(
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.decision import Answer
     from driftloop.review.material import load_material
+    from driftloop.review.state import Unsettled
     from driftloop.review.terminal import ask, git_name, is_interactive
 
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
-    asked = load_material(window, params["corruptions"], asked=_open_samples(window))
+    samples, said = _left_open(window)
+    asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
         return
@@ -62,7 +64,8 @@ def settle(
         given = Answer(before.decision, before.diagnosis, before.reason, read_labels(labels, asked))
         entry = record(given, reviewer or git_name())
     elif is_interactive():
-        entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer)
+        unsettled = Unsettled(standing.answer, said)
+        entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer, unsettled=unsettled)
     else:
         raise pending(window, f"driftloop settle {window} --labels FILE.csv")
     _confirm(entry, len(asked.picks))
@@ -81,20 +84,18 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _open_samples(window: str) -> list[int]:
+def _left_open(window: str) -> tuple[list[int], tuple[str, ...]]:
+    """Return the samples whose labels the gate asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
 
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
+    said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
     if not found.get("ask"):
-        why = (
-            " ".join(each["sentence"] for each in found["candidates"].values())
-            if found
-            else f"{path} does not exist. Run: snakemake --cores all"
-        )
+        why = " ".join(said) or f"{path} does not exist. Run: snakemake --cores all"
         raise LedgerError(f"Nothing is open for {window}. {why}")
-    return [int(index) for index in found["ask"]]
+    return [int(index) for index in found["ask"]], said
 
 
 def _with_labels(answer: Answer, labels: dict[int, str]) -> Answer:

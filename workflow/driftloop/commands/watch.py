@@ -32,7 +32,7 @@ _SHOWN = 20
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Take in what is whole now, run, and stop: for cron.")
+@click.option("--once", is_flag=True, help="Take in what lies there, run, and stop: for cron.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE OPTION...]")
 def watch(once: bool, options: tuple[str, ...]) -> None:
     """Wait for windows in the inbox, and run the pipeline for each as soon as it is whole.
@@ -50,7 +50,11 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
         )
     command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all"))]
     if once:
+        _wait_for_growing()
+        say(f"Running the pipeline; what it says goes into {_LOG}.")
         status = _run_to_end(command)
+        for window in _waiting().growing:
+            say(f"[yellow]inbox:[/] {window} still changes, and is left for the next time.")
         pending = [state.window for state in _states() if state.state == "pending"]
         for window in pending:
             say(f"{window} has drifted and waits for its review: driftloop review {window}")
@@ -108,6 +112,15 @@ def _waiting() -> Waiting:
     params = load_params()
     cut_windows(params)
     return look_for_windows(params)
+
+
+def _wait_for_growing() -> None:
+    """Give what was just put into the inbox the time that shows it whole, but not more than a minute."""
+    patience = time.monotonic() + min(load_params()["inbox"]["settle"] + 1, 60)
+    if growing := _waiting().growing:
+        say(f"inbox: {', '.join(growing)} changed just now; waiting until nothing does.")
+    while _waiting().growing and time.monotonic() < patience:
+        time.sleep(_POLL_SECONDS)
 
 
 def _states() -> list[WindowState]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-FINAL = ("kept", "promoted", "rejected")
+FINAL = ("kept", "promoted", "rejected", "unsettled")
 """States in which nothing is left to do. Before them come waiting, checked, pending and decided."""
 
 
@@ -28,7 +28,8 @@ class WindowState:
     Attributes:
         window: its name.
         state: `waiting` for its check, `checked` with nothing to ask, `pending` until somebody decides,
-            `decided` with the repair under way; at last `kept`, `promoted` or `rejected`.
+            `decided` with the repair under way; at last `kept`, `promoted`, `rejected`, or `unsettled`
+            where more labels would tell.
         drifted: what the check found.
         p_value: of the check.
         novel_share: share of samples unlike everything known, in [0, 1].
@@ -83,7 +84,7 @@ def next_step(states: Sequence[WindowState]) -> str:
 
     >>> next_step([WindowState("w01", "kept"), WindowState("w02", "pending")])
     'driftloop review w02'
-    >>> next_step([WindowState("w01", "rejected", unsettled=12), WindowState("w02", "kept")])
+    >>> next_step([WindowState("w01", "unsettled", unsettled=12), WindowState("w02", "kept")])
     'driftloop settle w01'
     """
     pending = [state.window for state in states if state.state == "pending"]
@@ -122,7 +123,9 @@ def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
         return "decided" if answer["drifted"] else "checked"
     if winner:
         return "promoted"
-    return "rejected" if evaluation else "kept"
+    if evaluation:
+        return "unsettled" if evaluation.get("ask") else "rejected"
+    return "kept"
 
 
 def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
@@ -172,6 +175,7 @@ def _read(path: Path) -> Any:
 _STYLES = {
     "promoted": "green",
     "rejected": "red",
+    "unsettled": "yellow",
     "pending": "bold yellow",
     "waiting": "dim",
     "checked": "dim",

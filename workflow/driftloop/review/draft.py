@@ -73,6 +73,12 @@ def open_draft(folder: Path, window: str, *, report: str, images: str) -> Iterat
         os.close(descriptor)
 
 
+def has_draft(folder: Path, window: str, *, report: str, images: str) -> bool:
+    """Tell whether anybody has begun to label what is asked about a window now."""
+    drafts = (_newest(path, f"{report}:{images}") for path in folder.glob(f"{window}.*.jsonl"))
+    return any(any(draft["labels"]) for draft in drafts if draft)
+
+
 def _newest(path: Path, key: str) -> dict[str, Any] | None:
     for line in reversed(path.read_bytes().split(b"\n")):
         try:

@@ -15,7 +15,7 @@ from driftloop.review.grid import draw_bar, draw_page
 from driftloop.review.pen import clip
 from driftloop.review.session import matching_classes
 from driftloop.review.state import Stage, State, answer_of
-from driftloop.review.story import how_it_fared, tell, what_it_costs
+from driftloop.review.story import how_it_fared, tell, tell_unsettled, what_it_costs
 from driftloop.review.view import View
 
 SMALLEST = (60, 16)
@@ -29,7 +29,7 @@ _MEANINGS = {
     "both": "Try each, and the two together; of what helps, what gains most goes into production.",
 }
 _HELP = (
-    ("Enter", "the model is right about this sample; go to the next one"),
+    ("Enter", "the model is right about this sample; where all have labels, the next screen"),
     ("0-9, letters", "its class: its digit, or the first letters of its name"),
     ("=", "the model is right about all the rest of this page"),
     ("-", "it shows none of the classes"),
@@ -40,6 +40,7 @@ _HELP = (
     ("#", "jump to a sample by its number"),
     ("+", "look closely, beside the reference; again, through filters; again, back"),
     ("Tab, Shift-Tab", "the next screen, the one before"),
+    ("below each", "the model's confidence, a bar: how strange it is, and your answer: · none yet"),
     ("Ctrl-L", "draw the screen anew"),
     ("Ctrl-C", "leave; every answer is kept, and the next review goes on from there"),
 )
@@ -80,7 +81,9 @@ def _foot(state: State, view: View) -> list[str]:
 
 
 def _story(state: State, view: View) -> list[str]:  # noqa: ARG001
-    lines = ["", *_paragraphs(tell(view.material, view.entries), view), ""]
+    unsettled = view.questions.unsettled
+    told = tell_unsettled(view.material, unsettled) if unsettled else tell(view.material, view.entries)
+    lines = ["", *_paragraphs(told, view), ""]
     lines += _now_and_known(view, view.rows - 6 - len(lines))
     return [*lines, "", _MARGIN + view.pen(f"Enter: look at the {len(view.material.picks)} samples", "bold")]
 
@@ -92,7 +95,8 @@ def _now_and_known(view: View, rows: int) -> list[str]:
     if rows < 6 or not indices:
         return []
     rows = min(rows, 1 + max(7, -(-material.images.shape[1] // 2)))
-    now = strip(view, "strangest now", material.images, indices, rows, half)
+    title = "the models disagree" if view.questions.unsettled else "strangest now"
+    now = strip(view, title, material.images, indices, rows, half)
     known = [""] * rows
     if material.reference is not None:
         known = strip(view, "what the model knows", material.reference.images, range(12), rows, half)
@@ -171,6 +175,7 @@ def _sign(state: State, view: View) -> list[str]:
     agreeing = sum(label == pick.predicted for label, pick in pairs)
     counts = Counter(answer.labels.values())
     other = state.labelled - agreeing - counts[NONE] - counts[UNSURE]
+    unsettled = view.questions.unsettled
     problem = find_problem(answer, material) if state.decision else "There is no decision yet."
     rows = [
         ("window", material.window),
@@ -182,6 +187,7 @@ def _sign(state: State, view: View) -> list[str]:
             f"{state.labelled} of {len(state.labels)}: {agreeing} as the model says, {other} otherwise, ",
         ),
         ("", f"{counts[NONE]} none of the classes, {counts[UNSURE]} can't tell"),
+        *([("", f"beside {len(unsettled.answer.labels)} of the review")] if unsettled else []),
         (
             "by class",
             ", ".join(f"{name}: {counts[name]}" for name in material.classes if counts[name]) or "none",

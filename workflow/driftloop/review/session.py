@@ -14,7 +14,6 @@ from typing import Any
 from driftloop.review.decision import DECISIONS, NONE, UNSURE
 from driftloop.review.state import Grid, Questions, Stage, State
 
-_SCREENS = (Stage.STORY, Stage.LABEL, Stage.DIAGNOSE, Stage.DECIDE, Stage.REASON, Stage.SIGN)
 _LEAVE = ("ctrl-c", "ctrl-d", "eof")
 
 
@@ -59,12 +58,14 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
     Raises:
         ValueError, KeyError, TypeError: it was taken of another review.
     """
-    labels = tuple(saved["labels"])
+    labels, stage = tuple(saved["labels"]), Stage(saved["stage"])
+    if stage not in questions.screens:
+        raise ValueError("the snapshot is of other questions")
     if len(labels) != len(questions.indices) or not 0 <= saved["cursor"] < max(1, len(labels)):
         raise ValueError("the snapshot is of other samples")
     state = State(
         labels=labels,
-        stage=Stage(saved["stage"]),
+        stage=stage,
         cursor=int(saved["cursor"]),
         diagnosis=saved["diagnosis"],
         decision=saved["decision"],
@@ -79,8 +80,9 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
 
 def _turn(state: State, step: int, questions: Questions) -> State:
     """Go to the next or previous screen; menus open on what was chosen before."""
-    place = min(max(_SCREENS.index(state.stage) + step, 0), len(_SCREENS) - 1)
-    moved = replace(state, stage=_SCREENS[place], typed="", jumping=False, closeup=0)
+    screens = questions.screens
+    place = min(max(screens.index(state.stage) + step, 0), len(screens) - 1)
+    moved = replace(state, stage=screens[place], typed="", jumping=False, closeup=0)
     return _highlight(moved, questions)
 
 

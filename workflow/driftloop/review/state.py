@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -24,6 +24,19 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True)
+class Unsettled:
+    """What the gate left open: labels alone are asked for, beside an answer that stands.
+
+    Attributes:
+        answer: what was signed.
+        said: what the gate said of each candidate.
+    """
+
+    answer: Answer
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Questions:
     """What is asked.
 
@@ -34,6 +47,7 @@ class Questions:
         diagnoses: what can have happened to them.
         earlier: sample to label, from an answer that no longer stands but can be started from.
         closeups: how many ways there are to look closely at a sample.
+        unsettled: what the labels are to settle, where nothing else is asked.
     """
 
     indices: tuple[int, ...]
@@ -42,6 +56,14 @@ class Questions:
     diagnoses: tuple[str, ...]
     earlier: Mapping[int, str] = field(default_factory=dict)
     closeups: int = 1
+    unsettled: Unsettled | None = None
+
+    @property
+    def screens(self) -> tuple[Stage, ...]:
+        """The screens, in their order."""
+        if self.unsettled:
+            return (Stage.STORY, Stage.LABEL, Stage.SIGN)
+        return (Stage.STORY, Stage.LABEL, Stage.DIAGNOSE, Stage.DECIDE, Stage.REASON, Stage.SIGN)
 
     @property
     def diagnosis_choices(self) -> tuple[str | None, ...]:
@@ -98,7 +120,11 @@ class State:
 
 def start(questions: Questions, reviewer: str = "") -> State:
     """Return the state before the first key."""
-    return State(labels=(None,) * len(questions.indices), reviewer=reviewer)
+    state = State(labels=(None,) * len(questions.indices), reviewer=reviewer)
+    if questions.unsettled is None:
+        return state
+    signed = questions.unsettled.answer
+    return replace(state, diagnosis=signed.diagnosis, decision=signed.decision, reason=signed.reason)
 
 
 def answer_of(state: State, questions: Questions) -> Answer:

@@ -10,6 +10,7 @@ from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry
 from driftloop.review.material import STRANGE, Estimate, Material
 from driftloop.review.past import Past
+from driftloop.review.state import Unsettled
 
 Line = tuple[str, str]
 """A sentence and its style; an empty sentence is a gap."""
@@ -25,6 +26,20 @@ def tell(material: Material, entries: Sequence[Entry] = ()) -> list[Line]:
     lines += [("", ""), *_before(material.past)] if material.past else []
     answered = _answered(material, entries)
     return [*lines, ("", ""), *answered] if answered else lines
+
+
+def tell_unsettled(material: Material, unsettled: Unsettled) -> list[Line]:
+    """Return what the gate left open about a window, and what is asked for its sake."""
+    n = len(material.picks)
+    which = f"these {n} samples, drawn at random" if n > 1 else "this sample"
+    return [
+        (f"The gate could not decide what becomes of {material.window}.", "bold"),
+        ("", ""),
+        *((sentence, "") for sentence in unsettled.said),
+        ("", ""),
+        (f"The models disagree on {which}. What they show is all that is asked:", ""),
+        ("decision and diagnosis stay as they were signed.", ""),
+    ]
 
 
 def earlier_labels(material: Material, entries: Sequence[Entry]) -> tuple[Entry, dict[int, str]] | None:

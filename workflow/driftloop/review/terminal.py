@@ -12,6 +12,7 @@ import termios
 import tty
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -35,7 +36,7 @@ from driftloop.review.sharp import (
     named_protocol,
     reads_sixel,
 )
-from driftloop.review.state import Questions, Stage, State, answer_of, snapshot, start
+from driftloop.review.state import Questions, Stage, State, Unsettled, answer_of, snapshot, start
 from driftloop.review.story import earlier_labels
 from driftloop.review.view import View
 
@@ -92,16 +93,17 @@ def ask(
     *,
     reviewer: str | None = None,
     pictures: str = "auto",
+    unsettled: Unsettled | None = None,
 ) -> Entry:
     """Take a person through the review at the terminal, and hand what they signed to `record`.
 
-    Every answer is in the draft under `drafts` before the next screen shows; the draft goes when `record`
-    has returned.
+    With `unsettled` they are asked for labels alone. Every answer is in the draft under `drafts` before the
+    next screen shows; the draft goes when `record` has returned.
 
     Raises:
         ReviewPendingError: they left; nothing is decided, and the draft is kept.
     """
-    questions = questions_of(material, entries)
+    questions = replace(questions_of(material, entries), unsettled=unsettled)
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
@@ -112,9 +114,10 @@ def ask(
                 view = View(material, entries, questions, terminal.pen, *terminal.size())
                 state = _turn(state, terminal, draft, view)
         if state.stage is Stage.LEFT:
+            command = "settle" if unsettled else "review"
             raise ReviewPendingError(
                 f"Nothing is decided for {material.window}; {state.labelled} labelled so far, and kept. "
-                f"Go on with: driftloop review {material.window}"
+                f"Go on with: driftloop {command} {material.window}"
             )
         signed = record(answer_of(state, questions), state.reviewer.strip())
         draft.discard()
