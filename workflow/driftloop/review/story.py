@@ -37,8 +37,7 @@ def tell_unsettled(material: Material, unsettled: Unsettled) -> list[Line]:
         ("", ""),
         *((sentence, "") for sentence in unsettled.said),
         ("", ""),
-        (f"The models disagree on {which}. What they show is all that is asked:", ""),
-        ("decision and diagnosis stay as they were signed.", ""),
+        (f"The models disagree on {which}. What they show is all that is asked; the rest is signed.", ""),
     ]
 
 
