@@ -65,6 +65,8 @@ def test_only_classes_that_are_hit_harder_than_chance_are_named(material: Materi
     )
     assert "takes for 5 (30 of 40), 8 (60 of 100)." in told(replace(material, counts=counts))
     assert "Strangest" not in told(replace(material, counts=(ClassCount("3", 100, 9),)))
+    alike = (ClassCount("3", 100, 97), ClassCount("5", 40, 40), ClassCount("1", 0, 0))
+    assert "Every class is hit alike." in told(replace(material, counts=alike))
 
 
 def test_how_a_repair_fared_is_told_for_the_same_diagnosis_only(material: Material) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +19,9 @@ def history(entries: Sequence[Entry]) -> RenderableType:
         return Text("The ledger is empty: nothing was decided yet.")
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for heading in ("time", "window", "reviewer", "decision", "diagnosis", "labels", "reason"):
-        table.add_column(heading, justify="right" if heading == "labels" else "left", overflow="fold")
+        whole = heading in ("time", "window")  # what is copied from here is of use in one piece alone
+        justify: JustifyMethod = "right" if heading == "labels" else "left"
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for entry in entries:
         who = Text(entry.reviewer, style="yellow" if entry.simulated else "")
         answer = entry.answer

@@ -12,6 +12,8 @@ from driftloop.review.material import STRANGE, Estimate, Material
 from driftloop.review.past import Past
 from driftloop.review.state import Unsettled
 
+_ALIKE = 0.9
+"""Where so many of each class are strange, naming classes says nothing."""
 Line = tuple[str, str]
 """A sentence and its style; an empty sentence is a gap."""
 
@@ -131,6 +133,8 @@ def _hit(material: Material) -> list[Line]:
     hit.sort(key=lambda item: (-item.strange / item.n, item.name))
     if not hit:
         return []
+    if all(item.strange >= _ALIKE * item.n for item in material.counts):
+        return [("Every class is hit alike.", "")]
     named = ", ".join(f"{item.name} ({item.strange} of {item.n})" for item in hit[:3])
     return [(f"Strangest is what the model takes for {named}.", "")]
 
