@@ -70,7 +70,8 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_p
     while not (project / "results/tuesday/drift.json").exists():
         person.see("tuesday")
     person.press("\x03")
-    person.see("Stopped. Nothing is lost")
+    assert person.leave() == 0
+    assert "Stopped. Nothing is lost" in person.text()
 
 
 def put(photos: Path, window: Path) -> None:
