@@ -27,10 +27,6 @@ def retrain_model(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.repair import Occasion
 
     occasion = Occasion(window, params)
-    if occasion.incumbent.network.fixed:
-        raise ModelError(
-            f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
-        )
     _retrain(occasion, params, occasion.incumbent, "retrain")
 
 
@@ -53,6 +49,10 @@ def _retrain(occasion: Occasion, params: dict[str, Any], start: Classifier, repa
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     window = occasion.window
+    if start.network.fixed:
+        raise ModelError(
+            f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
+        )
     imitation, train = occasion.imitate(), occasion.split("train")
     taught = occasion.samples(occasion.parts.taught)
     with progress(f"{window}: retraining") as advance:
