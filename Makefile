@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 # The tests are spread over the processors, a module at a time and the long ones first; each process then keeps to
-# one thread. Of all tests many wait, so `make test` has one process more than there are processors.
+# one thread.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -38,7 +38,7 @@ demo: setup ## run the whole loop on real MNIST, then show what happened
 	driftloop status
 
 test: check ## pass every test but those that need Docker, Apptainer or Slurm
-	$(PYTEST) --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -m "not containers and not slurm"
+	$(PYTEST) -m "not containers and not slurm"
 
 check: setup ## lint, format, types, workflow lint
 	ruff check .
