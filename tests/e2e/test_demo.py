@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.support import ROOT, make_project, planned, run, snakemake
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo(tmp_path_factory: pytest.TempPathFactory, warmed: None) -> Path:
     project = make_project(tmp_path_factory.mktemp("demo") / "project", ())
     assert (project / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
     result = snakemake(project, timeout=1800)

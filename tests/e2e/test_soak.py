@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from benchmarks.soak import soak
 
-WINDOWS = int(os.environ.get("DRIFTLOOP_WINDOWS", "6"))
+WINDOWS = int(os.environ.get("DRIFTLOOP_WINDOWS", "8"))
 
 
 @pytest.mark.slow

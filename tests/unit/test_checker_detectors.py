@@ -23,7 +23,7 @@ DETECTORS = [
     {"_target_": f"{PACKAGE}.mahalanobis.Mahalanobis", "space": "pixels", "classes": False},
     {"_target_": f"{PACKAGE}.softmax.SoftmaxConfidence"},
     {"_target_": f"{PACKAGE}.softmax.Energy"},
-    {"_target_": f"{PACKAGE}.autoencoder.Autoencoder", "epochs": 20},
+    {"_target_": f"{PACKAGE}.autoencoder.Autoencoder", "epochs": 10},
     {"_target_": f"{PACKAGE}.combined.Combined"},
 ]
 every_detector = pytest.mark.parametrize(
