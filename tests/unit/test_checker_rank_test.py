@@ -26,6 +26,7 @@ def test_of(window: np.ndarray, calibration: np.ndarray, **settings) -> RankTest
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 10, 100])
 @pytest.mark.parametrize("ties", [False, True])
 def test_clean_windows_alarm_no_more_often_than_alpha(n: int, ties: bool):
@@ -83,6 +84,7 @@ def test_only_high_scores_are_strange():
     assert test_of(rng.standard_normal(50) - 2, rng.standard_normal(500)).p_value > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "n"), [(0.0, 200), (0.1, 500), (0.5, 100), (1.0, 50)])
 def test_the_interval_of_the_novel_share_covers_it(share: float, n: int):
     rng = np.random.default_rng(1)

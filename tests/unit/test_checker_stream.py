@@ -20,6 +20,7 @@ def stand(window: np.ndarray, calibration: np.ndarray) -> Standings:
     return Standings.of([Stratum(window, calibration)])
 
 
+@pytest.mark.slow
 def test_clean_streams_alarm_no_more_often_than_promised():
     """All windows of a stream share a small calibration, which is the hard case: its luck stays."""
     rng = np.random.default_rng(0)
