@@ -64,6 +64,7 @@ rule retrain_filtered:
         "params.yaml",
         "results/{window}/verdict.json",
         "results/{window}/candidates/filter/model.json",
+        "results/{window}/candidates/filter/imitation.json",
         "data/windows/{window}/meta.json",
         "data/splits/train/meta.json",
         incumbent("model.json"),

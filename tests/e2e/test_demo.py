@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support import ROOT, make_project, planned, run, snakemake
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

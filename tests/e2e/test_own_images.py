@@ -34,9 +34,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def mine(photos: Path, tmp_path_factory: pytest.TempPathFactory, warmed: None) -> Path:
+    """The project that three commands make of them."""
+    base = tmp_path_factory.mktemp("own")
     made = run(
-        tmp_path,
+        base,
         "driftloop",
         "init",
         "mine",
@@ -48,26 +51,33 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(photos: Path, tmp_p
     )
     assert made.returncode == 0, made.stdout
     assert "1,797 grey images of 10 classes, 8 x 8" in made.stdout
-    project = tmp_path / "mine"
-    done = run(project, "snakemake", "--cores", "all")
+    done = run(base / "mine", "snakemake", "--cores", "all")
     assert done.returncode == 0, done.stdout
-    report = json.loads((project / "results/rehearsal-noise/drift.json").read_text())
-    assert report["drifted"]
-    assert not json.loads((project / "results/rehearsal-clean/drift.json").read_text())["drifted"]
-    assert (project / "results/report.html").exists()
+    return base / "mine"
 
-    put(photos, project / "inbox/monday")
-    once = run(project, "driftloop", "watch", "--once")
+
+def test_three_commands_lead_from_a_folder_to_a_drift_report(mine: Path) -> None:
+    drifted = {
+        name: json.loads((mine / f"results/{name}/drift.json").read_text())["drifted"]
+        for name in ("rehearsal-clean", "rehearsal-noise")
+    }
+    assert drifted == {"rehearsal-clean": False, "rehearsal-noise": True}
+    assert (mine / "results/report.html").exists()
+
+
+def test_windows_that_arrive_are_taken_in(photos: Path, mine: Path) -> None:
+    put(photos, mine / "inbox/monday")
+    once = run(mine, "driftloop", "watch", "--once")
     assert "monday changed just now" in once.stdout
     assert once.returncode in (0, 75), once.stdout
-    assert "monday" in (project / "arrivals.txt").read_text()
+    assert "monday" in (mine / "arrivals.txt").read_text()
 
-    person = Person(project, "watch", columns=100, rows=40)
+    person = Person(mine, "watch", columns=100, rows=40)
     person.see("monday")
-    put(photos, project / "inbox/tuesday")
+    put(photos, mine / "inbox/tuesday")
     person.see("1 still growing")
     person.see("tuesday")
-    while not (project / "results/tuesday/drift.json").exists():
+    while not (mine / "results/tuesday/drift.json").exists():
         person.see("tuesday")
     person.press("\x03")
     assert person.leave() == 0

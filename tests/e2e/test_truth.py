@@ -148,8 +148,8 @@ class Project:
 
     def decide(self, chance: random.Random) -> None:
         """Somebody has a second thought."""
-        decision = chance.choice(("keep", "filter", "retrain"))
-        diagnosis = ["--diagnosis", "impulse_noise"] if decision == "filter" else []
+        decision = chance.choice(("keep", "filter", "retrain", "both"))
+        diagnosis = ["--diagnosis", "impulse_noise"] if decision in ("filter", "both") else []
         labels = self.folder / "labels.csv"
         asked = self.run("driftloop", "review", "w02", "--json", check=False)
         if asked.returncode == 0 and json.loads(asked.stdout)["drifted"]:

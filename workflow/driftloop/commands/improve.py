@@ -14,6 +14,7 @@ from driftloop.files import digest_file, link_file, read_json, write_json
 
 if TYPE_CHECKING:
     from driftloop.commands.repair import Occasion
+    from driftloop.improver.imitate import Imitation
     from driftloop.models.classifier import Classifier
 
 
@@ -39,13 +40,24 @@ def retrain_filtered(params: dict[str, Any], window: str) -> None:
     """Retrain the incumbent behind the window's new filter, on what is left of the drift: a candidate."""
     from driftloop.commands.classify import open_model
     from driftloop.commands.repair import Occasion
+    from driftloop.improver.imitate import Imitation
 
-    filtered = open_model(layout.candidate(window, "filter"))
-    _retrain(Occasion(window, params), params, filtered, "retrain_filtered")
+    behind = layout.candidate(window, "filter")
+    imitation = Imitation.from_json(read_json(behind / "imitation.json"))
+    _retrain(Occasion(window, params), params, open_model(behind), "retrain_filtered", imitation)
 
 
-def _retrain(occasion: Occasion, params: dict[str, Any], start: Classifier, repair: str) -> None:
-    """Retrain a classifier on the occasion's samples, and keep what comes of it as a candidate."""
+def _retrain(
+    occasion: Occasion,
+    params: dict[str, Any],
+    start: Classifier,
+    repair: str,
+    imitation: Imitation | None = None,
+) -> None:
+    """Retrain a classifier on the occasion's samples, and keep what comes of it as a candidate.
+
+    Without an imitation of the drift, one is read off the window.
+    """
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     window = occasion.window
@@ -53,7 +65,7 @@ def _retrain(occasion: Occasion, params: dict[str, Any], start: Classifier, repa
         raise ModelError(
             f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
         )
-    imitation, train = occasion.imitate(), occasion.split("train")
+    imitation, train = imitation or occasion.imitate(), occasion.split("train")
     taught = occasion.samples(occasion.parts.taught)
     with progress(f"{window}: retraining") as advance:
         candidate = retrain(
