@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ class Person:
             env=environment(colours),
             dimensions=(rows, columns),
             timeout=20,
+            # As a shell at a terminal does, also where the tests run in the background, with Ctrl-C ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         # pexpect waits before each key, for programs that are not ready; this one is.
         self.program.delaybeforesend = None
@@ -84,8 +87,10 @@ class Person:
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip() + "\n"
 
     def leave(self) -> int:
-        """Wait for the program to end; return its exit status, or minus the signal that ended it."""
+        """Wait a minute for the program to end; return its exit status, or minus the signal that ended it."""
+        end = time.monotonic() + 60
         while True:
+            assert time.monotonic() < end, f"the program goes on at:\n{self.text()}"
             try:
                 self._stream.feed(self.program.read_nonblocking(1 << 16, 20))
             except pexpect.EOF:
