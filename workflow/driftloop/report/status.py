@@ -92,7 +92,7 @@ def next_step(states: Sequence[WindowState]) -> str:
         return f"driftloop review {pending[0]}"
     if any(state.state not in FINAL for state in states):
         return "snakemake --cores all"
-    if unsettled := [state.window for state in states if state.state == "unsettled"]:
+    if unsettled := [state.window for state in states if state.unsettled]:
         return f"driftloop settle {unsettled[0]}"
     return f"driftloop predict {layout.model(states[-1].window)} IMAGE…"
 
