@@ -58,14 +58,18 @@ SCORING = tuple(
         "detector",
         "mahalanobis",
         "neighbours",
+        "property_test",
         "rank_test",
+        "scores",
         "softmax",
         "spaces",
         "strata",
+        "window_test",
     )
 )
 """The code that every cell depends on; and, below, that some do."""
 
+CELLS = ("check_cells.py", "check_data.py", "check_windows.py")
 PICKING = ("checker/check.py", "checker/picks.py")
 OTHERS: dict[str, tuple[str, ...]] = {
     "accuracy": TEACHING,
@@ -140,7 +144,7 @@ def cells(work: Path) -> Iterator[Cell]:
 def code(what: str) -> str:
     """Return what stands for the code that measures a cell, and that is measured."""
     kind = what.partition("/")[0]
-    return digest_sources(*SCORING, "check_cells.py", "check_data.py", *OTHERS.get(kind, ()))
+    return digest_sources(*SCORING, *CELLS, *OTHERS.get(kind, ()))
 
 
 def hardware() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from check_data import CALIBRATION, SHOWN, Material, digest_sources
 from check_rivals import RIVALS, accuracy_rivals
+from check_windows import Index, Placed, Scored
 from driftloop.checker.autoencoder import Autoencoder
 from driftloop.checker.check import check_window, estimate_accuracy
 from driftloop.checker.combined import DEFAULT_MEMBERS, Combined
@@ -23,19 +24,16 @@ from driftloop.checker.features import Features
 from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.checker.mahalanobis import Mahalanobis
 from driftloop.checker.neighbours import NearestNeighbours
-from driftloop.checker.rank_test import CELLS, Standings, place, rank_test
-from driftloop.checker.scores import Scores, score_samples
+from driftloop.checker.scores import score_samples
 from driftloop.checker.softmax import SoftmaxConfidence
 from driftloop.checker.store import load_detector, save_detector
-from driftloop.checker.strata import class_groups
 from driftloop.errors import ModelError
 from driftloop.files import read_array, write_array
 from driftloop.models.predict import predict
 
 ALPHAS, SIZES, POWER_SIZES = (0.01, 0.05), (20, 100, 500), (10, 20, 50)
 TEACHING = ("checker/accuracy.py", "checker/exposure.py", "checker/fitted.py")
-CALIBRATIONS, WINDOWS, POWER_WINDOWS, CLEAN_WINDOWS = 25, 100, 200, 2000
-DRAWS, FINE_DRAWS = 999, 9999
+CALIBRATIONS, WINDOWS, POWER_WINDOWS, CLEAN_WINDOWS = 250, 10, 200, 2000
 DEFAULT = "driftloop"
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "nearest neighbours": NearestNeighbours,
@@ -45,7 +43,6 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
 }
 
 Floats = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -93,63 +90,35 @@ class Checked:
             return fitted
 
     @cached_property
-    def pool(self) -> Floats:
-        """Scores of the pool."""
-        return self._scores("pool", lambda: self.material.pool)
+    def pool(self) -> Scored:
+        """The pool, scored."""
+        return self._scored("pool", self.material.pool)
 
-    def corrupted(self, corruption: str, severity: int) -> Floats:
-        """Scores of corrupted images."""
-        return self._scores(f"{corruption}-{severity}", lambda: self.material.corrupted(corruption, severity))
+    @property
+    def calibration(self) -> Scored:
+        """Its first part, which calibrates."""
+        return self.pool[:CALIBRATION]
 
-    def _scores(self, name: str, features: Callable[[], Features]) -> Floats:
+    def corrupted(self, corruption: str, severity: int) -> Scored:
+        """Return corrupted images, scored."""
+        return self._scored(f"{corruption}-{severity}", self.material.corrupted(corruption, severity))
+
+    def _scored(self, name: str, features: Features) -> Scored:
         path = self.folder / "scores" / f"{name}.npy"
         if not path.exists():
-            write_array(path, score_samples(self.fitted, features()).by_kind[0])
-        return read_array(path)
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Samples placed among a calibration once, so that windows of them are cheap."""
-
-    stratum: Index
-    cell: Index
-    calibration: Index
-
-    @classmethod
-    def among(
-        cls, known: tuple[Floats, Index], scores: Floats, predicted: Index, classes: int = 10
-    ) -> Placed:
-        """Place scores with predicted classes among known ones."""
-        stratum, cell, sizes = np.empty(len(scores), np.int64), np.empty(len(scores), np.int64), []
-        for number, group in enumerate(class_groups(np.bincount(known[1], minlength=classes))):
-            mine, theirs = np.isin(predicted, group), np.isin(known[1], group)
-            stratum[mine], cell[mine] = number, place(scores[mine], known[0][theirs])
-            sizes.append(np.count_nonzero(theirs))
-        return cls(stratum, cell, np.array(sizes))
-
-    def window(self, index: Index) -> Standings:
-        """Return some of the samples as a window."""
-        strata = len(self.calibration)
-        flat = np.bincount(self.stratum[index] * CELLS + self.cell[index], minlength=strata * CELLS)
-        return Standings(flat.reshape(strata, CELLS), self.calibration)
-
-    def p_value(self, index: Index, seed: int, draws: int = DRAWS) -> float:
-        """Return the p-value of a window of some of the samples."""
-        return rank_test(self.window(index), draws=draws, seed=seed).p_value
+            write_array(path, score_samples(self.fitted, features).by_kind[0])
+        return Scored.of(features, read_array(path))
 
 
 def false_alarm(checked: Checked) -> list[dict[str, Any]]:
     """Return the share of clean windows that alarm, over random draws of the calibration."""
-    scores = checked.pool
-    predicted = checked.material.pool.logits.argmax(axis=1)
-    found = []
+    pool, found = checked.pool, []
     for n in SIZES:
         p_values = []
         for draw in range(CALIBRATIONS):
             rng = np.random.default_rng([checked.material.seed, n, draw])
-            known, others = np.split(rng.permutation(len(scores)), [CALIBRATION])
-            placed = Placed.among((scores[known], predicted[known]), scores[others], predicted[others])
+            known, others = np.split(rng.permutation(len(pool)), [CALIBRATION])
+            placed = Placed.among(pool[known], pool[others])
             windows = [rng.choice(len(others), n, replace=False) for _ in range(WINDOWS)]
             p_values.append([placed.p_value(window, draw) for window in windows])
         found += [
@@ -181,40 +150,37 @@ def windows_of(count: int, n: int, seed: int, windows: int = POWER_WINDOWS) -> l
 
 def default(checked: Checked) -> dict[str, Any]:
     """Return the default's AUROC and power by corruption."""
-    material = checked.material
-    scores = {name: checked.corrupted(name, severity) for name, severity in material.standard.items()}
-    return _performance(material, checked.pool, scores)
+    scored = {name: checked.corrupted(name, severity) for name, severity in checked.material.standard.items()}
+    return _performance(checked.material.seed, checked.pool, scored, Placed.p_value)
 
 
 def detector(label: str) -> Callable[[Checked], dict[str, Any]]:
-    """Return the measurement of another detector, with the same window test."""
+    """Return the measurement of another detector, with the same test of its scores."""
 
     def measure(checked: Checked) -> dict[str, Any]:
         material, made = checked.material, DETECTORS[label]()
         state = made.fit(material.reference, np.random.default_rng(material.seed))
-        scores = {
-            name: made.score(state, material.corrupted(name, severity))
-            for name, severity in material.standard.items()
+
+        def scored(features: Features) -> Scored:
+            return Scored.of(features, made.score(state, features))
+
+        corrupted = {
+            name: scored(material.corrupted(name, severity)) for name, severity in material.standard.items()
         }
-        return _performance(material, made.score(state, material.pool), scores)
+        return _performance(material.seed, scored(material.pool), corrupted, Placed.novelty_p_value)
 
     return measure
 
 
-def _performance(material: Material, pool: Floats, scores: dict[str, Floats]) -> dict[str, Any]:
-    predicted = material.pool.logits.argmax(axis=1)
-    known = pool[:CALIBRATION], predicted[:CALIBRATION]
+def _performance(
+    seed: int, pool: Scored, corrupted: dict[str, Scored], p_value: Callable[[Placed, Index, int], float]
+) -> dict[str, Any]:
     areas, powers = {}, {}
-    for name, severity in material.standard.items():
-        seen = material.corrupted(name, severity).logits.argmax(axis=1)
-        placed = Placed.among(known, scores[name], seen)
-        areas[name] = auroc(pool[CALIBRATION:], scores[name])
+    for name, samples in corrupted.items():
+        placed = Placed.among(pool[:CALIBRATION], samples)
+        areas[name] = auroc(pool.novelty[CALIBRATION:], samples.novelty)
         powers[name] = {
-            n: float(
-                np.mean(
-                    [placed.p_value(w, material.seed) <= 0.01 for w in windows_of(SHOWN, n, material.seed)]
-                )
-            )
+            n: float(np.mean([p_value(placed, w, seed) <= 0.01 for w in windows_of(SHOWN, n, seed)]))
             for n in POWER_SIZES
         }
     return {
@@ -282,14 +248,14 @@ def contaminated(checked: Checked) -> dict[str, Any]:
     outside = np.arange(CALIBRATION, len(material.pool) - SHOWN)
     found: dict[str, dict[str, float]] = {}
     for name, severity in material.standard.items():
-        bad, scores = material.corrupted(name, severity), checked.corrupted(name, severity)
+        bad, scored = material.corrupted(name, severity), checked.corrupted(name, severity)
         alarms, precisions, strange = [], [], []
         for draw in range(20):
             rng = np.random.default_rng([material.seed, draw])
             spoilt, clean = rng.choice(SHOWN, 50, replace=False), rng.choice(outside, 450, replace=False)
             window = joined(rows(bad, spoilt), rows(material.pool, clean))
-            known = Scores(np.concatenate([scores[spoilt], checked.pool[clean]])[None], np.empty((500, 0)))
-            report = check_window(fitted, window, draws=DRAWS, seed=material.seed, scores=known)
+            known = (scored[spoilt] + checked.pool[clean]).scores
+            report = check_window(fitted, window, seed=draw, scores=known)
             hits = np.array([pick.index < 50 for pick in report.picks])
             chosen = np.array([not pick.random for pick in report.picks])
             alarms.append(report.drifted)
@@ -340,8 +306,7 @@ def accuracy(checked: Checked) -> dict[str, Any]:
 def label_shift(checked: Checked) -> dict[str, Any]:
     """Return how often windows of 200 clean images with other proportions of classes alarm at 0.01."""
     material = checked.material
-    scores, predicted = checked.pool, material.pool.logits.argmax(axis=1)
-    placed = Placed.among((scores[:CALIBRATION], predicted[:CALIBRATION]), scores, predicted)
+    placed = Placed.among(checked.calibration, checked.pool)
     truth = material.labels
     single, mixed = {}, []
     for label in range(10):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from check_cells import DRAWS, Checked, Index, windows_of
+from check_cells import Checked, windows_of
 from check_data import CALIBRATION, SHOWN
+from check_windows import DRAWS, Index
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.features import Features
@@ -66,5 +67,5 @@ def known_drift(corruption: str) -> Callable[[Checked], dict[str, Any]]:
 
 
 def _asks(fitted: FittedDetector, features: Features, scores: Scores, window: Index) -> bool:
-    part = Scores(scores.by_kind[:, window], scores.signals[window])
+    part = Scores(scores.by_kind[:, window], scores.properties[window], scores.signals[window])
     return check_window(fitted, rows(features, window), draws=DRAWS, picks=1, scores=part).drifted

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from check_cells import Checked, Placed
+from check_cells import Checked
 from check_data import CALIBRATION, SHOWN
-from driftloop.checker.rank_test import rank_test
+from check_windows import Placed
 from driftloop.checker.stream import NEW
+from driftloop.checker.window_test import window_test
 
 FINE_DRAWS = 9999
 
@@ -20,17 +21,17 @@ def clean_streams(checked: Checked) -> dict[str, Any]:
 
     Each stream has a calibration of its own; both are drawn from the pool of 20,000.
     """
-    scores, predicted = checked.pool, checked.material.pool.logits.argmax(axis=1)
+    pool = checked.pool
     windows, streams = [], []
     for seed in range(20):
         rng = np.random.default_rng([checked.material.seed, 500, seed])
-        known, fresh = np.split(rng.permutation(len(scores)), [CALIBRATION])
-        placed = Placed.among((scores[known], predicted[known]), scores[fresh], predicted[fresh])
+        known, fresh = np.split(rng.permutation(len(pool)), [CALIBRATION])
+        placed = Placed.among(pool[known], pool[fresh])
         alone, together, stream = 0, 0, NEW
         for window in np.arange(500 * 30).reshape(500, 30):
-            standings = placed.window(window)
-            alarmed = rank_test(standings, draws=FINE_DRAWS, seed=seed).p_value <= 0.01
-            stream = stream.followed_by(standings)
+            evidence = placed.window(window)
+            alarmed = window_test(evidence, draws=FINE_DRAWS, seed=seed).p_value <= 0.01
+            stream = stream.followed_by(evidence)
             test = None if alarmed else stream.test(alpha=0.001, draws=FINE_DRAWS, seed=seed)
             alone += alarmed
             together += test is not None and test.drifted
@@ -62,18 +63,14 @@ def rising_streams(checked: Checked) -> dict[str, Any]:
 
 def _rising(checked: Checked, n: int) -> dict[str, Any]:
     material = checked.material
-    predicted = material.pool.logits.argmax(axis=1)
-    known = checked.pool[:CALIBRATION], predicted[:CALIBRATION]
-    clean = Placed.among(known, checked.pool[-SHOWN:], predicted[-SHOWN:])
+    clean = Placed.among(checked.calibration, checked.pool[-SHOWN:])
     accuracy = [float(material.correct[-SHOWN:].mean())]
     found = {}
     for name in material.standard:
         steps, reached = [clean], list(accuracy)
         for severity in (1, 2, 3):
             features = material.corrupted(name, severity)
-            steps.append(
-                Placed.among(known, checked.corrupted(name, severity), features.logits.argmax(axis=1))
-            )
+            steps.append(Placed.among(checked.calibration, checked.corrupted(name, severity)))
             reached.append(float(material.right(features).mean()))
         runs = [_run(steps, reached, n, material.seed, seed) for seed in range(5)]
         found[name] = {
@@ -103,9 +100,9 @@ def _run(
         lost = max(lost, reached[0] - now)
         index = rng.choice(SHOWN, n, replace=False)
         worse = rng.random(n) < part
-        standings = steps[low].window(index[~worse]) + steps[low + 1].window(index[worse])
-        stream = stream.followed_by(standings)
-        if rank_test(standings, draws=FINE_DRAWS, seed=seed).p_value <= 0.01:
+        evidence = steps[low].window(index[~worse]) + steps[low + 1].window(index[worse])
+        stream = stream.followed_by(evidence)
+        if window_test(evidence, draws=FINE_DRAWS, seed=seed).p_value <= 0.01:
             return number, False, lost
         test = stream.test(alpha=0.001, draws=FINE_DRAWS, seed=seed)
         if test is not None and test.drifted:

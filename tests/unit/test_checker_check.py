@@ -130,7 +130,7 @@ def test_picks_are_strange_and_different_with_a_random_slice():
     strangeness = np.concatenate([np.zeros(450), np.ones(50)]) + rng.random(500) / 2
     corner = np.repeat(np.arange(5), 100)[rng.permutation(500)]
     embeddings = np.eye(5, dtype=np.float32)[corner]
-    picks = pick_samples(strangeness, embeddings, count=20, novel_share=0.1, random_share=0.25, seed=0)
+    picks = pick_samples(strangeness, embeddings, count=20, surely_novel=0.1, random_share=0.25, seed=0)
     assert len({pick.index for pick in picks}) == 20
     assert [pick.random for pick in picks] == [False] * 15 + [True] * 5
     strange = [pick.index for pick in picks if not pick.random]

@@ -20,6 +20,31 @@ _LONGEST_PROFILE = 32
 _STEPS = np.array([1, 4, 12, 30, 60, 100, 150, 200])
 """Upper ends of the classes of differences between neighbouring pixels, in grey levels."""
 
+PROPERTIES = ("brightness", "contrast", "saturation", "sharpness", "grain")
+"""What can be said of any image, whatever it shows."""
+
+
+def properties(images: Images) -> Floats:
+    """Return the `PROPERTIES` (N, 5).
+
+    They are the mean and the standard deviation of the grey levels, the mean distance between the strongest
+    and the weakest channel, the mean step between neighbours, and how much of the steps the next row does not
+    share: noise has much of that, edges have little.
+    """
+    colours = np.asarray(images) / 255
+    grey = colours.mean(axis=3)
+    light, contrast = grey.mean(axis=(1, 2)), grey.std(axis=(1, 2))
+    saturation = (colours.max(axis=3) - colours.min(axis=3)).mean(axis=(1, 2))
+    down, across = np.diff(grey, axis=1), np.diff(grey, axis=2)
+    sharpness = _mean_size(down) + _mean_size(across)
+    grain = _mean_size(np.diff(down, axis=2)) / (sharpness + 0.01)
+    return np.stack([light, contrast, saturation, sharpness, grain], axis=1)
+
+
+def _mean_size(steps: Floats) -> Floats:
+    """Return the mean absolute step of each image; 0 where it is one pixel wide and has none."""
+    return np.asarray(np.abs(steps).sum(axis=(1, 2)) / max(1, steps[0].size))
+
 
 def spectrum(images: Images) -> Floats:
     """Return log energies of the cosine transform by frequency and direction: blur, noise, texture."""

@@ -15,10 +15,12 @@ from driftloop.checker.features import Features, in_parts
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
 from driftloop.checker.label_shift import LabelShift, label_shift
 from driftloop.checker.picks import Pick, pick_samples
-from driftloop.checker.rank_test import novel_share, rank_test
+from driftloop.checker.property_test import Move
+from driftloop.checker.rank_test import novel_share
 from driftloop.checker.scores import Scores, score_samples
 from driftloop.checker.strata import stand
 from driftloop.checker.stream import NEW, Stream, StreamTest
+from driftloop.checker.window_test import window_test
 from driftloop.errors import DataError
 
 
@@ -51,15 +53,16 @@ class DriftReport:
 
     Attributes:
         n: samples in the window.
-        statistic: of the window test, see `RankTest`.
-        p_value: that samples of known kinds and classes, in any mixture, stand as high; valid at every n,
-            never 0.
+        statistic: of the samples' novelty, see `RankTest`.
+        p_value: that samples of known kinds and classes, in any mixture, are as strange, or have moved as
+            far as a whole; valid at every n, never 0.
         alpha: level of the test.
         drifted: p_value <= alpha, or the stream has drifted.
         stream: what the windows since the last alarm say together with this one; None where this is the
             first of them, or has drifted by itself.
         novel_share: how large the drift is: the share of samples that no known kind explains.
         novel_share_interval: its 95 % limits.
+        moves: how far each property of the images, such as their brightness, has moved as a whole.
         estimated_accuracy: of the classifier on this window, without labels; None if nothing taught it.
         estimated_accuracy_interval: its 95 % limits.
         known_as: the repaired drift that this window shows again; None where clean data explain it, or
@@ -82,6 +85,7 @@ class DriftReport:
     stream: StreamTest | None
     novel_share: float
     novel_share_interval: tuple[float, float]
+    moves: tuple[Move, ...]
     estimated_accuracy: float | None
     estimated_accuracy_interval: tuple[float, float] | None
     known_as: str | None
@@ -142,11 +146,11 @@ def check_window(
     scores = scores or score_samples(fitted, window)
     samples = _tabulate(fitted, window, scores)
     classes = window.logits.shape[1]
-    standings = stand(fitted, scores.by_kind, samples.predicted, samples.kind, classes)
-    test = rank_test(standings, draws=draws, seed=seed)
-    share, limits = novel_share(standings, seed=seed)
+    evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
+    test = window_test(evidence, draws=draws, seed=seed)
+    share, limits = novel_share(evidence.novelty, seed=seed)
     drifted = test.p_value <= alpha
-    carried = stream.followed_by(standings)
+    carried = stream.followed_by(evidence)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
     accuracy, interval = estimate_accuracy(fitted, scores, samples.predicted)
@@ -159,13 +163,14 @@ def check_window(
         stream=together,
         novel_share=share,
         novel_share_interval=limits,
+        moves=test.moves,
         estimated_accuracy=accuracy,
         estimated_accuracy_interval=interval,
         known_as=None if drifted else _known_as(fitted, samples, scores, classes, alpha, draws, seed),
         label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
-        picks=_pick(fitted, window, samples, share, picks, random_share, seed),
+        picks=_pick(fitted, window, samples, limits[0], picks, random_share, seed),
         samples=samples,
         carried=NEW if drifted else carried,
         seed=seed,
@@ -214,9 +219,9 @@ def _known_as(
     """Return which repaired drift explains a window that clean data alone do not explain."""
     if len(fitted.kinds) == 1:
         return None
-    clean = np.zeros_like(samples.kind)
-    test = rank_test(stand(fitted, scores.by_kind, samples.predicted, clean, classes), draws=draws, seed=seed)
-    if test.p_value > alpha:
+    clean, only = np.zeros_like(samples.kind), replace(scores, by_kind=scores.by_kind[:1])
+    evidence = stand(replace(fitted, kinds=fitted.kinds[:1]), only, samples.predicted, clean, classes)
+    if window_test(evidence, draws=draws, seed=seed).p_value > alpha:
         return None
     return fitted.kinds[1 + int(np.argmax(_kind_shares(samples, len(fitted.kinds))[1:]))].name
 
@@ -225,7 +230,7 @@ def _pick(
     fitted: FittedDetector,
     window: Features,
     samples: SampleTable,
-    novel_share: float,
+    surely_novel: float,
     count: int,
     random_share: float,
     seed: int,
@@ -237,7 +242,7 @@ def _pick(
         strangeness,
         window.embeddings,
         count=count,
-        novel_share=novel_share,
+        surely_novel=surely_novel,
         random_share=random_share,
         seed=seed,
     )

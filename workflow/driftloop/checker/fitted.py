@@ -15,6 +15,7 @@ from driftloop.checker.detector import Arrays, Detector, rows
 from driftloop.checker.exposure import Exposure
 from driftloop.checker.features import Features
 from driftloop.checker.neighbours import NearestNeighbours
+from driftloop.checker.spaces import view_all
 from driftloop.errors import DataError
 from driftloop.params.instantiate import instantiate
 
@@ -34,12 +35,14 @@ class Kind:
         state: what the detector learnt from this kind's reference.
         scores: float64 (m,), of calibration samples of this kind that are not in its reference.
         predicted: int64 (m,), the classes predicted for them.
+        properties: float32 (m, D), of their images, see `driftloop.checker.appearance.PROPERTIES`.
     """
 
     name: str
     state: Arrays
     scores: npt.NDArray[np.float64]
     predicted: npt.NDArray[np.int64]
+    properties: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ def _fit_kind(
 ) -> Kind:
     state = detector.fit(reference, rng)
     predicted = calibration.logits.argmax(axis=1).astype(np.int64)
-    return Kind(name, state, detector.score(state, calibration), predicted)
+    properties = view_all(calibration, "properties")
+    return Kind(name, state, detector.score(state, calibration), predicted, properties)
 
 
 def _check_size(features: Features, what: str) -> None:

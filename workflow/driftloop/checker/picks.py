@@ -32,21 +32,21 @@ def pick_samples(
     embeddings: npt.NDArray[np.float32],
     *,
     count: int,
-    novel_share: float,
+    surely_novel: float,
     random_share: float,
     seed: int,
 ) -> list[Pick]:
     """Pick samples for review, the strange ones first, each part in the order in which it was picked.
 
     The random slice is drawn first, from all samples. The rest comes from the strangest part of the window,
-    as large as its novel share (and no smaller than needed): first the strangest, then each time the one
-    farthest from all that were picked (Gonzalez, 1985).
+    as large as the share that is surely novel (and no smaller than needed): first the strangest, then each
+    time the one farthest from all that were picked (Gonzalez, 1985).
 
     Args:
         strangeness: (N,), higher is stranger.
         embeddings: (N, D).
         count: picks in all; the whole window when it is no larger.
-        novel_share: of the window, in [0, 1].
+        surely_novel: lower limit of the window's novel share, in [0, 1].
         random_share: share of the picks that are drawn at random, in [0, 1].
         seed: of the draws.
     """
@@ -56,7 +56,7 @@ def pick_samples(
     drawn = rng.choice(n, round(random_share * count), replace=False)
     others = np.setdiff1d(np.arange(n), drawn)
     wanted = count - len(drawn)
-    size = min(len(others), max(wanted, int(np.ceil(novel_share * n))))
+    size = min(len(others), max(wanted, int(np.ceil(surely_novel * n))))
     pool = others[np.argsort(-strangeness[others], kind="stable")[:size]]
     if size > _POOL:
         pool = pool[np.sort(rng.choice(size, _POOL, replace=False))]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from driftloop.checker.detector import BLOCK
 from driftloop.checker.features import Features, features_in_parts
 from driftloop.checker.fitted import FittedDetector, accuracy_signals
+from driftloop.checker.spaces import view_all
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Scores:
 
     Attributes:
         by_kind: float64 (K, N), the distance from each known kind.
+        properties: float32 (N, D), of the image, see `driftloop.checker.appearance.PROPERTIES`.
         signals: float64 (N, S), what the accuracy is judged from; S is 0 where nothing taught it.
     """
 
     by_kind: npt.NDArray[np.float64]
+    properties: npt.NDArray[np.float32]
     signals: npt.NDArray[np.float64]
 
 
@@ -35,7 +38,8 @@ def score_samples(fitted: FittedDetector, features: Features) -> Scores:
 def _score(fitted: FittedDetector, features: Features) -> Scores:
     by_kind = np.stack([fitted.detector.score(kind.state, features) for kind in fitted.kinds])
     known = fitted.accuracy is not None
-    return Scores(by_kind, accuracy_signals(fitted, features) if known else np.empty((len(features), 0)))
+    signals = accuracy_signals(fitted, features) if known else np.empty((len(features), 0))
+    return Scores(by_kind, view_all(features, "properties"), signals)
 
 
 def part_rows(n: int, place: int, parts: int) -> slice:
@@ -57,5 +61,6 @@ def join_scores(parts: Sequence[Scores]) -> Scores:
     """Return the scores of a window from those of its parts, which are in its order."""
     return Scores(
         np.concatenate([part.by_kind for part in parts], axis=1),
+        np.concatenate([part.properties for part in parts]),
         np.concatenate([part.signals for part in parts]),
     )

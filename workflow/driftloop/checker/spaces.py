@@ -21,8 +21,8 @@ def view(features: Features, space: str) -> Vectors:
     Args:
         features: a block of rows.
         space: `embeddings` (penultimate layer), `directions` (the same, of length one: what a cosine
-            distance sees), `logits`, `spectrum`, `profiles`, `tones`, `edges` (statistics of the image, see
-            `driftloop.checker.appearance`), or `pixels` (in [0, 1], at most 1,024 numbers).
+            distance sees), `logits`, `spectrum`, `profiles`, `tones`, `edges`, `properties` (statistics of
+            the image, see `driftloop.checker.appearance`), or `pixels` (in [0, 1], at most 1,024 numbers).
 
     Raises:
         ParameterError: there is no such space.
@@ -90,5 +90,6 @@ SPACES: dict[str, Callable[[Features], Vectors]] = {
     "profiles": lambda features: appearance.profiles(features.images),
     "tones": lambda features: appearance.tones(features.images),
     "edges": lambda features: appearance.edges(features.images),
+    "properties": lambda features: appearance.properties(features.images),
     "pixels": _pixels,
 }

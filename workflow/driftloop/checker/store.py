@@ -19,8 +19,9 @@ from driftloop.checker.scores import Scores
 from driftloop.errors import DataError, DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
 
-FORMAT = 2
+FORMAT = 3
 _ARRAYS, _META = "detector.safetensors", "detector.json"
+_OF_A_KIND = ("scores", "predicted", "properties")
 _ACCURACY = ("centre", "scale", "usual", "proportions", "weights")
 _FIELDS = ("detector", "kinds", "accuracy_error", "model", "sha256")
 
@@ -114,7 +115,7 @@ def _flatten(fitted: FittedDetector) -> dict[str, npt.NDArray[Any]]:
     arrays["classes"] = fitted.classes
     for place, kind in enumerate(fitted.kinds):
         arrays |= {f"kinds/{place}/state/{name}": array for name, array in kind.state.items()}
-        arrays |= {f"kinds/{place}/scores": kind.scores, f"kinds/{place}/predicted": kind.predicted}
+        arrays |= {f"kinds/{place}/{name}": getattr(kind, name) for name in _OF_A_KIND}
     if (model := fitted.accuracy) is not None:
         arrays |= {f"accuracy/{name}": getattr(model, name) for name in _ACCURACY}
     return arrays
@@ -128,8 +129,7 @@ def _unflatten(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Fit
         Kind(
             str(name),
             under(f"kinds/{place}/state/"),
-            arrays[f"kinds/{place}/scores"],
-            arrays[f"kinds/{place}/predicted"],
+            *(arrays[f"kinds/{place}/{part}"] for part in _OF_A_KIND),
         )
         for place, name in enumerate(meta["kinds"])
     )

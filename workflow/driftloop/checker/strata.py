@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.fitted import FittedDetector, Kind
+from driftloop.checker.property_test import Ranks, correlate, shares
 from driftloop.checker.rank_test import Standings, Stratum
+from driftloop.checker.scores import Scores
+from driftloop.checker.window_test import Evidence
 
 _LEAST = 30
 """Classes with fewer calibration samples are put together until they have as many."""
@@ -20,35 +23,47 @@ _LEAST = 30
 
 def stand(
     fitted: FittedDetector,
-    by_kind: npt.NDArray[np.float64],
+    scores: Scores,
     predicted: npt.NDArray[np.int64],
     kind: npt.NDArray[np.int64],
     classes: int,
-) -> Standings:
+) -> Evidence:
     """Return where samples stand among the calibration of their kind and class.
 
     With several kinds, a sample of a known kind stands no higher than under its own one, so that a window
-    which mixes known kinds alarms no more often than alpha. The strata are the same for every window.
+    which mixes known kinds alarms no more often than alpha. The properties of all samples are compared with
+    those of every kind. The strata are the same for every window.
 
     Args:
         fitted: what is known.
-        by_kind: scores (K, N).
+        scores: of N samples, by K kinds.
         predicted: classes (N,).
         kind: place (N,) of the kind that each sample fits best.
         classes: how many there are.
     """
     strata: list[Stratum] = []
-    for place, (scores, known) in enumerate(zip(by_kind, fitted.kinds, strict=True)):
-        mine = kind == place
-        strata += _of_kind(known, scores[mine], predicted[mine], classes)
-    return Standings.of(strata)
+    kinds: list[int] = []
+    counts: list[int] = []
+    sums: list[npt.NDArray[np.float64]] = []
+    for place, (own, known) in enumerate(zip(scores.by_kind, fitted.kinds, strict=True)):
+        for here, there in _alike(known, predicted, classes):
+            strata.append(Stratum(own[here & (kind == place)], known.scores[there]))
+            kinds.append(place)
+            counts.append(int(np.count_nonzero(here)))
+            sums.append(shares(scores.properties[here], known.properties[there]).sum(axis=0))
+    novelty = Standings.of(strata)
+    clean = fitted.kinds[0]
+    correlation = correlate(clean.properties, [there for _, there in _alike(clean, predicted, classes)])
+    ranks = Ranks(np.array(kinds), novelty.calibration, np.array(counts), np.stack(sums), correlation)
+    return Evidence(novelty, ranks)
 
 
-def _of_kind(
-    known: Kind, scores: npt.NDArray[np.float64], predicted: npt.NDArray[np.int64], classes: int
-) -> Iterator[Stratum]:
+def _alike(
+    known: Kind, predicted: npt.NDArray[np.int64], classes: int
+) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+    """Yield which samples are compared with which calibration samples of a kind, class by class."""
     for group in class_groups(np.bincount(known.predicted, minlength=classes)):
-        yield Stratum(scores[np.isin(predicted, group)], known.scores[np.isin(known.predicted, group)])
+        yield np.isin(predicted, group), np.isin(known.predicted, group)
 
 
 def class_groups(counts: npt.NDArray[np.int64]) -> Sequence[npt.NDArray[np.intp]]:

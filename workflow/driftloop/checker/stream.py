@@ -1,6 +1,6 @@
 """Drift too slow for any one window: the latest windows together, looked back upon at several distances.
 
-How windows stand among the calibration adds up (`driftloop.checker.rank_test.Standings`), so what a stream
+How windows stand among the calibration adds up (`driftloop.checker.window_test.Evidence`), so what a stream
 carries from window to window is small: blocks of consecutive windows, at most two of each power of two (after
 Datar et al., SIAM J. Comput. 31(6), 2002). One test looks back over the latest blocks at every distance at
 once, with the calibration's own chance shared between them: its p-value holds at each window, so that T clean
@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from driftloop.checker.rank_test import CELLS, Standings, rank_test
+from driftloop.checker.appearance import PROPERTIES
+from driftloop.checker.property_test import Ranks
+from driftloop.checker.rank_test import CELLS, Standings
+from driftloop.checker.window_test import Evidence, window_test
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,15 @@ class Block:
 
     Attributes:
         windows: how many.
-        standings: of all their samples.
+        evidence: of all their samples.
     """
 
     windows: int
-    standings: Standings
+    evidence: Evidence
 
     def __add__(self, later: Block) -> Block:
         """Return this block and a later one as one."""
-        return Block(self.windows + later.windows, self.standings + later.standings)
+        return Block(self.windows + later.windows, self.evidence + later.evidence)
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,19 @@ class Stream:
 
     blocks: tuple[Block, ...] = ()
 
-    def followed_by(self, standings: Standings) -> Stream:
+    def followed_by(self, evidence: Evidence) -> Stream:
         """Return the stream with one more window.
 
-        >>> one = Standings(np.zeros((1, CELLS), dtype=np.int64), np.array([9]))
+        >>> counts, sizes = np.zeros((1, CELLS), dtype=np.int64), np.array([9])
+        >>> ranks = Ranks(sizes * 0, sizes, sizes, np.zeros((1, 2, 5)), np.eye(5))
+        >>> one = Evidence(Standings(counts, sizes), ranks)
         >>> stream = Stream()
         >>> for _ in range(11):
         ...     stream = stream.followed_by(one)
         >>> [block.windows for block in stream.blocks]
         [4, 4, 2, 1]
         """
-        blocks = [*self.blocks, Block(1, standings)]
+        blocks = [*self.blocks, Block(1, evidence)]
         place = len(blocks) - 3
         while place >= 0 and blocks[place].windows == blocks[place + 2].windows:
             blocks[place : place + 2] = [blocks[place] + blocks[place + 1]]
@@ -87,17 +92,21 @@ class Stream:
             return None
         *earlier, last = self.blocks
         latest = [*earlier[:-1], earlier[-1] + last]  # the last window alone has a test of its own
-        found = rank_test(*(block.standings for block in latest), draws=draws, seed=seed)
+        found = window_test(*(block.evidence for block in latest), draws=draws, seed=seed)
         windows = sum(block.windows for block in latest[-found.blocks :])
         return StreamTest(windows, found.p_value, alpha, found.p_value <= alpha)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return the blocks for `stream.json`: each stratum's counts, strangest cell first, as one text."""
+        """Return the blocks for `stream.json`; a stratum's counts, strangest cell first, are one text."""
         return [
             {
                 "windows": block.windows,
-                "calibration": block.standings.calibration.tolist(),
-                "counts": [" ".join(map(str, row)) for row in block.standings.counts.tolist()],
+                "kind": block.evidence.properties.kind.tolist(),
+                "calibration": block.evidence.novelty.calibration.tolist(),
+                "novelty": [" ".join(map(str, row)) for row in block.evidence.novelty.counts.tolist()],
+                "samples": block.evidence.properties.counts.tolist(),
+                "properties": block.evidence.properties.sums.tolist(),
+                "correlation": block.evidence.properties.correlation.tolist(),
             }
             for block in self.blocks
         ]
@@ -116,8 +125,15 @@ NEW = Stream()
 
 
 def _read(block: Mapping[str, Any]) -> Block:
-    calibration = np.array(block["calibration"], dtype=np.int64)
-    counts = np.array([row.split() for row in block["counts"]], dtype=np.int64)
+    kind, calibration, samples = (
+        np.array(block[name], dtype=np.int64) for name in ("kind", "calibration", "samples")
+    )
+    counts = np.array([row.split() for row in block["novelty"]], dtype=np.int64)
     if counts.shape != (len(calibration), CELLS) or counts.min() < 0:
         raise ValueError(f"counts are {counts.shape}, not ({len(calibration)}, {CELLS})")
-    return Block(int(block["windows"]), Standings(counts, calibration))
+    sums = np.array(block["properties"], dtype=np.float64)
+    if sums.shape != (len(calibration), 2, len(PROPERTIES)):
+        raise ValueError(f"properties are {sums.shape}, not ({len(calibration)}, 2, {len(PROPERTIES)})")
+    correlation = np.array(block["correlation"], dtype=np.float64)
+    ranks = Ranks(kind, calibration, samples, sums, correlation)
+    return Block(int(block["windows"]), Evidence(Standings(counts, calibration), ranks))

@@ -205,7 +205,13 @@ def _carried_from(parent: str, detector: str) -> Stream:
 
 
 def _found(report: DriftReport) -> str:
+    from dataclasses import asdict
+
+    from driftloop.report.summary import moved
+
     share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
+    if change := moved({"moves": [asdict(move) for move in report.moves]}):
+        share = f"{change[0][0]:.0%} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:
         many = f"the {together.windows} latest windows together, p = {together.p_value:.2g}"
         return f"[bold red]drifted[/] with {many} ({share})"

@@ -15,7 +15,7 @@ from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
-from driftloop.report.summary import Facts, foremost, share
+from driftloop.report.summary import Facts, foremost, moved, share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
@@ -165,6 +165,7 @@ def _view(chapter: Chapter, picks: int, cards: int) -> dict[str, Any]:
         "chapter": chapter,
         "row": chapter.row,
         "novel": share(report, "novel_share"),
+        "moved": moved(report),
         "estimated": share(report, "estimated_accuracy"),
         "picks": _picks(chapter, picks) if chapter.entry else [],
         "asked": len(chapter.material.picks),

@@ -79,6 +79,35 @@ def alarm(drift: Facts) -> tuple[float, float, int | None]:
     return drift["p_value"], drift["alpha"], None
 
 
+_MORE_OR_LESS = {
+    "brightness": ("brighter", "darker"),
+    "contrast": ("richer in contrast", "poorer in contrast"),
+    "saturation": ("more colourful", "paler"),
+    "sharpness": ("sharper", "softer"),
+    "grain": ("grainier", "smoother"),
+}
+_BEYOND_CHANCE = 3.0
+"""Standard deviations from which a property is said to have moved."""
+
+
+def moved(drift: Facts) -> list[tuple[float, str]]:
+    """Return how a window's images have moved as a whole: the share that is so beside usual images, and how.
+
+    The surest three come, the surest first; none where nothing is beyond chance.
+
+    >>> moves = [{"name": "brightness", "effect": -0.5, "standard": 4.0},
+    ...          {"name": "grain", "effect": 0.8, "standard": 7.0},
+    ...          {"name": "contrast", "effect": 0.1, "standard": 1.0}]
+    >>> moved({"moves": moves})
+    [(0.9, 'grainier'), (0.75, 'darker')]
+    """
+    sure = [each for each in drift.get("moves", ()) if each["standard"] >= _BEYOND_CHANCE]
+    sure.sort(key=lambda each: -each["standard"])
+    return [
+        ((1 + abs(each["effect"])) / 2, _MORE_OR_LESS[each["name"]][each["effect"] < 0]) for each in sure[:3]
+    ]
+
+
 def metrics(rows: Sequence[Facts], clean: float) -> dict[str, float]:
     """Return the whole stream in a few figures, for `dvc metrics` and `dvc exp show`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from driftloop.report.summary import alarm
+from driftloop.report.summary import alarm, moved
 from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry
 from driftloop.review.material import STRANGE, Estimate, Material
@@ -21,9 +21,10 @@ Line = tuple[str, str]
 def tell(material: Material, entries: Sequence[Entry] = ()) -> list[Line]:
     """Return the story of a drifted window: how much, what it costs, whom it hits, and what went before."""
     n = int(material.report.get("n", len(material.images)))
-    lines: list[Line] = [
-        (f"{material.window} has drifted: {n:,} samples, and many are not what the model knows.", "bold")
-    ]
+    novel, way = material.share("novel_share"), "many are not what the model knows"
+    if novel and novel.low == 0 and moved(material.report):
+        way = "as a whole they are not what the model knows"
+    lines: list[Line] = [(f"{material.window} has drifted: {n:,} samples, and {way}.", "bold")]
     lines += [("", ""), *_cost(material), *_hit(material)]
     lines += [("", ""), *_before(material.past)] if material.past else []
     answered = _answered(material, entries)
@@ -109,6 +110,9 @@ def _cost(material: Material) -> list[Line]:
     report, lines = material.report, []
     if novel:
         lines.append((f"{_share(novel)} of them are unlike everything known.", ""))
+    if change := moved(report):
+        words = ", ".join(f"{_percent(share)} are {way}" for share, way in change)
+        lines.append((f"Beside usual images of their class, {words}.", ""))
     if accuracy:
         then = [past.accuracy for past in material.past if not past.drifted and past.accuracy is not None]
         usual = ""
