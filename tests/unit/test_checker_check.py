@@ -145,7 +145,7 @@ def test_the_random_slice_is_fair():
             np.arange(40.0),
             np.zeros((40, 1), np.float32),
             count=8,
-            novel_share=0.5,
+            surely_novel=0.5,
             random_share=0.5,
             seed=seed,
         ):

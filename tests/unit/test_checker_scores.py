@@ -64,7 +64,7 @@ def test_parts_of_something_else_or_damaged_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "1-of-2.safetensors"
     with pytest.raises(DataError, match="does not hold the scores of a part"):
         load_scores(path, source="this")
-    save_scores(path, Scores(np.zeros((1, 3)), np.zeros((3, 0))), source="that")
+    save_scores(path, Scores(np.zeros((1, 3)), np.zeros((3, 5), np.float32), np.zeros((3, 0))), source="that")
     with pytest.raises(DataError, match="other predictions or another detector"):
         load_scores(path, source="this")
     path.write_bytes(path.read_bytes()[:-4])

@@ -10,14 +10,22 @@ from scipy.stats import binom
 
 from driftloop.checker.check import check_window
 from driftloop.checker.fitted import fit_detector
+from driftloop.checker.property_test import Ranks, correlate, shares
 from driftloop.checker.rank_test import Standings, Stratum, rank_test
 from driftloop.checker.stream import NEW, Stream
+from driftloop.checker.window_test import Evidence
 
 SPEC = {"_target_": "driftloop.checker.neighbours.NearestNeighbours"}
 
 
-def stand(window: np.ndarray, calibration: np.ndarray) -> Standings:
-    return Standings.of([Stratum(window, calibration)])
+def stand(window: np.ndarray, calibration: np.ndarray) -> Evidence:
+    """Scores that drift, of images whose properties never change."""
+    novelty = Standings.of([Stratum(window, calibration)])
+    still = np.zeros((len(calibration), 5), dtype=np.float32)
+    sums = shares(still[:1], still).sum(axis=0)[None] + len(window) * 0.5
+    kind, sizes = np.array([0]), np.array([len(window)])
+    correlation = correlate(still, [np.ones(len(still), dtype=bool)])
+    return Evidence(novelty, Ranks(kind, novelty.calibration, sizes, sums, correlation))
 
 
 @pytest.mark.slow
@@ -46,7 +54,7 @@ def test_a_drift_that_no_window_shows_is_found():
         calibration, stream = rng.standard_normal(2000), NEW
         for place in range(24):
             standings = stand(rng.standard_normal(50) + 0.012 * place, calibration)
-            windows.append(rank_test(standings, draws=1999, seed=seed).p_value <= 0.001)
+            windows.append(rank_test(standings.novelty, draws=1999, seed=seed).p_value <= 0.001)
             stream = stream.followed_by(standings)
         test = stream.test(alpha=0.001, draws=1999, seed=seed)
         found.append(test.drifted)
@@ -61,7 +69,7 @@ def test_what_is_carried_stays_small_and_holds_every_window():
         stream = stream.followed_by(one)
         assert sum(block.windows for block in stream.blocks) == count
     assert len(stream.blocks) <= 14
-    assert sum(block.standings.counts.sum() for block in stream.blocks) == 600
+    assert sum(block.evidence.novelty.counts.sum() for block in stream.blocks) == 600
 
 
 def test_a_first_window_has_no_stream_behind_it():
@@ -76,7 +84,9 @@ def test_a_stream_survives_its_file():
     again = Stream.from_json(json.loads(json.dumps(stream.to_json())))
     assert again.test(alpha=0.01, draws=199) == stream.test(alpha=0.01, draws=199)
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Stream.from_json([{"windows": 1, "calibration": [9], "counts": ["1 2 3"]}])
+        Stream.from_json([{**stream.to_json()[0], "novelty": ["1 2 3"]}])
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Stream.from_json([{**stream.to_json()[0], "properties": [[[1.0], [2.0]]]}])
 
 
 def test_checks_carry_the_stream_on_until_an_alarm(make_features):

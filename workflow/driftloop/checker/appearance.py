@@ -43,7 +43,7 @@ def properties(images: Images) -> Floats:
 
 def _mean_size(steps: Floats) -> Floats:
     """Return the mean absolute step of each image; 0 where it is one pixel wide and has none."""
-    return np.asarray(np.abs(steps).sum(axis=(1, 2)) / max(1, steps[0].size))
+    return np.asarray(np.abs(steps).sum(axis=(1, 2)) / max(1, steps.shape[1] * steps.shape[2]))
 
 
 def spectrum(images: Images) -> Floats:

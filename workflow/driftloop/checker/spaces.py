@@ -35,7 +35,7 @@ def view(features: Features, space: str) -> Vectors:
 def view_all(features: Features, space: str) -> npt.NDArray[np.float32]:
     """Return all vectors, float32 (N, D), made a block at a time."""
     parts = [view(part, space)[: block.stop - block.start] for block, part in blocks(features)]
-    return np.concatenate(parts).astype(np.float32)
+    return np.concatenate(parts or [view(features, space)]).astype(np.float32)
 
 
 def whitening(
