@@ -19,7 +19,7 @@ MIX = np.array(
 
 
 def draw(n: int, rng: np.random.Generator, shift: float = 0.0) -> np.ndarray:
-    return (rng.standard_normal((n, 5)) @ MIX.T + shift).astype(np.float32)
+    return (rng.standard_normal((n, 5)) @ MIX.T + shift * MIX.any(axis=1)).astype(np.float32)
 
 
 def rank(window: np.ndarray, *kinds: np.ndarray) -> Ranks:
