@@ -209,7 +209,7 @@ def _picks(material: Material, window: npt.NDArray[np.uint8]) -> npt.NDArray[np.
             -confidence,
             features.embeddings,
             count=count,
-            novel_share=1.0,
+            surely_novel=1.0,
             random_share=0.25,
             seed=material.seed,
         )
