@@ -12,6 +12,9 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # one thread.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
+# A rival of the benchmark, which wants an older numpy than driftloop.
+ALIBI := .driftloop/benchmark/alibi
+
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
   test-soak lock reference clean \
@@ -78,6 +81,8 @@ bench-scatter: setup ## a window of 100,000 images scored by one job, and by fou
 	python benchmarks/scatter.py
 
 bench-check: setup ## the checker against its rivals
+	@test -x $(ALIBI)/bin/python || $(PYTHON) -m venv $(ALIBI)
+	@$(ALIBI)/bin/python -m pip install --quiet --disable-pip-version-check alibi-detect==0.13.0
 	python benchmarks/check.py
 
 bench-improve: setup ## the repairs against their anchors

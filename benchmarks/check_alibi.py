@@ -1,9 +1,6 @@
 """alibi-detect itself, run by an interpreter of its own: `python check_alibi.py WINDOWS.npz`, JSON to stdout.
 
-    python -m venv .driftloop/benchmark/alibi
-    .driftloop/benchmark/alibi/bin/pip install alibi-detect
-
-It wants an older numpy than driftloop. torch, which its MMD needs, is borrowed from driftloop's environment,
+`make bench-check` makes that interpreter, as alibi-detect wants an older numpy than driftloop. torch, which its MMD needs, is borrowed from driftloop's environment,
 whose site-packages `DRIFTLOOP_SITE` names. The file has `reference` (m, D) and `windows` (W, n, D).
 """
 

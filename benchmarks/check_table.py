@@ -13,8 +13,9 @@ ABOUT = """Written by `python benchmarks/check.py`; do not edit. All detectors s
 the same run. `n` is the images of a window. Power is the share of corrupted windows that alarm at alpha 0.01:
 200 windows for each corruption, drawn from 500 corrupted images; rivals get the threshold that 1 % of 2,000
 clean windows exceed (their own p-values' false alarms stand in the first table). MNIST has MNIST-C's own
-severities, other datasets severity 3. `driftloop` is the default; detectors marked * go through driftloop's
-window test, too. The default was chosen on generic damages (last table), not on these corruptions."""
+severities, other datasets severity 3. `driftloop` is the default: it looks for novel samples, and for windows
+that moved as a whole; of detectors marked * the scores are put through the first of these tests. The default
+score was chosen on generic damages (last table), not on these corruptions."""
 
 
 def summarise(done: Mapping[str, Any]) -> dict[str, Any]:
