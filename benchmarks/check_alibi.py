@@ -1,7 +1,8 @@
 """alibi-detect itself, run by an interpreter of its own: `python check_alibi.py WINDOWS.npz`, JSON to stdout.
 
 `make bench-check` makes that interpreter, as alibi-detect wants an older numpy than driftloop. torch, which
-its MMD needs, is borrowed from driftloop's environment, whose site-packages `DRIFTLOOP_SITE` names. The file has `reference` (m, D) and `windows` (W, n, D).
+its MMD needs, is borrowed from driftloop's environment, whose site-packages `DRIFTLOOP_SITE` names. The file
+has `reference` (m, D) and `windows` (W, n, D).
 """
 
 from __future__ import annotations
