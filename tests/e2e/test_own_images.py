@@ -67,10 +67,13 @@ def test_three_commands_lead_from_a_folder_to_a_drift_report(mine: Path) -> None
 
 def test_windows_that_arrive_are_taken_in(photos: Path, mine: Path) -> None:
     put(photos, mine / "inbox/monday")
+    put(photos, mine / "inbox/my window")
     once = run(mine, "driftloop", "watch", "--once")
     assert "monday changed just now" in once.stdout
     assert once.returncode in (0, 75), once.stdout
     assert "monday" in (mine / "arrivals.txt").read_text()
+    assert "'my window' cannot name a window" in once.stdout
+    shutil.rmtree(mine / "inbox/my window")
 
     person = Person(mine, "watch", columns=100, rows=40)
     person.see("monday")

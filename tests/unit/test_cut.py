@@ -43,6 +43,13 @@ def test_by_count_in_the_order_of_writing_and_the_rest_waits(tmp_path: Path) -> 
     assert cut_loose(tmp_path, 2, 10, NOW) == ("cut-000003",)
 
 
+def test_what_was_cut_is_whole_at_once(tmp_path: Path) -> None:
+    """Its pictures have settled; nobody waits for the folder anew."""
+    arrive(tmp_path, "a.png", "b.png", ago=100)
+    cut_loose(tmp_path, 2, 10, NOW)
+    assert look_into(tmp_path, (), 10, cut=True, now=NOW).whole == ("cut-000001",)
+
+
 def test_a_number_that_was_used_is_not_used_again(tmp_path: Path) -> None:
     arrive(tmp_path, "a.png", ago=100)
     assert cut_loose(tmp_path, 1, 10, NOW, taken=("monday", "cut-000007")) == ("cut-000008",)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
 
 from driftloop.cli import driftloop
 
@@ -30,6 +34,36 @@ def test_it_says_what_it_saw_and_the_size_that_was_asked_for(photos: Path) -> No
     assert "200 colour images of 2 classes, 12 x 12; 100 of a class." in done.output
     assert "They become 20 pixels a side" in done.output
     assert "size: 20" in Path("new/params.yaml").read_text()
+
+
+@pytest.mark.slow
+def test_ones_own_network_is_found_beside_params_yaml(photos: Path) -> None:
+    source = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(432, 2))
+"""
+    Path("mine.py").write_text(source)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(432, 2))
+    save_file(network.state_dict(), "net.safetensors")
+    init = ["init", "new", "--images", str(photos), "--weights", "net.safetensors", "--model"]
+    refused = CliRunner().invoke(driftloop, [*init, "nothing:Net"])
+    assert "No module named 'nothing'" in str(refused.exception)
+    assert not Path("new").exists()
+
+    program = Path(sys.executable).with_name("driftloop")
+
+    def run(where: str, *arguments: str) -> str:
+        done = subprocess.run([program, *arguments], cwd=where, capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    assert "model.mean" in run(".", *init, "mine:Net")
+    Path("mine.py").unlink()  # the project has a copy
+    run("new", "fetch-dataset")
+    run("new", "split-dataset")
+    assert "reference model: accuracy" in run("new", "train-model")
 
 
 def test_unequal_classes_are_named(photos: Path) -> None:

@@ -131,6 +131,15 @@ def test_an_answer_to_other_images_offers_nothing(material: Material) -> None:
     assert questions_of(material, (old,)).earlier == {}
 
 
+def test_ones_own_answer_can_be_started_from_and_nobody_elses(material: Material) -> None:
+    mine = answered(material)
+    assert "O takes over your 2 labels" in "\n".join(
+        text for text, _ in tell(material, (mine,), mine.reviewer)
+    )
+    assert len(questions_of(material, (mine,), mine.reviewer).earlier) == 2
+    assert questions_of(material, (mine,), "Somebody Else").earlier == {}
+
+
 def test_an_answer_that_stands_is_told_to_the_next_reviewer(material: Material) -> None:
     stands = answered(material)
     assert "Ada answered filter on" in told(material, stands)

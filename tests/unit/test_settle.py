@@ -10,7 +10,9 @@ from click.testing import CliRunner
 
 from driftloop import layout
 from driftloop.cli import find_command
+from driftloop.commands import watch
 from driftloop.commands.review import settling_labels
+from driftloop.data.inbox import Waiting
 from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params
 from driftloop.report.status import next_step, windows
@@ -67,6 +69,28 @@ def test_the_verdict_stays_so_that_no_candidate_is_trained_again(asked):
 
 def test_status_asks_for_it_once_nothing_else_is_to_be_done(asked):
     assert next_step(windows(load_params())) == "driftloop settle w03"
+
+
+def test_once_it_is_signed_the_workflow_is_next(asked):
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    states = windows(load_params())
+    assert next(state.state for state in states if state.window == "w03") == "decided"
+    assert next_step(states) == "snakemake --cores all"
+
+
+def test_watch_says_what_waits_for_labels_and_what_came_of_the_others(asked, capsys, monkeypatch):
+    path = layout.results("w03") / "evaluation.json"
+    write_json(path, {**read_json(path), "winner": None})
+    lineage = layout.model("w03") / "lineage.json"
+    write_json(lineage, {**read_json(lineage), "repairs": []})
+    monkeypatch.setattr(watch, "_waiting", lambda: Waiting((), (), ("'my window' cannot name a window",)))
+    assert watch._tell({"w01": "waiting", "w02": "promoted"}) == 75
+    said = "".join(capsys.readouterr())
+    assert "w03 has drifted and its repair waits for labels: driftloop settle w03" in said
+    assert "w01: kept." in said
+    assert "w02" not in said
+    assert "'my window' cannot name a window" in said
 
 
 def test_only_what_is_asked_is_taken(asked):

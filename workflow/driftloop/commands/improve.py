@@ -153,6 +153,8 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     if len(settling) and winner is None:
         decided, winner = rivals.settle(asked, settling)
         unsettled = []
+        if winner is None:
+            say(f"{window}: to label more of what the review showed: driftloop review {window}")
     found: dict[str, Any] = {
         "window": window,
         "winner": winner,
@@ -171,7 +173,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
     if unsettled:
-        say(f"{window}: to label those {len(unsettled)} samples: driftloop settle {window}")
+        say(f"{window}: {len(unsettled)} of these can be labelled: driftloop settle {window}")
 
 
 @step(

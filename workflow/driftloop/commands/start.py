@@ -55,6 +55,12 @@ _GITIGNORE = """\
 """
 
 
+_SCALE = (
+    "It is given pixels from 0 to 1. If it was trained with another mean and deviation, say so: "
+    "model.mean=0.5 model.std=0.25 behind init, or in params.yaml."
+)
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
@@ -100,6 +106,8 @@ def init(
         place.mkdir(parents=True, exist_ok=True)
     write_text(folder / "decisions" / ".gitkeep", "")
     _copy_workflow(folder)
+    if model and weights:
+        _copy_module(folder, model.partition(":")[0])
     write_text(folder / PARAMS_FILE, text)
     _set_up_git(folder)
     say(f"Wrote {folder}. Next: cd {folder} && snakemake --cores all")
@@ -179,7 +187,12 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
     if model is None:
         return {}
     if weights is not None:
+        from driftloop.models.outside import find_network, read_weights
+
         module, _, name = model.partition(":")
+        find_network({"_target_": f"{module}.{name}"})
+        read_weights(weights)
+        say(_SCALE)
         return {
             "network": {"_target_": f"{module}.{name}"},
             "model": {"file": _path_from(folder, weights), "mean": 0.0, "std": 1.0},
@@ -189,6 +202,7 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
     path = Path(model)
     found = describe_program(path)
     say(f"{path.name}: takes {found.sentence}; it cannot be retrained, only checked and filtered.")
+    say(_SCALE)
     return {
         "size": found.size,
         "channels": found.channels,
@@ -239,6 +253,14 @@ def _copy_workflow(folder: Path) -> None:
     shutil.copytree(ROOT / "profiles", folder / "profiles", dirs_exist_ok=True)
     stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     write_text(folder / "dvc.yaml", stages.replace("      - rules\n", ""))
+
+
+def _copy_module(folder: Path, module: str) -> None:
+    """Bring along the file of a user's own network that lies here: the project looks beside params.yaml."""
+    file = Path(f"{module}.py")
+    if file.is_file() and not (folder / file).exists():
+        shutil.copy(file, folder)
+        say(f"Copied {file} into {folder}, where the project finds it.")
 
 
 def _set_up_git(folder: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,11 @@ _LOG = Path("logs/watch.log")
 _POLL_SECONDS = 1.0
 _PENDING = 75
 _SHOWN = 20
+_ASKS = {
+    "pending": ("waits for its review", "review"),
+    "unsettled": ("its repair waits for labels", "settle"),
+}
+"""What a person is waited for in some states, and the command."""
 
 
 @click.command()
@@ -52,14 +57,26 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
     if once:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")
+        before = {state.window: state.state for state in _states()}
         status = _run_to_end(command)
-        for window in _waiting().growing:
-            say(f"[yellow]inbox:[/] {window} still changes, and is left for the next time.")
-        pending = [state.window for state in _states() if state.state == "pending"]
-        for window in pending:
-            say(f"{window} has drifted and waits for its review: driftloop review {window}")
-        raise SystemExit(_PENDING if pending else status)
+        raise SystemExit(_tell(before) or status)
     _watch(command)
+
+
+def _tell(before: Mapping[str, str]) -> int:
+    """Say what a run has come to since windows had these states; return 75 while a person is waited for."""
+    waiting, open_ = _waiting(), 0
+    for window in waiting.growing:
+        say(f"[yellow]inbox:[/] {window} still changes, and is left for the next time.")
+    for refusal in waiting.refused:
+        say(f"[yellow]inbox:[/] {refusal}")
+    for state in _states():
+        if command := _ASKS.get(state.state):
+            open_ += 1
+            say(f"{state.window} has drifted and {command[0]}: driftloop {command[1]} {state.window}")
+        elif before.get(state.window) != state.state:
+            say(f"{state.window}: {state.state}.")
+    return _PENDING if open_ else 0
 
 
 @dataclass
@@ -208,13 +225,16 @@ def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> Rendera
 
     from driftloop.report.status import table
 
-    pending = [state.window for state in states if state.state == "pending"]
+    asks = [(_ASKS[state.state][1], state.window) for state in states if state.state in _ASKS]
     lines: list[RenderableType] = [table(states[-_SHOWN:])]
     if len(states) > _SHOWN:
         lines.append(Text(f"and {len(states) - _SHOWN} earlier windows: driftloop status", style="dim"))
-    lines += [Text(f"Waits for you: driftloop review {each}", style="bold yellow") for each in pending[:3]]
-    if len(pending) > 3:
-        lines.append(Text(f"and {len(pending) - 3} more", style="yellow"))
+    lines += [
+        Text(f"Waits for you, in another terminal: driftloop {command} {window}", style="bold yellow")
+        for command, window in asks[:3]
+    ]
+    if len(asks) > 3:
+        lines.append(Text(f"and {len(asks) - 3} more", style="yellow"))
     lines += [Text(refusal, style="yellow") for refusal in waiting.refused[:3]]
     if run.complaint:
         lines.append(Text(run.complaint, style="red"))

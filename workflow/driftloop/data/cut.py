@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -82,6 +83,9 @@ def _finish(inbox: Path, name: str, paths: Sequence[Path]) -> str:
     stage.mkdir(exist_ok=True)
     for path in paths:
         path.rename(stage / path.name)
+    # The pictures have settled, or they would not be here: their folder need not settle anew.
+    settled = max(path.stat().st_mtime for path in stage.iterdir())
+    os.utime(stage, (settled, settled))
     stage.rename(inbox / name)
     return name
 

@@ -208,7 +208,7 @@ def _resize(
         return ImageOps.pad(picture, size, Image.Resampling.BICUBIC)
     raise DataError(
         f"{name} is {picture.width} x {picture.height} pixels; the model takes {wanted}, and "
-        "stretching would distort it. Crop it to that proportion."
+        "stretching would distort it. Crop it, or set dataset.fit: crop, pad or stretch."
     )
 
 

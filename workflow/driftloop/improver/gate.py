@@ -271,7 +271,7 @@ def _evidence(drift: DriftComparison, p_value: float) -> str:
         return f"it answers all {drift.window} samples as the incumbent does"
     return (
         f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
-        f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}), "
+        f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}, for two looks), "
         f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)} "
         "on this window"
     )
@@ -279,7 +279,7 @@ def _evidence(drift: DriftComparison, p_value: float) -> str:
 
 def _advice(evaluation: Evaluation, more: int | None) -> str:
     if evaluation.second_look:
-        return "This was the second look, and the last."
+        return "This was the second look, and the last; only a new review could change it."
     if more is None:
         return "More labels are unlikely to change that."
     return f"Labels for up to {more} more samples on which the two disagree would settle it."

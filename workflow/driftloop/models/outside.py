@@ -58,7 +58,7 @@ def adopt(
         }
         weights = {"network.program": torch.frombuffer(bytearray(content), dtype=torch.uint8)}
     elif path.suffix in WEIGHTS:
-        spec, weights = _network_for(network), read_weights(path)
+        spec, weights = find_network(network), read_weights(path)
     else:
         raise ModelError(f"{path}: a model ends in .onnx, .pt2, .safetensors or .pt (a state dict).")
     means, stds = (_each_channel(value, channels, path) for value in (mean, std))
@@ -93,15 +93,19 @@ def _try(classifier: Classifier, path: Path, images: npt.NDArray[np.uint8]) -> C
     return classifier
 
 
-def _network_for(network: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a specification that makes a `Network` of any module's."""
+def find_network(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a specification that makes a `Network` of any module's.
+
+    Raises:
+        ModelError: what it names cannot be imported.
+    """
     from hydra.utils import get_class
 
     try:
         found = get_class(str(network["_target_"]))
     except Exception as error:  # an import runs a user's module: anything can come out of it
         raise ModelError(
-            f"network: {network['_target_']} cannot be imported ({first_line(error)})."
+            f"network: {network['_target_']} cannot be imported ({first_line(error.__cause__ or error)})."
         ) from error
     if issubclass(found, Network):
         return dict(network)

@@ -110,6 +110,9 @@ def _read_state(window: str, mode: str) -> WindowState:
     if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
+    if evaluation and entry and not entry.answer.labels.keys().isdisjoint(evaluation.get("ask", ())):
+        # The labels that the gate asked for are signed; it looks at them in the next run.
+        return _state(window, "decided", drift, entry)
     return _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
 
 

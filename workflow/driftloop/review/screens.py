@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from driftloop.review.answers import find_problem
 from driftloop.review.beside import draw_closeup, draw_comparison, strip
-from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE
+from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE, Answer
 from driftloop.review.grid import draw_bar, draw_page
 from driftloop.review.pen import clip
 from driftloop.review.session import matching_classes
@@ -80,9 +80,13 @@ def _foot(state: State, view: View) -> list[str]:
     return [pen(clip(" " + message, view.columns), style), pen(clip(" " + keys, view.columns), "dim")]
 
 
-def _story(state: State, view: View) -> list[str]:  # noqa: ARG001
+def _story(state: State, view: View) -> list[str]:
     unsettled = view.questions.unsettled
-    told = tell_unsettled(view.material, unsettled) if unsettled else tell(view.material, view.entries)
+    told = (
+        tell_unsettled(view.material, unsettled)
+        if unsettled
+        else tell(view.material, view.entries, state.reviewer)
+    )
     lines = ["", *_paragraphs(told, view), ""]
     lines += _now_and_known(view, view.rows - 6 - len(lines))
     return [*lines, "", _MARGIN + view.pen(f"Enter: look at the {len(view.material.picks)} samples", "bold")]
@@ -188,6 +192,7 @@ def _sign(state: State, view: View) -> list[str]:
         ),
         ("", f"{counts[NONE]} none of the classes, {counts[UNSURE]} can't tell"),
         *([("", f"beside {len(unsettled.answer.labels)} of the review")] if unsettled else []),
+        *([("judging", judging)] if (judging := _judging(answer, view)) else []),
         (
             "by class",
             ", ".join(f"{name}: {counts[name]}" for name in material.classes if counts[name]) or "none",
@@ -199,6 +204,18 @@ def _sign(state: State, view: View) -> list[str]:
         lines += [f"{_MARGIN}{name if not line else '':<12}{part}" for line, part in enumerate(parts)]
     lines += ["", f"{_MARGIN}{pen('signed', 'bold')}      {state.reviewer}▏"]
     return lines + (["", _MARGIN + pen(clip(problem, view.columns - 4), "yellow")] if problem else [])
+
+
+def _judging(answer: Answer, view: View) -> str:
+    """Say how many samples would judge a repair, where that is not all that could."""
+    drawn = {pick.index for pick in view.material.picks if pick.random}
+    given = drawn & answer.labels.keys()
+    if view.questions.unsettled or not REPAIRS.get(answer.decision) or given == drawn:
+        return ""
+    return (
+        f"only {len(given)} of the {len(drawn)} samples drawn at random have labels (the last ones of the "
+        "grid). These alone judge the repair: with few, a good one can be rejected."
+    )
 
 
 def _help(state: State, view: View) -> list[str]:  # noqa: ARG001

@@ -45,7 +45,7 @@ class Questions:
         predicted: the model's own answers to them.
         classes: what they can be.
         diagnoses: what can have happened to them.
-        earlier: sample to label, from an answer that no longer stands but can be started from.
+        earlier: sample to label, from an answer that can be started from.
         closeups: how many ways there are to look closely at a sample.
         unsettled: what the labels are to settle, where nothing else is asked.
     """

@@ -18,8 +18,14 @@ Line = tuple[str, str]
 """A sentence and its style; an empty sentence is a gap."""
 
 
-def tell(material: Material, entries: Sequence[Entry] = ()) -> list[Line]:
-    """Return the story of a drifted window: how much, what it costs, whom it hits, and what went before."""
+def tell(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") -> list[Line]:
+    """Return the story of a drifted window: how much, what it costs, whom it hits, and what went before.
+
+    Args:
+        material: of the window.
+        entries: of its ledger.
+        reviewer: who is asked now.
+    """
     n = int(material.report.get("n", len(material.images)))
     novel, way = material.share("novel_share"), "many are not what the model knows"
     if novel and novel.low == 0 and moved(material.report):
@@ -27,7 +33,7 @@ def tell(material: Material, entries: Sequence[Entry] = ()) -> list[Line]:
     lines: list[Line] = [(f"{material.window} has drifted: {n:,} samples, and {way}.", "bold")]
     lines += [("", ""), *_cost(material), *_hit(material)]
     lines += [("", ""), *_before(material.past)] if material.past else []
-    answered = _answered(material, entries)
+    answered = _answered(material, entries, reviewer)
     return [*lines, ("", ""), *answered] if answered else lines
 
 
@@ -44,21 +50,28 @@ def tell_unsettled(material: Material, unsettled: Unsettled) -> list[Line]:
     ]
 
 
-def earlier_labels(material: Material, entries: Sequence[Entry]) -> tuple[Entry, dict[int, str]] | None:
-    """Return a person's newest answer that no longer stands, and its labels for the samples shown now.
+def earlier_labels(
+    material: Material, entries: Sequence[Entry], reviewer: str = ""
+) -> tuple[Entry, dict[int, str]] | None:
+    """Return a person's answer whose labels can be started from, and these, for the samples shown now.
 
-    It is not applied, as the check has said something else since. But the same sample of the same images
-    still shows the same, so its labels are an offer to start from. None where there is no such answer, or
-    a person's answer stands.
+    Where a person's answer stands, it is the reviewer's own newest one; whoever gives a second opinion sees
+    no other's. Where none stands, the check has said something else since, and the newest one is offered, but
+    not applied: the same sample of the same images still shows the same. None where there is no such answer.
     """
-    key = (material.report_digest, material.images_digest)
     people = [entry for entry in entries if not entry.simulated]
-    if not people or any((entry.report, entry.images) == key for entry in people):
+    if any(_stands(entry, material) for entry in people):
+        people = [entry for entry in people if _stands(entry, material) and entry.reviewer == reviewer]
+    if not people:
         return None
     newest = people[-1]
     if newest.content != material.content:
         return newest, {}
     return newest, {index: label for index, label in newest.answer.labels.items() if index in material.shown}
+
+
+def _stands(entry: Entry, material: Material) -> bool:
+    return (entry.report, entry.images) == (material.report_digest, material.images_digest)
 
 
 def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
@@ -163,18 +176,19 @@ def _before(past: Sequence[Past]) -> list[Line]:
     return lines
 
 
-def _answered(material: Material, entries: Sequence[Entry]) -> list[Line]:
+def _answered(material: Material, entries: Sequence[Entry], reviewer: str) -> list[Line]:
     """Say who has answered already, to this or to something else."""
-    key = (material.report_digest, material.images_digest)
+    standing = [entry for entry in entries if _stands(entry, material)]
     lines = []
-    for entry in entries:
-        if (entry.report, entry.images) == key:
-            who = "The simulated reviewer" if entry.simulated else entry.reviewer
-            also = "A person's answer goes before it." if entry.simulated else "You can answer too."
-            lines.append((f"{who} answered {entry.answer.decision} on {entry.time[:10]}. {also}", "cyan"))
-    lines += _compared(material, [entry for entry in entries if (entry.report, entry.images) == key])
-    offer = earlier_labels(material, entries)
-    if offer:
+    for entry in standing:
+        who = "The simulated reviewer" if entry.simulated else entry.reviewer
+        also = "A person's answer goes before it." if entry.simulated else "You can answer too."
+        lines.append((f"{who} answered {entry.answer.decision} on {entry.time[:10]}. {also}", "cyan"))
+    lines += _compared(material, standing)
+    offer = earlier_labels(material, entries, reviewer)
+    if offer and offer[0] in standing:
+        lines.append((f"O takes over your {len(offer[1])} labels to start from.", "yellow"))
+    elif offer:
         entry, labels = offer
         if entry.content != material.content:
             changed = "the images are others now"

@@ -103,12 +103,12 @@ def ask(
     Raises:
         ReviewPendingError: they left; nothing is decided, and the draft is kept.
     """
-    questions = replace(questions_of(material, entries), unsettled=unsettled)
+    name = reviewer or git_name()
+    questions = replace(questions_of(material, entries, name), unsettled=unsettled)
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
         with Terminal(pictures) as terminal:
-            name = reviewer or git_name()
             state = _begin(draft, questions, name)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
                 view = View(material, entries, questions, terminal.pen, *terminal.size())
@@ -146,9 +146,9 @@ def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
     return following
 
 
-def questions_of(material: Material, entries: Sequence[Entry] = ()) -> Questions:
-    """Return what the material asks, with the labels of an answer that no longer stands as an offer."""
-    earlier = earlier_labels(material, entries)
+def questions_of(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") -> Questions:
+    """Return what the material asks of a reviewer, with the labels that they can start from."""
+    earlier = earlier_labels(material, entries, reviewer)
     return Questions(
         indices=tuple(pick.index for pick in material.picks),
         predicted=tuple(pick.predicted for pick in material.picks),
