@@ -19,7 +19,7 @@ from driftloop.checker.features import Features
 
 Images = npt.NDArray[np.float64]
 
-WINDOWS, SIZE = 160, 50
+WINDOWS, SIZE = 320, 50
 _UNHARMED, _TWICE, _UNEVEN = 0.2, 0.5, 0.3
 """Shares of the windows that suffer nothing; two damages; whose classes come in other proportions."""
 
@@ -56,7 +56,7 @@ def expose(
     seed: int,
     damages: tuple[str, ...] | None = None,
 ) -> Exposure:
-    """Damage labelled images and show them to a classifier, as 160 windows of 50.
+    """Damage labelled images and show them to a classifier, as 320 windows of 50.
 
     Args:
         images: uint8 (N, H, W, C), of which the classifier should know nothing: not trained on. They may
