@@ -12,10 +12,14 @@ from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
 from driftloop.review.past import Past, Trial
+from driftloop.review.pen import Pen
+from driftloop.review.pictures import Depth
+from driftloop.review.screens import render
 from driftloop.review.session import press
-from driftloop.review.state import Grid, start
+from driftloop.review.state import Grid, Stage, start
 from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_costs
 from driftloop.review.terminal import questions_of
+from driftloop.review.view import View
 from driftloop.tracker.provenance import Made, record
 
 build_project = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))["build_project"]
@@ -153,3 +157,29 @@ def test_what_two_people_disagree_on_is_shown_to_the_third(material: Material) -
     grace = replace(ada, reviewer="Grace", answer=Answer("filter", None, "", {0: "7", 1: "3"}))
     story = told(material, ada, grace)
     assert "Ada and Grace agree on 50% of 2 samples (Cohen's kappa 0.33). Look again at #2." in story
+
+
+def test_how_a_window_moved_as_a_whole_is_told(material: Material) -> None:
+    moves = [{"name": "brightness", "effect": -0.5, "standard": 8.0}]
+    calm = {"estimate": 0.02, "low": 0.0, "high": 0.05}
+    moved = replace(material, report={**material.report, "moves": moves, "novel_share": calm})
+    assert "as a whole they are not what the model knows" in told(moved)
+    assert "Beside usual images of their class, 75% are darker." in told(moved)
+
+
+@pytest.mark.parametrize(("decision", "warned"), [("filter", True), ("keep", False)])
+def test_before_signing_a_repair_it_is_said_when_too_few_can_judge_it(
+    material: Material, decision: str, warned: bool
+) -> None:
+    picks = tuple(replace(pick, random=place >= 2) for place, pick in enumerate(material.picks))
+    material = replace(material, picks=picks)
+    questions = questions_of(material)
+    labels = tuple(pick.predicted if place < 3 else None for place, pick in enumerate(picks))
+    state = replace(start(questions, "Ada"), labels=labels, stage=Stage.SIGN, decision=decision)
+    view = View(material, (), questions, Pen(Depth.NONE), 80, 24)
+    screen = "".join(render(state, view))
+    assert (f"only 1 of the {len(picks) - 2} samples drawn at random have labels" in screen) is warned
+    every = replace(state, labels=tuple(pick.predicted for pick in picks))
+    assert "drawn at random" not in "".join(
+        render(every, View(material, (), questions, Pen(Depth.NONE), 80, 24))
+    )
