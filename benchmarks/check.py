@@ -78,7 +78,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "contaminated": PICKING,
     "clean_streams": ("checker/stream.py", "check_streams.py"),
     "rising_streams": ("checker/stream.py", "check_streams.py"),
-    "known": (*PICKING, "check_known.py"),
+    "known": (*PICKING, "checker/fitted.py", "check_known.py"),
     "speed": ("checker", "check_speed.py"),
     "scale": ("checker", "check_speed.py", "commands/check.py"),
 }

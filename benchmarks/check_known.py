@@ -52,7 +52,7 @@ def known_drift(corruption: str) -> Callable[[Checked], dict[str, Any]]:
             return predict(repaired, np.asarray(shown))
 
         fitted = fit_detector(see(material.reference.images), see(material.calibration.images), seed=seed)
-        fitted = add_kind(fitted, corruption, see(images), learnt=learnt, seed=seed)
+        fitted = add_kind(fitted, corruption, see(images), seed=seed)
 
         def asked(name: str, shown: int, n: int, windows: int) -> float:
             features = see(material.corrupted(name, material.standard[name]).images[:shown])

@@ -128,17 +128,18 @@ def add_kind(
     name: str,
     features: Features,
     *,
-    learnt: npt.NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> FittedDetector:
     """Make a repaired drift known: half of its samples become a reference of it, the others calibrate.
+
+    The samples that a person labelled, and the model may have learnt from, are among both like all others. To
+    the model they are a little closer than what will come; but half of them were picked for being strange,
+    and a calibration without its strangest samples alarms far more often.
 
     Args:
         fitted: is not changed.
         name: of the kind, such as the window where it was found.
         features: of that window's images, by the model that is now in production.
-        learnt: int64, samples that the model was trained on: to it they are closer than any that will come,
-            so they do not calibrate.
         seed: of the split.
 
     Raises:
@@ -150,9 +151,7 @@ def add_kind(
         raise DataError(f"kind {name} has {len(features)} samples; it needs {2 * LEAST_SAMPLES} or more.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(features))
-    if learnt is not None:
-        order = np.concatenate([learnt, order[~np.isin(order, learnt)]])
-    half = max(len(order) // 2, 0 if learnt is None else len(learnt))
+    half = len(order) // 2
     reference, calibration = (rows(features, np.sort(part)) for part in (order[:half], order[half:]))
     kind = _fit_kind(name, fitted.detector, reference, calibration, rng)
     return replace(fitted, kinds=(*fitted.kinds, kind))

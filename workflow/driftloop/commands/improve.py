@@ -219,7 +219,6 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     from driftloop.checker.store import save_detector
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
-    from driftloop.commands.repair import parts_of
     from driftloop.data.dataset import load_dataset
     from driftloop.models.store import model_digest
     from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
@@ -242,8 +241,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     for known in repairs:
         arrived = load_dataset(layout.window(known.window)).images
         features = see(classifier, arrived, f"embedding {known.window}")
-        learnt = parts_of(known.window).taught.index
-        fitted = add_kind(fitted, known.window, features, learnt=learnt, seed=params["seed"])
+        fitted = add_kind(fitted, known.window, features, seed=params["seed"])
     save_detector(home, fitted, model=digest)
     clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]
     save_lineage(home, Lineage(window, digest, clean, repairs))
