@@ -93,8 +93,7 @@ ONE_DATASET: dict[str, Callable[[Checked], Any]] = {
     "rising_streams": rising_streams,
     "choice": choice,
 }
-ONCE = {"speed": speed, "alibi": alibi_p_values}
-CALM = {"false_alarm": false_alarm, "clean_streams": clean_streams}
+ONCE = {"speed": speed, "alibi": alibi_p_values, "clean_streams": clean_streams}
 
 
 def main() -> None:
@@ -132,7 +131,7 @@ def cells(work: Path) -> Iterator[Cell]:
         )
         wanted = {"default": default} if seed else dict(ONE_DATASET)
         if name == "mnist":
-            wanted |= CALM
+            wanted["false_alarm"] = false_alarm
         if (name, seed) == keys[0]:
             wanted |= ONCE
             wanted |= {f"scale/{n}": partial(scale, n=n) for n in (1_000, 10_000, 100_000, 1_000_000)}
