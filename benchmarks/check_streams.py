@@ -33,7 +33,7 @@ def clean_streams(checked: Checked) -> dict[str, Any]:
             alarmed = window_test(evidence, draws=FINE_DRAWS, seed=seed).p_value <= 0.01
             stream = stream.followed_by(evidence)
             test = None if alarmed else stream.test(alpha=0.001, draws=FINE_DRAWS, seed=seed)
-            alone += alarmed
+            alone += bool(alarmed)
             together += test is not None and test.drifted
             if alarmed or (test is not None and test.drifted):
                 stream = NEW
