@@ -122,7 +122,7 @@ def _driftloop(arguments: list[str]) -> None:
     elif name == "init":
         known = {path for path, _ in flatten(read_params(ROOT / "params.yaml"))}
         for each in overrides:
-            assert each.startswith(("dataset.", "network.")) or each.split("=")[0] in known, (
+            assert each.startswith(("dataset.", "model.", "network.")) or each.split("=")[0] in known, (
                 f"{each}: no such parameter"
             )
     else:
