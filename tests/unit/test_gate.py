@@ -193,6 +193,17 @@ def test_what_is_asked_for_is_a_random_part_of_the_disagreements():
     assert abs(asked - 300 * more / 90).max() < 4 * np.sqrt(300 * more / 90 * (1 - more / 90))
 
 
+def test_nothing_is_asked_where_too_little_is_left_to_show_anything():
+    """The review showed nearly all disagreements, and they were skipped: two more labels prove nothing."""
+    incumbent, candidate = pair(30, 0, 300)
+    drift = compare_on_window(incumbent, candidate, np.arange(3), np.ones(3, np.int64), ALPHA)
+    evaluations, _ = choose({"it": judge(drift, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)})
+    assert evaluations["it"].more_labels
+    left = [len(ask(evaluations, incumbent, {"it": candidate}, np.arange(n), 0)["it"]) for n in (3, 28)]
+    assert left[0] > 2
+    assert left[1] == 0
+
+
 def test_there_is_no_third_look():
     found = verdict(5, 2, 93, second_look=True)
     assert not found.promote

@@ -172,6 +172,8 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     write_json(layout.results(window) / "evaluation.json", found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
+    if winner is None and not unsettled and any(each.more_labels for each in decided.values()):
+        say(f"{window}: most of these were shown in the review; to label them: driftloop review {window}")
     if unsettled:
         say(f"{window}: {len(unsettled)} of these can be labelled: driftloop settle {window}")
 

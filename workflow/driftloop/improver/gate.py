@@ -183,14 +183,19 @@ def ask(
         seed: of the order.
 
     Returns:
-        For each candidate positions in the window, ascending; none where nothing is open.
+        For each candidate positions in the window, ascending; none where nothing is open, or where so few
+        are left that they could show nothing, whatever they are.
     """
     order = np.random.default_rng(seed).permutation(len(incumbent))
     order = order[~np.isin(order, seen)]
 
     def wanted(name: str) -> list[int]:
+        mine = evaluations[name]
         differing = order[candidates[name][order] != incumbent[order]]  # one order for all: fewer labels
-        return sorted(differing[: evaluations[name].more_labels or 0].tolist())
+        asked = differing[: mine.more_labels or 0]
+        most = mine.drift.labelled_disagreements + len(asked)
+        hopeless = sign_test(most, 0) > mine.alpha * _LOOKS[True] / len(evaluations)
+        return [] if hopeless else sorted(asked.tolist())
 
     return {name: wanted(name) for name in evaluations}
 
