@@ -33,7 +33,7 @@ from driftloop.models.predict import predict
 
 ALPHAS, SIZES, POWER_SIZES = (0.01, 0.05), (20, 100, 500), (10, 20, 50)
 TEACHING = ("checker/accuracy.py", "checker/exposure.py", "checker/fitted.py")
-CALIBRATIONS, WINDOWS, POWER_WINDOWS, CLEAN_WINDOWS = 250, 10, 200, 2000
+CALIBRATIONS, WINDOWS, POWER_WINDOWS, CLEAN_WINDOWS = 500, 20, 200, 2000
 DEFAULT = "driftloop"
 DETECTORS: dict[str, Callable[[], Detector]] = {
     "nearest neighbours": NearestNeighbours,

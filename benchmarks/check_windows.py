@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.features import Features
-from driftloop.checker.property_test import Ranks, correlate, shares
+from driftloop.checker.property_test import Ranks, correlate, rank_scores
 from driftloop.checker.rank_test import CELLS, Standings, place, rank_test
 from driftloop.checker.scores import Scores
 from driftloop.checker.spaces import view_all
@@ -64,14 +64,14 @@ class Placed:
     Attributes:
         stratum: int64 (N,), which classes each is compared with.
         cell: int64 (N,), where its score stands there.
-        shares: float64 (N, 2, D), where its properties stand there.
+        properties: float64 (N, 2, 2, D), where its properties stand there.
         calibration: int64 (S,), the strata's sizes.
-        correlation: float64 (D, D), of the properties.
+        correlation: float64 (4 D, 4 D), of the properties.
     """
 
     stratum: Index
     cell: Index
-    shares: npt.NDArray[np.float64]
+    properties: npt.NDArray[np.float64]
     calibration: Index
     correlation: npt.NDArray[np.float64]
 
@@ -80,11 +80,11 @@ class Placed:
         """Place samples among known ones."""
         n, groups = len(samples), []
         stratum, cell = np.empty(n, np.int64), np.empty(n, np.int64)
-        found = np.empty((n, 2, samples.properties.shape[1]))
+        found = np.empty((n, 2, 2, samples.properties.shape[1]))
         for number, group in enumerate(class_groups(np.bincount(known.predicted, minlength=classes))):
             mine, theirs = np.isin(samples.predicted, group), np.isin(known.predicted, group)
             stratum[mine], cell[mine] = number, place(samples.novelty[mine], known.novelty[theirs])
-            found[mine] = shares(samples.properties[mine], known.properties[theirs])
+            found[mine] = rank_scores(samples.properties[mine], known.properties[theirs])
             groups.append(theirs)
         sizes = np.array([np.count_nonzero(each) for each in groups])
         return cls(stratum, cell, found, sizes, correlate(known.properties, groups))
@@ -93,8 +93,8 @@ class Placed:
         """Return some of the samples as a window."""
         strata, stratum = len(self.calibration), self.stratum[index]
         flat = np.bincount(stratum * CELLS + self.cell[index], minlength=strata * CELLS)
-        sums = np.zeros((strata, *self.shares.shape[1:]))
-        np.add.at(sums, stratum, self.shares[index])
+        sums = np.zeros((strata, *self.properties.shape[1:]))
+        np.add.at(sums, stratum, self.properties[index])
         counts = np.bincount(stratum, minlength=strata)
         ranks = Ranks(np.zeros_like(self.calibration), self.calibration, counts, sums, self.correlation)
         return Evidence(Standings(flat.reshape(strata, CELLS), self.calibration), ranks)

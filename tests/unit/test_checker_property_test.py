@@ -10,7 +10,7 @@ from driftloop.checker.appearance import PROPERTIES, properties
 from driftloop.checker.check import check_window
 from driftloop.checker.features import Features
 from driftloop.checker.fitted import add_kind, fit_detector
-from driftloop.checker.property_test import Ranks, correlate, property_test, shares
+from driftloop.checker.property_test import Ranks, correlate, property_test, rank_scores
 
 MIX = np.array(
     [[1, 0, 0, 0, 0], [0.8, 0.6, 0, 0, 0], [0, 0, 0, 0, 0], [0.5, 0, 0, 0.8, 0], [0, 0, 0, 0, 1.0]]
@@ -23,7 +23,7 @@ def draw(n: int, rng: np.random.Generator, shift: float = 0.0) -> np.ndarray:
 
 
 def rank(window: np.ndarray, *kinds: np.ndarray) -> Ranks:
-    sums = np.stack([shares(window, kind).sum(axis=0) for kind in kinds])
+    sums = np.stack([rank_scores(window, kind).sum(axis=0) for kind in kinds])
     sizes = np.array([len(kind) for kind in kinds])
     everyone = [np.ones(len(kinds[0]), dtype=bool)]
     counts = np.full(len(kinds), len(window))
@@ -51,6 +51,18 @@ def test_windows_of_two_known_kinds_are_calm_and_what_lies_beyond_both_is_not():
         alarms.append(property_test(rank(mixed, dark, light), draws=499, seed=seed).p_value <= 0.05)
         assert property_test(rank(draw(50, rng, 2.5), dark, light), draws=499).p_value == 1 / 500
     assert np.mean(alarms) <= 0.05
+
+
+def test_a_tenth_of_a_window_that_has_moved_far_is_found():
+    """The mean rank hardly sees it: what nine tenths of ordinary samples leave of it drowns in chance."""
+    rng = np.random.default_rng(5)
+    known = draw(2000, rng)
+    found = []
+    for seed in range(40):
+        window = np.concatenate([draw(270, rng), draw(30, rng, 2.0)])
+        found.append(property_test(rank(window, known), draws=999, seed=seed))
+    assert np.mean([each.p_value <= 0.01 for each in found]) >= 0.9
+    assert np.median([max(move.standard for move in each.moves) for each in found]) < 3
 
 
 def test_a_slow_move_is_found_in_several_windows_together():

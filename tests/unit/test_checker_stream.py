@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from driftloop.checker.check import check_window
 from driftloop.checker.fitted import fit_detector
-from driftloop.checker.property_test import Ranks, correlate, shares
+from driftloop.checker.property_test import Ranks, correlate, rank_scores
 from driftloop.checker.rank_test import Standings, Stratum, rank_test
 from driftloop.checker.stream import NEW, Stream
 from driftloop.checker.window_test import Evidence
@@ -22,7 +22,7 @@ def stand(window: np.ndarray, calibration: np.ndarray) -> Evidence:
     """Scores that drift, of images whose properties never change."""
     novelty = Standings.of([Stratum(window, calibration)])
     still = np.zeros((len(calibration), 5), dtype=np.float32)
-    sums = shares(still[:1], still).sum(axis=0)[None] + len(window) * 0.5
+    sums = rank_scores(still[:1], still) * len(window)
     kind, sizes = np.array([0]), np.array([len(window)])
     correlation = correlate(still, [np.ones(len(still), dtype=bool)])
     return Evidence(novelty, Ranks(kind, novelty.calibration, sizes, sums, correlation))

@@ -14,7 +14,7 @@ from driftloop.checker.detector import rows
 from driftloop.checker.features import Features, in_parts
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
 from driftloop.checker.label_shift import LabelShift, label_shift
-from driftloop.checker.picks import Pick, pick_samples
+from driftloop.checker.picks import Pick, pick_samples, random_share_for
 from driftloop.checker.property_test import Move
 from driftloop.checker.rank_test import novel_share
 from driftloop.checker.scores import Scores, score_samples
@@ -118,7 +118,6 @@ def check_window(
     *,
     alpha: float = 0.01,
     picks: int = 20,
-    random_share: float = 0.5,
     draws: int = 9999,
     seed: int = 0,
     scores: Scores | None = None,
@@ -132,7 +131,6 @@ def check_window(
         window: features of at least one image, by the model that the detector was fitted for.
         alpha: level of the window test, in (0, 1).
         picks: how many samples a person should see.
-        random_share: of the picks that are drawn at random, in [0, 1].
         draws: null windows; the smallest p-value is 1 / (draws + 1).
         seed: of the draws and the picks.
         scores: of the window's samples where they are known already, as of a window scored in parts.
@@ -149,6 +147,7 @@ def check_window(
     evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
     test = window_test(evidence, draws=draws, seed=seed)
     share, limits = novel_share(evidence.novelty, seed=seed)
+    extent = max(share, *(abs(move.effect) for move in test.moves))
     drifted = test.p_value <= alpha
     carried = stream.followed_by(evidence)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
@@ -170,7 +169,7 @@ def check_window(
         label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
-        picks=_pick(fitted, window, samples, limits[0], picks, random_share, seed),
+        picks=_pick(fitted, window, samples, limits[0], picks, random_share_for(extent), seed),
         samples=samples,
         carried=NEW if drifted else carried,
         seed=seed,

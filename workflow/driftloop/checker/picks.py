@@ -11,6 +11,10 @@ _POOL = 2000
 """Samples among which different ones are looked for: enough for variety, and fast in any window."""
 
 
+_RANDOM = (0.2, 0.5)
+"""Least and largest share of the picks that are drawn at random."""
+
+
 @dataclass(frozen=True)
 class Pick:
     """A sample to show.
@@ -25,6 +29,19 @@ class Pick:
     index: int
     random: bool
     nearest: tuple[int, ...] = ()
+
+
+def random_share_for(extent: float) -> float:
+    """Return the share of the picks that should be random where so much of the window seems to have drifted.
+
+    Random picks judge the repair. But where a tenth of the window has drifted, nine tenths of them are
+    ordinary samples, which say nothing of it and take a person as long.
+
+    >>> random_share_for(0.1), random_share_for(0.3), random_share_for(1.0)
+    (0.2, 0.3, 0.5)
+    """
+    least, most = _RANDOM
+    return min(max(extent, least), most)
 
 
 def pick_samples(

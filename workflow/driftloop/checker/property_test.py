@@ -1,14 +1,16 @@
-"""Has a window moved as a whole? Ordinary images, all a little brighter than usual, are strange together.
+"""Have the images' properties moved? Ordinary images, all a little brighter than usual, are strange together.
 
 No single one of them is novel: each could have come before. So each property of the images
-(`driftloop.checker.appearance.PROPERTIES`) is compared with the calibration by a rank-sum test, sample with
-calibration of the same class (van Elteren, 1960), in both directions. Sums of ranks add up over windows.
+(`driftloop.checker.appearance.PROPERTIES`) is ranked among the calibration, sample with calibration of the
+same class (van Elteren, 1960), in both directions. A move of the whole window shows best in the sum of the
+ranks, one of a tenth of it in the sum of their logarithms (Savage, 1956). Sums add up over windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -28,8 +30,8 @@ class Ranks:
         kind: int64 (S,), which known kind the stratum's calibration is of, from 0 without gaps.
         calibration: int64 (S,), how many calibration samples m it has.
         counts: int64 (S,), how many samples n.
-        sums: float64 (S, 2, D), of the shares of the calibration that lie below the samples, and above them.
-        correlation: float64 (D, D), of the properties' ranks within classes; 0 where one never changes.
+        sums: float64 (S, 2, 2, D), of the samples' `rank_scores`.
+        correlation: float64 (4 D, 4 D), of the scores within classes; 0 where a property never changes.
     """
 
     kind: Counts
@@ -43,16 +45,27 @@ class Ranks:
         return replace(self, counts=self.counts + other.counts, sums=self.sums + other.sums)
 
 
-def shares(values: npt.NDArray[np.float32], calibration: npt.NDArray[np.float32]) -> Floats:
-    """Return the shares of a calibration (m, D) that lie below values (n, D), and above them: (n, 2, D).
+def rank_scores(values: npt.NDArray[np.float32], calibration: npt.NDArray[np.float32]) -> Floats:
+    """Score how high values (n, D) stand in a calibration (m, D), and how low: (n, 2, 2, D).
 
-    Ties lie on neither side: they are no evidence for any direction.
+    First come the shares of the calibration that lie below the values, and above them; then, in the same
+    directions, the logarithm of the share that does not, changed in sign. Ties are no evidence for any
+    direction.
     """
-    found = np.empty((len(values), 2, values.shape[1]))
+    m = len(calibration)
+    below = np.empty((len(values), 2, values.shape[1]))
     for column, known in enumerate(np.sort(calibration, axis=0).T):
-        found[:, 0, column] = np.searchsorted(known, values[:, column], "left")
-        found[:, 1, column] = len(known) - np.searchsorted(known, values[:, column], "right")
-    return found / len(calibration)
+        below[:, 0, column] = np.searchsorted(known, values[:, column], "left")
+        below[:, 1, column] = m - np.searchsorted(known, values[:, column], "right")
+    return np.stack([below / m, -np.log((m - below + 0.5) / (m + 1))], axis=1)
+
+
+@lru_cache(maxsize=512)
+def _moments(m: int) -> tuple[Floats, Floats]:
+    """Return means (2,) and variances (2,) of the scores where any of m + 1 places is as likely."""
+    place = np.arange(m + 1)
+    scores = np.stack([place / m, -np.log((place + 0.5) / (m + 1))])
+    return scores.mean(axis=1), scores.var(axis=1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class Move:
         name: of the property.
         effect: how much more often a sample of the window has more of it than a calibration sample of its
             class, than less of it; in [-1, 1], 0 where nothing has moved (the rank-biserial correlation).
-        standard: the rank-sum statistic behind it, in standard deviations: 2 and less is chance.
+        standard: the rank sum behind it, in standard deviations: 2 and less is chance.
     """
 
     name: str
@@ -90,9 +103,9 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
     """Test whether a property of the samples has moved away from every known kind.
 
     A property has moved up only where samples have more of it than every known kind has: so a window that
-    mixes known kinds alarms no more often than alpha. The statistic is the largest standardised sum of ranks.
-    It is compared with the largest of normal numbers, as correlated as the properties and the distances: the
-    true law of sums of ranks, which are sums of uniform numbers and their like, has lighter tails.
+    mixes known kinds alarms no more often than alpha. The statistic is the largest standardised sum of
+    scores. It is compared with the largest of normal numbers, as correlated as the scores and the distances:
+    sums of ranks have lighter tails, and those of logarithms, which have heavier ones, are bent to be normal.
 
     Args:
         blocks: windows, or several windows as one, in order of time; of the same strata, with a sample at
@@ -101,20 +114,20 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
         seed: of the draws.
     """
     looks = list(accumulate(reversed(blocks)))
-    standard = np.stack([_standardise(look).min(axis=0) for look in looks]).max(axis=(1, 2))
+    standard = np.stack([_standardise(look).min(axis=0) for look in looks]).max(axis=(1, 2, 3))
     reached = np.count_nonzero(_null(looks, draws, seed) >= standard.max())
     return PropertyTest((1 + reached) / (draws + 1), 1 + int(standard.argmax()), _moves(blocks[-1]))
 
 
 def _null(looks: Sequence[Ranks], draws: int, seed: int) -> Floats:
-    """Return draws of the largest of normal numbers, one for each look and property, regardless of sign."""
+    """Return draws of the largest of normal numbers, one for each look and score."""
     clean = looks[0].kind == 0
     m, n = looks[0].calibration[clean], np.stack([look.counts[clean] for look in looks])
     covariance = _covariance(np.minimum(n[:, None], n), np.maximum(n[:, None], n), m)
     scale = np.sqrt(np.diag(covariance))
-    between_looks, between_properties = covariance / np.outer(scale, scale), looks[0].correlation
-    numbers = np.random.default_rng(seed).standard_normal((draws, len(looks), len(between_properties)))
-    return np.asarray(np.abs(_root(between_looks) @ numbers @ _root(between_properties).T).max(axis=(1, 2)))
+    between_looks, between_scores = covariance / np.outer(scale, scale), looks[0].correlation
+    numbers = np.random.default_rng(seed).standard_normal((draws, len(looks), len(between_scores)))
+    return np.asarray((_root(between_looks) @ numbers @ _root(between_scores).T).max(axis=(1, 2)))
 
 
 def _root(correlation: Floats) -> Floats:
@@ -122,47 +135,56 @@ def _root(correlation: Floats) -> Floats:
     return np.asarray(np.linalg.cholesky(correlation + 1e-9 * np.eye(len(correlation))))
 
 
-def _covariance(near: Counts, far: Counts, m: Counts) -> Floats:
-    """Return the covariance of sums of shares over samples, `near` of which are among `far`, in each stratum.
+def _covariance(near: Counts, far: Counts, m: Counts, variance: Floats | float = 1.0) -> Floats:
+    """Return the covariance of sums of scores over samples, `near` of which are among `far`, in each stratum.
 
-    Where a sample falls among m of the same is uniform, with variance (m + 2) / (12 m); calibration's chance,
-    which samples share, gives any two of them the covariance 1 / (12 m).
+    `variance` is one score's. The calibration's chance, which samples share, gives any two of them the
+    covariance variance / (m + 2): Polya's urn, see `driftloop.checker.rank_test`.
     """
-    return np.asarray((near * (far + m + 1) / (12 * m)).sum(axis=-1))
+    return np.asarray((near * (far + m + 1) / (m + 2) * variance).sum(axis=-1))
 
 
 def correlate(values: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return the correlation (D, D) of properties' ranks within groups; 0 where a property never changes.
+    """Return the correlation (4 D, 4 D) of rank scores within groups; 0 where a property never changes.
 
     Args:
         values: (m, D).
         groups: masks (m,) of those that are ranked together.
     """
-    parts = [shares(values[mine], values[mine]) for mine in groups]
-    centred = np.concatenate([part[:, 0] - part[:, 1] for part in parts])
+    parts = [rank_scores(values[mine], values[mine]).reshape(mine.sum(), -1) for mine in groups]
+    centred = np.concatenate([part - part.mean(axis=0) for part in parts])
     spread = np.sqrt((centred**2).sum(axis=0))
     standard = centred / np.where(spread > 0, spread, np.inf)
     return np.asarray(standard.T @ standard)
 
 
 def _standardise(ranks: Ranks) -> Floats:
-    """Return each kind's standardised sums of ranks (K, 2, D)."""
-    n, m = ranks.counts, ranks.calibration
-    excess = ranks.sums - n[:, None, None] / 2
-    kinds = [ranks.kind == kind for kind in range(1 + ranks.kind.max())]
-    return np.stack(
-        [excess[mine].sum(axis=0) / np.sqrt(_covariance(n[mine], n[mine], m[mine])) for mine in kinds]
-    )
+    """Return each kind's standardised sums of scores (K, 2, 2, D)."""
+    means, variances = map(np.array, zip(*map(_moments, ranks.calibration.tolist()), strict=True))
+    found = []
+    for kind in range(1 + ranks.kind.max()):
+        mine = ranks.kind == kind
+        n, m, sums = ranks.counts[mine], ranks.calibration[mine], ranks.sums[mine].sum(axis=0)
+        mean, variance = n @ means[mine], _covariance(n, n, m, variances[mine].T)
+        ranked = (sums[0] - mean[0]) / np.sqrt(variance[0])
+        found.append(np.stack([ranked, _unbend(sums[1], mean[1], variance[1])]))
+    return np.stack(found)
+
+
+def _unbend(sums: Floats, mean: float, variance: float) -> Floats:
+    """Return normal numbers for sums of logarithms, which have a gamma law (Wilson and Hilferty, 1931)."""
+    shape = mean**2 / variance
+    return np.asarray(3 * np.sqrt(shape) * (np.cbrt(sums / mean) - 1 + 1 / (9 * shape)))
 
 
 def _moves(ranks: Ranks) -> tuple[Move, ...]:
     """Return each property's move away from the known kind that it is nearest to."""
-    standard = _standardise(ranks)
+    standard = _standardise(ranks)[:, 0]
     ways = standard.min(axis=0).argmax(axis=0)
     found = []
     for place, (name, way) in enumerate(zip(PROPERTIES, ways, strict=True)):
         kind = standard[:, way, place].argmin()
         mine = ranks.kind == kind
-        below, above = ranks.sums[mine, :, place].sum(axis=0) / ranks.counts[mine].sum()
+        below, above = ranks.sums[mine, 0, :, place].sum(axis=0) / ranks.counts[mine].sum()
         found.append(Move(name, float(below - above), float(standard[kind, way, place])))
     return tuple(found)

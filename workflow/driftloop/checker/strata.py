@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.fitted import FittedDetector, Kind
-from driftloop.checker.property_test import Ranks, correlate, shares
+from driftloop.checker.property_test import Ranks, correlate, rank_scores
 from driftloop.checker.rank_test import Standings, Stratum
 from driftloop.checker.scores import Scores
 from driftloop.checker.window_test import Evidence
@@ -50,7 +50,7 @@ def stand(
             strata.append(Stratum(own[here & (kind == place)], known.scores[there]))
             kinds.append(place)
             counts.append(int(np.count_nonzero(here)))
-            sums.append(shares(scores.properties[here], known.properties[there]).sum(axis=0))
+            sums.append(rank_scores(scores.properties[here], known.properties[there]).sum(axis=0))
     novelty = Standings.of(strata)
     clean = fitted.kinds[0]
     correlation = correlate(clean.properties, [there for _, there in _alike(clean, predicted, classes)])

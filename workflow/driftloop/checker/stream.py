@@ -65,7 +65,7 @@ class Stream:
         """Return the stream with one more window.
 
         >>> counts, sizes = np.zeros((1, CELLS), dtype=np.int64), np.array([9])
-        >>> ranks = Ranks(sizes * 0, sizes, sizes, np.zeros((1, 2, 5)), np.eye(5))
+        >>> ranks = Ranks(sizes * 0, sizes, sizes, np.zeros((1, 2, 2, 5)), np.eye(20))
         >>> one = Evidence(Standings(counts, sizes), ranks)
         >>> stream = Stream()
         >>> for _ in range(11):
@@ -132,8 +132,8 @@ def _read(block: Mapping[str, Any]) -> Block:
     if counts.shape != (len(calibration), CELLS) or counts.min() < 0:
         raise ValueError(f"counts are {counts.shape}, not ({len(calibration)}, {CELLS})")
     sums = np.array(block["properties"], dtype=np.float64)
-    if sums.shape != (len(calibration), 2, len(PROPERTIES)):
-        raise ValueError(f"properties are {sums.shape}, not ({len(calibration)}, 2, {len(PROPERTIES)})")
+    if sums.shape != (len(calibration), 2, 2, len(PROPERTIES)):
+        raise ValueError(f"properties are {sums.shape}, not ({len(calibration)}, 2, 2, {len(PROPERTIES)})")
     correlation = np.array(block["correlation"], dtype=np.float64)
     ranks = Ranks(kind, calibration, samples, sums, correlation)
     return Block(int(block["windows"]), Evidence(Standings(counts, calibration), ranks))
