@@ -38,6 +38,7 @@ def test_by_count_in_the_order_of_writing_and_the_rest_waits(tmp_path: Path) -> 
     assert cut_loose(tmp_path, 2, 10, NOW) == ("cut-000001", "cut-000002")
     assert windows(tmp_path) == {"cut-000001": ["y.jpg", "z.png"], "cut-000002": ["w.png", "x.PNG"]}
     assert loose(tmp_path) == ["v.png"]
+    assert look_into(tmp_path, (), 10, cut=True, now=NOW).loose == 1
     assert cut_loose(tmp_path, 2, 10, NOW) == ()
     arrive(tmp_path, "u.png", ago=50)
     assert cut_loose(tmp_path, 2, 10, NOW) == ("cut-000003",)

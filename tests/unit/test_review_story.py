@@ -167,6 +167,18 @@ def test_how_a_window_moved_as_a_whole_is_told(material: Material) -> None:
     assert "Beside usual images of their class, 75% are darker." in told(moved)
 
 
+@pytest.mark.parametrize(("explains", "told"), [(0.85, ""), (0.3, "half of it: unknown?"), (-2.0, " 0% of")])
+def test_the_diagnosis_says_how_much_it_explains(material: Material, explains: float, told: str) -> None:
+    likeliest = replace(material.previews[0], explains=explains)
+    material = replace(material, previews=(likeliest, *material.previews[1:]))
+    questions = questions_of(material)
+    state = replace(start(questions, "Ada"), stage=Stage.DIAGNOSE)
+    screen = "".join(render(state, View(material, (), questions, Pen(Depth.NONE), 80, 24)))
+    assert f"{likeliest.name}: {max(explains, 0):.0%} of the difference." in screen
+    assert told in screen
+    assert ("unknown?" in screen) is (explains < 0.5)
+
+
 @pytest.mark.parametrize(("decision", "warned"), [("filter", True), ("keep", False)])
 def test_before_signing_a_repair_it_is_said_when_too_few_can_judge_it(
     material: Material, decision: str, warned: bool

@@ -175,7 +175,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     if winner is None and not unsettled and any(each.more_labels for each in decided.values()):
         say(f"{window}: most of these were shown in the review; to label them: driftloop review {window}")
     if unsettled:
-        say(f"{window}: {len(unsettled)} of these can be labelled: driftloop settle {window}")
+        say(f"{window}: {len(unsettled)} that no review has shown can be labelled: driftloop settle {window}")
 
 
 @step(

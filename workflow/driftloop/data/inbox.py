@@ -35,11 +35,13 @@ class Waiting:
         whole: windows that can be taken in now, in the order of their names.
         growing: those in which something changed lately.
         refused: what can be no window, and why.
+        loose: how many pictures wait to be cut into windows.
     """
 
     whole: tuple[str, ...]
     growing: tuple[str, ...]
     refused: tuple[str, ...]
+    loose: int = 0
 
 
 def window_name(path: Path) -> str:
@@ -147,7 +149,7 @@ def look_into(
             growing.append(name)
         else:
             whole.append(name)
-    return Waiting(tuple(whole), tuple(growing), tuple(refused))
+    return Waiting(tuple(whole), tuple(growing), tuple(refused), len(loose) if cut else 0)
 
 
 def _is_growing(path: Path, settle: float, now: float) -> bool:
