@@ -98,7 +98,6 @@ def test_a_bad_row_is_named(material: Material, tmp_path: Path, text: str, messa
         (Answer("ignore"), "keep, retrain, filter, both"),
         (Answer("keep", labels={99: "cat"}), "sample 99 was not shown"),
         (Answer("keep", labels={1: "kitten"}), "'kitten' is no class"),
-        (Answer("filter", labels={1: "cat"}), "filter needs a diagnosis"),
         (Answer("filter", "mist", labels={1: "cat"}), "diagnosis is 'mist'. It is one of "),
         (Answer("retrain", "fog", labels={1: UNSURE}), "at least one sample with a class"),
     ],
@@ -108,6 +107,14 @@ def test_answers_that_cannot_be_acted_on_are_refused(
 ) -> None:
     with pytest.raises(LedgerError, match=message):
         check_answer(answer, material)
+
+
+@pytest.mark.parametrize("decision", ["filter", "both"])
+def test_a_filter_may_be_asked_for_where_nobody_knows_what_happened(
+    material: Material, decision: str
+) -> None:
+    answer = Answer(decision, None, labels={1: "cat"})
+    assert check_answer(answer, material) == answer
 
 
 def test_the_simulated_reviewer_decides_by_what_was_done() -> None:

@@ -17,8 +17,8 @@ _HEADER = ["index", "label"]
 def find_problem(answer: Answer, material: Material) -> str | None:
     """Return what keeps this answer from being signed, in words for the reviewer, or None.
 
-    Retraining needs at least one label to learn from, and a filter needs a diagnosis, since its
-    training pairs are made by doing the diagnosed corruption to clean images.
+    Retraining needs at least one label to learn from. A filter needs none, and no diagnosis either: without
+    one it learns from every corruption of the suite, those most that look like the window.
     """
     if answer.decision not in DECISIONS:
         return f"decision is {answer.decision!r}; it is one of {', '.join(DECISIONS)}."
@@ -34,11 +34,6 @@ def find_problem(answer: Answer, material: Material) -> str | None:
         return f"diagnosis is {answer.diagnosis!r}.{hint} It is one of {', '.join(material.diagnoses)}."
     if material.fixed and "retrain" in REPAIRS[answer.decision]:
         return f"the model cannot be retrained, so {answer.decision} is not possible: decide filter or keep."
-    if answer.decision in ("filter", "both") and answer.diagnosis is None:
-        return (
-            f"{answer.decision} needs a diagnosis, such as {material.diagnoses[0]}: "
-            "the filter is trained on clean images corrupted that way."
-        )
     if answer.decision in ("retrain", "both") and not set(answer.labels.values()) - {NONE, UNSURE}:
         return f"{answer.decision} needs at least one sample with a class as its label."
     return None

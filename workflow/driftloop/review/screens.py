@@ -159,6 +159,8 @@ def _decide(state: State, view: View) -> list[str]:
 
             if find_corruption(view.material.suite, state.diagnosis or "").geometric:
                 notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
+        if name == "filter" and state.diagnosis is None:
+            notes.append(("Nobody knows what it was: it learns from corruptions of every kind.", "yellow"))
         if view.material.fixed and "retrain" in REPAIRS[name]:
             notes = [("This model cannot be retrained.", "yellow")]
         for text, style in notes:
