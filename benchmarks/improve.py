@@ -19,8 +19,6 @@ import platform
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +40,8 @@ from improve_cells import (
     is_measured,
 )
 from improve_gate import ALPHA, TRIALS, WORTHLESS_TRIALS, Pair, pass_through_gate, simulated
+from improve_sequence import DRIFTS, sequence, summarise_sequences
+from improve_table import table
 
 HERE = Path(__file__).parent
 QUICK = ("impulse_noise", "rotate", "brightness")
@@ -49,14 +49,6 @@ QUICK_LEAVES_OUT = {name for name in METHODS if "50" in name or "random" in name
     "filter_unknown",
     "ceiling",
 }
-ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
-that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
-`tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
-fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `filter_unknown`: the
-corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
-`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
-detector. A method stands in the table of means only where it was measured on every corruption listed.
-Seconds are of training alone, with one thread on a busy machine."""
 
 
 def main() -> None:
@@ -80,10 +72,13 @@ def main() -> None:
     methods = given.methods.split(",") if given.methods else list(METHODS)
     methods = [m for m in methods if not (given.quick and m in QUICK_LEAVES_OUT)]
     cells: dict[str, dict[str, dict[str, list[tuple[Material, Cell]]]]] = {}
+    sequences: dict[str, dict[int, dict[str, dict[str, Any]]]] = defaultdict(dict)
     for dataset in given.datasets.split(","):
         cells[dataset] = defaultdict(lambda: defaultdict(list))
         for seed in seeds:
             material = gather(dataset, given.work, seed)
+            if wanted is None and given.methods is None and set(DRIFTS) <= set(SUITES[material.suite]):
+                sequences[dataset][seed] = sequence(material, given.work / "cells")
             for name in wanted or SUITES[material.suite]:
                 case = Case(material, name)
                 for method in methods:
@@ -95,7 +90,7 @@ def main() -> None:
                     print(dataset, seed, name, method, f"{found.accuracy(material):.4f}", flush=True)
     if given.minutes and time.monotonic() > stop:
         sys.exit("Out of time: cells are missing; the same command goes on with them.")
-    result = summarise(cells)
+    result = {**summarise(cells), "sequence": summarise_sequences(sequences)}
     write_json(given.results, result)
     write_text(given.table, table(result))
     print(f"{given.results}, {given.table}")
@@ -114,6 +109,7 @@ def summarise(cells: dict[str, dict[str, dict[str, list[tuple[Material, Cell]]]]
         return {m: round(float(np.mean([mean(row[m], what) for row in rows])), 4) for m in everywhere}
 
     clean = {dataset: over_all(dataset, "clean") for dataset in cells}
+    judged = {dataset: gate_on_models(rows) for dataset, rows in cells.items()}
     return {
         "means": {dataset: over_all(dataset, "accuracy") for dataset in cells},
         "clean_after": {d: {"clean": values.get("none"), **values} for d, values in clean.items()},
@@ -130,7 +126,11 @@ def summarise(cells: dict[str, dict[str, dict[str, list[tuple[Material, Cell]]]]
             for dataset, rows in cells.items()
         },
         "gate": gate_rates(),
-        "gate_on_models": {dataset: gate_on_models(rows) for dataset, rows in cells.items()},
+        "gate_on_models": judged,
+        "least_promoted_gain": {
+            dataset: min((m["better"] - m["worse"] for m in models if m["promoted"]), default=None)
+            for dataset, models in judged.items()
+        },
         "environment": {
             "processor": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
@@ -189,71 +189,6 @@ def gate_on_models(
                     }
                 )
     return found
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the page."""
-    return "\n".join(
-        [
-            "# The repairs against their anchors",
-            "",
-            ABOUT,
-            "",
-            *(line for dataset in result["means"] for line in _dataset_tables(result, dataset)),
-            "## The gate",
-            "",
-            *_gate_lines(result),
-            "",
-            f"Environment: {', '.join(f'{k} {v}' for k, v in result['environment'].items())}.",
-            "",
-        ]
-    )
-
-
-def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
-    gate = result["gate"]
-    yield f"Made-up candidates, windows of {WINDOW}, alpha {gate['alpha']}, 100 labels at most:"
-    yield ""
-    yield "| candidate | promoted | labels used |"
-    yield "|---|---|---|"
-    for name, rate in gate["cases"].items():
-        yield f"| {name.replace('_', ' ')} | {100 * rate['promoted']:.1f} % | {rate['labels']:.0f} |"
-    for dataset, models in result["gate_on_models"].items():
-        yield ""
-        yield f"Repaired models of {dataset}, 20 windows each, by their true gain on the drift:"
-        yield ""
-        yield "| true gain | models | promoted | labels used | right alone | wrong alone |"
-        yield "|---|---|---|---|---|---|"
-        edges = [-1.0, 1e-9, 0.02, 0.04, 0.08, 1.0]
-        for low, high in pairwise(edges):
-            group = [m for m in models if low <= m["better"] - m["worse"] < high]
-            if group:
-                means = [
-                    np.mean([m[key] for m in group]) for key in ("promoted", "labels", "better", "worse")
-                ]
-                span = f"{100 * low:.0f} to {100 * high:.0f} points" if low >= 0 else "none, or a loss"
-                yield (
-                    f"| {span} | {len(group)} | {100 * means[0]:.1f} % | {means[1]:.0f} "
-                    f"| {100 * means[2]:.1f} % | {100 * means[3]:.1f} % |"
-                )
-
-
-def _dataset_tables(result: dict[str, Any], dataset: str) -> Iterator[str]:
-    per = result["per_corruption"][dataset]
-    means, clean = result["means"][dataset], result["clean_after"][dataset]
-    yield f"## {dataset} ({len(per)} corruptions, seeds {', '.join(map(str, result['seeds'][dataset]))})"
-    yield ""
-    yield "| | mean | clean after | seconds |"
-    yield "|---|---|---|---|"
-    for method in means:
-        seconds = result["seconds"][dataset][method]
-        yield f"| {method} | {100 * means[method]:.1f} | {100 * clean[method]:.2f} | {seconds:.0f} |"
-    yield ""
-    yield f"| | {' | '.join(means)} |"
-    yield f"|---|{'---|' * len(means)}"
-    for corruption, row in per.items():
-        yield f"| {corruption} | {' | '.join(f'{100 * row[m]:.1f}' for m in means)} |"
-    yield ""
 
 
 if __name__ == "__main__":

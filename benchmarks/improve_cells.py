@@ -326,6 +326,11 @@ def _version(material: Material, method: str) -> str:
     return digest_json(facts)[:12]
 
 
+def repairing_digest(material: Material) -> str:
+    """Digest the code that repairs, its parameters, and the model's weights."""
+    return _version(material, "retrain_100")
+
+
 def _repairing() -> list[Path]:
     folder = Path(improver.__file__).parent
     return [folder / f"{name}.py" for name in ("filters", "imitate", "retrain", "train_filter")]

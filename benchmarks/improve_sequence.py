@@ -1,0 +1,164 @@
+"""Six drifts one after another, each repaired as the pipeline does it: what is forgotten of them?"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from driftloop.corruptions import SUITES, corrupt
+from driftloop.files import digest_json, read_json, write_json
+from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.train_filter import FilterSettings, train_filter
+from driftloop.models.classifier import Classifier
+from driftloop.models.predict import predict
+from improve_cells import POPULATION, WINDOW, Material, repairing_digest
+
+DRIFTS = {
+    "impulse_noise": "filter",
+    "rotate": "retrain",
+    "fog": "filter",
+    "scale": "retrain",
+    "motion_blur": "retrain",
+    "stripe": "filter",
+}
+"""In order, each with the repair that suits it: a filter for what can be taken out of an image."""
+WAYS: dict[str, Callable[[str], str]] = {
+    "retrain": lambda _: "retrain",
+    "filter": lambda _: "filter",
+    "as suits each": lambda drift: DRIFTS[drift],
+}
+LABELS = 100
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A drift that has come and was repaired: how it is imitated, and what was labelled of it."""
+
+    imitation: Imitation
+    reviewed: Samples
+
+
+def sequence(material: Material, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return for each way of repairing what accuracy was right after each repair, and at the end.
+
+    The windows are disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
+    """
+    found = {}
+    for way, choose in WAYS.items():
+        digest = digest_json([repairing_digest(material), inspect.getsource(sys.modules[__name__]), way])
+        path = folder / material.dataset / str(material.seed) / f"sequence-{digest[:12]}.json"
+        if not path.exists():
+            write_json(path, _run(material, choose))
+        found[way] = dict(read_json(path))
+    return found
+
+
+def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:
+    classifier, steps = material.classifier, list[_Step]()
+    history = []
+    for number, drift in enumerate(DRIFTS):
+        window = _drawn(material, drift, slice(number * WINDOW, (number + 1) * WINDOW), number)
+        imitation = imitate(
+            classifier,
+            material.train.images,
+            window.images,
+            suite=material.suite,
+            corruptions=[drift],
+            seed=material.seed,
+        )
+        step = _Step(imitation, Samples(window.images[:LABELS], window.labels[:LABELS]))
+        repair = _retrained if choose(drift) == "retrain" else _filtered
+        classifier = repair(material, classifier, step, steps)
+        steps.append(step)
+        history.append(_measured(material, classifier, list(DRIFTS)[: number + 1]))
+    return {"order": list(DRIFTS), "history": history}
+
+
+def _retrained(material: Material, classifier: Classifier, step: _Step, before: list[_Step]) -> Classifier:
+    taught = [each.reviewed for each in before]
+    earlier = Samples(
+        np.concatenate([each.images for each in taught]), np.concatenate([each.labels for each in taught])
+    ) if taught else None  # fmt: skip
+    return retrain(
+        classifier,
+        material.train,
+        step.reviewed,
+        step.imitation,
+        settings=RetrainSettings(**material.params["retrain"]),
+        seed=material.seed,
+        earlier=[each.imitation for each in before],
+        earlier_reviewed=earlier,
+    )
+
+
+def _filtered(material: Material, classifier: Classifier, step: _Step, before: list[_Step]) -> Classifier:
+    spec = dict(material.params["filter"])
+    settings = FilterSettings(**{key: spec.pop(key) for key in ("steps", "batch_size", "learning_rate")})
+    return train_filter(
+        classifier,
+        material.train.images,
+        material.calibration.images,
+        step.imitation,
+        spec=spec,
+        settings=settings,
+        seed=material.seed,
+        earlier=[each.imitation for each in before],
+    )
+
+
+def _drawn(material: Material, drift: str, rows: slice, draw: int) -> Samples:
+    severity = SUITES[material.suite][drift].default_severity
+    rng = np.random.default_rng([material.seed, draw, 7])
+    images = corrupt(material.pool.images[rows], material.suite, drift, severity, rng)
+    return Samples(images, material.pool.labels[rows])
+
+
+def _measured(material: Material, classifier: Classifier, drifts: list[str]) -> dict[str, float]:
+    others = slice(len(material.pool) - POPULATION, None)
+    sets: Mapping[str, Samples] = {
+        "clean": material.test,
+        **{drift: _drawn(material, drift, others, 99) for drift in drifts},
+    }
+    return {
+        name: float((predict(classifier, each.images).logits.argmax(1) == each.labels).mean())
+        for name, each in sets.items()
+    }
+
+
+def forgotten(run: Mapping[str, Any]) -> dict[str, float]:
+    """Return for each drift, and for clean data, how much lower it ended than it stood after its own repair.
+
+    Clean data are counted from the first repair on.
+    """
+    history = run["history"]
+    after = {drift: history[place][drift] for place, drift in enumerate(run["order"])}
+    after["clean"] = history[0]["clean"]
+    return {name: round(value - history[-1][name], 4) for name, value in after.items()}
+
+
+def summarise_sequences(
+    sequences: dict[str, dict[int, dict[str, dict[str, Any]]]],
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Return by dataset and way of repairing, for each drift, means over seeds of how it went."""
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for dataset, seeds in sequences.items():
+        found[dataset] = {}
+        for way in next(iter(seeds.values())):
+            runs = [each[way] for each in seeds.values()]
+            lost = [forgotten(run) for run in runs]
+            found[dataset][way] = {
+                name: {
+                    "at the end": round(float(np.mean([run["history"][-1][name] for run in runs])), 4),
+                    "lost": round(float(np.mean([each[name] for each in lost])), 4),
+                    "lost at most": max(each[name] for each in lost),
+                }
+                for name in lost[0]
+            }
+    return found

@@ -1,0 +1,105 @@
+"""The page of the repair benchmark, `docs/benchmark-improve.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from improve_cells import POPULATION, WINDOW
+
+ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
+that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
+`tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
+fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `filter_unknown`: the
+corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
+`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
+detector. A method stands in the table of means only where it was measured on every corruption listed.
+Seconds are of training alone, with one thread on a busy machine."""
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the page."""
+    return "\n".join(
+        [
+            "# The repairs against their anchors",
+            "",
+            ABOUT,
+            "",
+            *(line for dataset in result["means"] for line in _dataset_tables(result, dataset)),
+            *(line for dataset in result["sequence"] for line in _sequence_lines(result, dataset)),
+            "## The gate",
+            "",
+            *_gate_lines(result),
+            "",
+            f"Environment: {', '.join(f'{k} {v}' for k, v in result['environment'].items())}.",
+            "",
+        ]
+    )
+
+
+def _sequence_lines(result: dict[str, Any], dataset: str) -> Iterator[str]:
+    yield f"## {dataset}: six drifts, each repaired, one after another"
+    yield ""
+    yield "Accuracy at the end, and in brackets how many points lower than right after the repair of that"
+    yield "drift (clean data: after the first repair); means over seeds."
+    yield ""
+    ways = result["sequence"][dataset]
+    names = list(next(iter(ways.values())))
+    yield f"| | {' | '.join(names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for way, found in ways.items():
+        cells = (f"{100 * found[n]['at the end']:.1f} ({100 * found[n]['lost']:+.1f})" for n in names)
+        yield f"| {way} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
+    gate = result["gate"]
+    yield f"Made-up candidates, windows of {WINDOW}, alpha {gate['alpha']}, 100 labels at most:"
+    yield ""
+    yield "| candidate | promoted | labels used |"
+    yield "|---|---|---|"
+    for name, rate in gate["cases"].items():
+        yield f"| {name.replace('_', ' ')} | {100 * rate['promoted']:.1f} % | {rate['labels']:.0f} |"
+    for dataset, models in result["gate_on_models"].items():
+        yield ""
+        yield f"Repaired models of {dataset}, 20 windows each, by their true gain on the drift:"
+        yield ""
+        yield "| true gain | models | promoted | labels used | right alone | wrong alone |"
+        yield "|---|---|---|---|---|---|"
+        edges = [-1.0, 1e-9, 0.02, 0.04, 0.08, 1.0]
+        for low, high in pairwise(edges):
+            group = [m for m in models if low <= m["better"] - m["worse"] < high]
+            if group:
+                means = [
+                    np.mean([m[key] for m in group]) for key in ("promoted", "labels", "better", "worse")
+                ]
+                span = f"{100 * low:.0f} to {100 * high:.0f} points" if low >= 0 else "none, or a loss"
+                yield (
+                    f"| {span} | {len(group)} | {100 * means[0]:.1f} % | {means[1]:.0f} "
+                    f"| {100 * means[2]:.1f} % | {100 * means[3]:.1f} % |"
+                )
+        if (least := result["least_promoted_gain"][dataset]) is not None:
+            yield ""
+            yield f"Of all that were promoted, the one that gained least changed {100 * least:+.1f} points."
+
+
+def _dataset_tables(result: dict[str, Any], dataset: str) -> Iterator[str]:
+    per = result["per_corruption"][dataset]
+    means, clean = result["means"][dataset], result["clean_after"][dataset]
+    yield f"## {dataset} ({len(per)} corruptions, seeds {', '.join(map(str, result['seeds'][dataset]))})"
+    yield ""
+    yield "| | mean | clean after | seconds |"
+    yield "|---|---|---|---|"
+    for method in means:
+        seconds = result["seconds"][dataset][method]
+        yield f"| {method} | {100 * means[method]:.1f} | {100 * clean[method]:.2f} | {seconds:.0f} |"
+    yield ""
+    yield f"| | {' | '.join(means)} |"
+    yield f"|---|{'---|' * len(means)}"
+    for corruption, row in per.items():
+        yield f"| {corruption} | {' | '.join(f'{100 * row[m]:.1f}' for m in means)} |"
+    yield ""
