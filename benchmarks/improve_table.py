@@ -13,11 +13,12 @@ from improve_cells import POPULATION, WINDOW
 ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
 that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
 `tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
-fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `filter_unknown`: the
-corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
-`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
-detector. A method stands in the table of means only where it was measured on every corruption listed.
-Seconds are of training alone, with one thread on a busy machine."""
+fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `align`: the window's
+batch-norm statistics for images that look like it; no label, no diagnosis. `filter_unknown`: the corruption
+withheld from all that the filter learned from. `both_100`: retrained through the filter. `ceiling`: 20,000
+labelled images of the drift. Picks follow the classifier's confidence here, without the detector. A method
+stands in the table of means only where it was measured on every corruption listed. Seconds are of training
+alone, with one thread on a busy machine."""
 
 
 def table(result: dict[str, Any]) -> str:

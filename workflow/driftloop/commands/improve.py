@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
-from driftloop.errors import ModelError
+from driftloop.errors import ModelError, ParameterError
 from driftloop.files import digest_file, link_file, read_json, write_json
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def _retrain(
 
     Without an imitation of the drift, one is read off the window.
     """
+    from driftloop.improver.align import unaligned
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     window = occasion.window
@@ -69,7 +70,7 @@ def _retrain(
     taught = occasion.samples(occasion.parts.taught)
     with progress(f"{window}: retraining") as advance:
         candidate = retrain(
-            start,
+            unaligned(start),
             Samples(train.images, train.known_labels),
             taught,
             imitation,
@@ -90,21 +91,31 @@ def _retrain(
     home="results/{window}/candidates/filter",
 )
 def train_filter(params: dict[str, Any], window: str) -> None:
-    """Train a filter that removes the diagnosed corruption before the incumbent: a candidate."""
+    """Train a filter that removes the diagnosed corruption before the incumbent: a candidate.
+
+    Where `filter._target_` names no filter but `Aligned`, the incumbent is aligned instead.
+    """
+    from functools import partial
+
     from driftloop.commands.repair import Occasion
     from driftloop.improver import train_filter as core
+    from driftloop.improver.align import TARGET, align
 
     occasion = Occasion(window, params)
     imitation = occasion.imitate()
     spec = dict(params["filter"])
     settings = core.FilterSettings(**{key: spec.pop(key) for key in ("steps", "batch_size", "learning_rate")})
-    with progress(f"{window}: training a filter") as advance:
-        candidate = core.train_filter(
+    if aligning := spec["_target_"] == TARGET:
+        if extra := spec.keys() - {"_target_"}:
+            raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
+        repair = partial(align, window=occasion.arrived.images)
+    else:
+        repair = partial(core.train_filter, imitation=imitation, spec=spec)
+    with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:
+        candidate = repair(
             occasion.incumbent,
             occasion.split("train").images,
             occasion.split("calibration").images,
-            imitation,
-            spec=spec,
             settings=settings,
             seed=params["seed"],
             earlier=occasion.earlier_imitations(),
@@ -112,7 +123,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
         )
     occasion.show(candidate)
     occasion.save(candidate, imitation, "filter")
-    say(f"{window}: filter trained against {occasion.verdict['diagnosis'] or 'corruptions of every kind'}.")
+    against = occasion.verdict["diagnosis"] or "corruptions of every kind"
+    say(f"{window}: {'aligned with its statistics' if aligning else f'filter trained against {against}'}.")
 
 
 @step(

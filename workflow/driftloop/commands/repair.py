@@ -119,7 +119,7 @@ class Occasion:
         save_model(home, candidate, parent=model_digest(self.parent), training_data=seen)
 
     def show(self, candidate: Classifier) -> None:
-        """Keep what a candidate's filters make of the reviewed samples, for whoever reviews them again."""
+        """Keep what a new filter makes of the reviewed samples, for whoever reviews them again."""
         material = load_material(self.window, self._suite)
         images = material.images[[pick.index for pick in material.picks]]
         preview = Preview(
@@ -128,8 +128,9 @@ class Occasion:
             examples=images[:0],
             filtered=thin(_through(candidate, images)),
         )
+        new = len(candidate.filters) > len(self.incumbent.filters)  # what is aligned has none
         path = layout.candidate(self.window, "filter") / "previews.safetensors"
-        save_previews(path, [preview], about=material.images_digest)
+        save_previews(path, [preview] if new else [], about=material.images_digest)
 
 
 def parts_of(window: str) -> Parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,14 +120,25 @@ class Classifier(nn.Module):
             spec: `_target_` and arguments that make a module like `repair`.
             repair: the filter, trained.
         """
-        chained = object.__new__(Classifier)
-        nn.Module.__init__(chained)
-        chained.spec = replace(self.spec, filters=(*self.spec.filters, spec))
-        chained.filters = nn.ModuleList([*self.filters, repair])
-        chained.network = self.network
-        chained.register_buffer("mean", self.mean, persistent=False)
-        chained.register_buffer("std", self.std, persistent=False)
-        return chained.train(self.training)
+        chained = replace(self.spec, filters=(*self.spec.filters, spec))
+        return self._rebuilt(chained, [*self.filters, repair], self.network)
+
+    def with_network(self, spec: Mapping[str, Any], network: Network) -> Classifier:
+        """Return a classifier with another network behind the same filters.
+
+        Args:
+            spec: `_target_` and arguments that make a module like `network`.
+            network: of the same input and classes.
+        """
+        return self._rebuilt(replace(self.spec, network=spec), self.filters, network)
+
+    def _rebuilt(self, spec: ClassifierSpec, filters: Iterable[nn.Module], network: Network) -> Classifier:
+        rebuilt = object.__new__(Classifier)
+        nn.Module.__init__(rebuilt)
+        rebuilt.spec, rebuilt.filters, rebuilt.network = spec, nn.ModuleList(filters), network
+        rebuilt.register_buffer("mean", self.mean, persistent=False)
+        rebuilt.register_buffer("std", self.std, persistent=False)
+        return rebuilt.train(self.training)
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -1,0 +1,121 @@
+"""Aligning on scikit-learn's digits: a drift gets statistics of its own, clean images keep theirs."""
+
+import runpy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from driftloop.errors import DataError, ModelError
+from driftloop.improver.align import align, unaligned
+from driftloop.improver.imitate import Imitation
+from driftloop.improver.retrain import RetrainSettings, retrain
+from driftloop.improver.train_filter import FilterSettings
+from driftloop.models.classifier import Classifier, ClassifierSpec
+from driftloop.models.export import export_model
+from driftloop.models.networks import Network
+from driftloop.models.predict import predict
+from driftloop.models.store import load_model, save_model
+
+shared = runpy.run_path(str(Path(__file__).with_name("test_improver.py")))
+FOG, LINES, TURN = (shared[name] for name in ("FOG", "LINES", "TURN"))
+Samples, accuracy, digits, drifted, incumbent, same, weights = (
+    shared[name]
+    for name in ("Samples", "accuracy", "digits", "drifted", "incumbent", "same", "weights")
+)  # fmt: skip
+SETTINGS = FilterSettings(steps=60, batch_size=32, learning_rate=0.01, touched=0.005)
+
+
+def aligned_to(how: Imitation, classifier: Classifier, **more: object) -> Classifier:
+    parts = digits()
+    window = drifted(how).images[:100]
+    settings = more.pop("settings", SETTINGS)
+    return align(
+        classifier,
+        parts["train"].images,
+        parts["calibration"].images,
+        window,
+        settings=settings,
+        seed=0,
+        **more,
+    )
+
+
+@cache
+def aligned() -> Classifier:
+    return aligned_to(FOG, incumbent())
+
+
+def test_it_wins_back_what_fog_took_and_leaves_the_weights_alone():
+    before = weights(incumbent())
+    others = Samples(drifted(FOG).images[100:], drifted(FOG).labels[100:])
+    clean, lost = accuracy(incumbent(), digits()["test"]), accuracy(incumbent(), others)
+    assert lost < clean - 0.15
+    assert accuracy(aligned(), others) - lost > 0.5 * (clean - lost)
+    assert same(before, weights(incumbent()))
+    network = aligned().network
+    for one, other in zip(network.usual.parameters(), network.aligned.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_clean_images_get_the_very_answers_that_they_got():
+    images = digits()["test"].images
+    before, after = (predict(each, images).logits for each in (incumbent(), aligned()))
+    assert (before == after).all(axis=1).mean() > 0.97
+
+
+def test_a_partly_drifted_window_gives_the_statistics_of_what_has_drifted():
+    fog, clean = drifted(FOG), digits()["train"].images
+    window = np.concatenate([fog.images[:60], clean[-240:]])
+    parts = digits()
+    mixed = align(
+        incumbent(), parts["train"].images, parts["calibration"].images, window, settings=SETTINGS, seed=0
+    )
+    others = Samples(fog.images[60:], fog.labels[60:])
+    assert accuracy(mixed, others) > accuracy(incumbent(), others) + 0.1
+
+
+def test_it_stacks_survives_the_disk_and_can_be_exported(tmp_path: Path):
+    both = aligned_to(LINES, aligned(), earlier=[FOG])
+    assert accuracy(both, drifted(FOG)) > accuracy(aligned(), drifted(FOG)) - 0.03
+    save_model(tmp_path / "model", both)
+    images = np.concatenate([drifted(how).images[:20] for how in (FOG, LINES)])
+    logits = predict(both, images).logits
+    assert np.array_equal(predict(load_model(tmp_path / "model"), images).logits, logits)
+    assert export_model(both, tmp_path / "model.pt2") < 1e-4
+    plain = unaligned(both)
+    assert same(weights(plain), weights(incumbent()))
+    assert plain.spec == incumbent().spec
+
+
+def test_retraining_starts_from_the_network_within():
+    parts = digits()
+    some = Samples(drifted(TURN).images[:20], drifted(TURN).labels[:20])
+    candidate = retrain(
+        unaligned(aligned()), parts["train"], some, TURN, settings=RetrainSettings(steps=2), seed=0
+    )
+    assert type(candidate.network) is type(incumbent().network)
+
+
+def test_a_network_without_statistics_is_refused_and_so_is_an_empty_window():
+    spec = ClassifierSpec({"_target_": f"{__name__}.Bare"}, (16, 16, 1), ("a", "b"), (0.5,), (0.5,))
+    images = digits()["train"].images
+    with pytest.raises(ModelError, match="no batch-norm layers"):
+        align(Classifier(spec), images, images, images, settings=SETTINGS, seed=0)
+    with pytest.raises(DataError, match="one of them is empty"):
+        align(incumbent(), images, images, images[:0], settings=SETTINGS, seed=0)
+
+
+class Bare(Network):
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.last = nn.Linear(256 * channels, classes)
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.last(embedding)

@@ -1,0 +1,217 @@
+"""Align: a drift gets batch-norm statistics of its own. No labels, no diagnosis, seconds; the weights stay.
+
+What a corruption does to an image moves the activations behind it, and statistics of clean data no longer fit
+them. Those of the window do (Schneider et al., arXiv 2006.16971). Applied to every image they would cost
+accuracy on clean ones: a gate, learnt from the window against clean images, decides for each.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from driftloop.errors import DataError, ModelError
+from driftloop.improver.imitate import Imitation
+from driftloop.improver.train_filter import FilterSettings, detecting_loss, through_filters
+from driftloop.models.classifier import Classifier
+from driftloop.models.device import seeded
+from driftloop.models.networks import Network
+from driftloop.models.train import Progress
+from driftloop.params.instantiate import instantiate
+
+Images = npt.NDArray[np.uint8]
+
+TARGET = f"{__name__}.Aligned"
+"""What `filter._target_` names, to align instead of training a filter."""
+_PASSING = 8000
+"""Clean images, and those of drifts repaired before, that the gate learns to let pass."""
+_PRIOR = 16
+"""The statistics of clean data count as so many images: a small window's own are mostly chance."""
+_MOST = 2000
+"""Images of the window that statistics are taken from, all at once."""
+
+
+class Aligned(Network):
+    """A network held twice, with the same weights: once with statistics of clean data, once of a drift.
+
+    Args:
+        channels: of the images.
+        classes: how many.
+        network: `_target_` and arguments of the network that was aligned.
+    """
+
+    threshold: Tensor
+
+    def __init__(self, channels: int, classes: int, network: Mapping[str, Any]) -> None:
+        super().__init__()
+        base: type[Network] = Network
+        make = partial(instantiate, network, base, where="network", channels=channels, classes=classes)
+        self.usual, self.aligned = make(), make()
+        self.gate = nn.Sequential(
+            nn.Conv2d(channels, 12, 3, padding=1, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(12, 24, 3, padding=1, stride=2),
+            nn.ReLU(),
+            nn.Conv2d(24, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(128, 1),
+        )
+        # Until the gate is trained, every image is a usual one.
+        self.register_buffer("threshold", torch.tensor(float("inf")))
+
+    def suspect(self, x: Tensor) -> Tensor:
+        """Return how much normalised images (N, C, H, W) look like the drift's: logits (N,)."""
+        scores: Tensor = self.gate(x)
+        return scores[:, 0]
+
+    def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
+        usual = self.usual.see(x)
+        acts = self.suspect(x) > self.threshold
+        if not torch.compiler.is_compiling() and not acts.any():
+            return usual
+        aligned = self.aligned.see(x)
+        embedding, logits = (torch.where(acts[:, None], *both) for both in zip(aligned, usual, strict=True))
+        return embedding, logits
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
+        return self.see(x)[0]
+
+    def head(self, embedding: Tensor) -> Tensor:
+        """Map embeddings (N, D) to logits (N, K)."""
+        return self.usual.head(embedding)
+
+
+def align(
+    classifier: Classifier,
+    images: Images,
+    calibration: Images,
+    window: Images,
+    *,
+    settings: FilterSettings,
+    seed: int,
+    earlier: Sequence[Imitation] = (),
+    progress: Progress | None = None,
+) -> Classifier:
+    """Give a classifier's network statistics of a window, for images that look like it.
+
+    Args:
+        classifier: the incumbent; it is not changed.
+        images: clean uint8 (N, H, W, C) that it was trained on.
+        calibration: clean uint8 (M, H, W, C) that nothing was trained on; they set the gate's threshold.
+        window: uint8 (L, H, W, C).
+        settings: how to train the gate.
+        seed: of the gate's weights and the order of the images.
+        earlier: drifts repaired before, which pass as clean images do.
+        progress: called after each step.
+
+    Returns:
+        The candidate: the same filters, and an `Aligned` network.
+
+    Raises:
+        DataError: one of the sets of images is empty.
+        ModelError: the network has no batch-norm statistics.
+    """
+    if not (len(images) and len(calibration) and len(window)):
+        raise DataError("Aligning takes clean images, calibration images and a window; one of them is empty.")
+    if not _norms(classifier.network):
+        raise ModelError(
+            "the network has no batch-norm layers, so there are no statistics to align. "
+            "Name another filter: filter._target_ in params.yaml."
+        )
+    rng, device = np.random.default_rng(seed), classifier.mean.device
+    inner = dict(classifier.spec.network)
+
+    def seen(those: Images) -> Tensor:
+        return classifier.normalise(through_filters(classifier, those)).clone()
+
+    with seeded(seed, device):
+        network = Aligned(classifier.input_shape[2], len(classifier.classes), inner).to(device)
+        for twin in (network.usual, network.aligned):
+            twin.load_state_dict(classifier.network.state_dict())
+        some = np.sort(rng.choice(len(images), min(_PASSING, len(images)), replace=False))
+        passing, arrived = seen(_mixed(np.asarray(images[some]), earlier, rng)), seen(window)
+        _fit_gate(network, arrived, passing, settings, torch.Generator().manual_seed(seed), progress)
+    network.eval().requires_grad_(False)
+    with torch.inference_mode():
+        limits = [
+            torch.quantile(network.suspect(seen(each)), 1 - settings.touched, interpolation="higher")
+            for each in (calibration, *(how.apply(calibration, rng) for how in earlier))
+        ]
+        network.threshold.fill_(torch.stack(limits).max())
+        drifted = arrived[network.suspect(arrived) > network.threshold]
+        _re_estimate(network.aligned, (drifted if len(drifted) >= _PRIOR else arrived)[:_MOST])
+    return classifier.with_network({"_target_": TARGET, "network": inner}, network).eval()
+
+
+def unaligned(classifier: Classifier) -> Classifier:
+    """Return a classifier with the network that was aligned: retraining takes new statistics anyway."""
+    while isinstance(classifier.network, Aligned):
+        classifier = classifier.with_network(classifier.spec.network["network"], classifier.network.usual)
+    return classifier
+
+
+def _mixed(clean: Images, earlier: Sequence[Imitation], rng: np.random.Generator) -> Images:
+    """Return clean images of which an equal part each has gone through every drift repaired before."""
+    mixed = clean.copy()
+    for part, each in enumerate(earlier, start=1):
+        rows = slice(part, None, len(earlier) + 1)
+        mixed[rows] = each.apply(clean[rows], rng)
+    return mixed
+
+
+def _fit_gate(
+    network: Aligned,
+    arrived: Tensor,
+    passing: Tensor,
+    settings: FilterSettings,
+    generator: torch.Generator,
+    progress: Progress | None,
+) -> None:
+    optimizer = torch.optim.AdamW(network.gate.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps
+    )
+    for step in range(settings.steps):
+        drifted, usual = (
+            each[torch.randint(len(each), (settings.batch_size,), generator=generator).to(each.device)]
+            for each in (arrived, passing)
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss = detecting_loss(network.suspect(drifted), network.suspect(usual))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        if progress is not None:
+            progress(step + 1, settings.steps)
+
+
+def _re_estimate(network: nn.Module, x: Tensor) -> None:
+    """Take the statistics from images (N, C, H, W), and from what they were as if from 16 more."""
+    norms = _norms(network)
+    before = copy.deepcopy([norm.state_dict() for norm in norms])
+    for norm in norms:
+        norm.momentum = 1.0  # the last batch alone
+    network.train()
+    network(x)
+    network.eval()
+    for norm, old in zip(norms, before, strict=True):
+        for name in ("running_mean", "running_var"):
+            getattr(norm, name).lerp_(old[name], _PRIOR / (_PRIOR + len(x)))
+
+
+def _norms(network: nn.Module) -> list[_BatchNorm]:
+    return [
+        each for each in network.modules() if isinstance(each, _BatchNorm) and each.running_mean is not None
+    ]
