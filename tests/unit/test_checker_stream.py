@@ -81,12 +81,15 @@ def test_a_stream_survives_its_file():
     stream = NEW
     for _ in range(5):
         stream = stream.followed_by(stand(rng.random(30), rng.random(50)))
-    again = Stream.from_json(json.loads(json.dumps(stream.to_json())))
+    kept = json.loads(json.dumps(stream.to_json()))
+    again = Stream.from_json(kept)
     assert again.test(alpha=0.01, draws=199) == stream.test(alpha=0.01, draws=199)
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Stream.from_json([{**stream.to_json()[0], "novelty": ["1 2 3"]}])
+        Stream.from_json({**kept, "blocks": [{**kept["blocks"][0], "novelty": ["1 2 3"]}]})
     with pytest.raises((KeyError, TypeError, ValueError)):
-        Stream.from_json([{**stream.to_json()[0], "properties": [[[1.0], [2.0]]]}])
+        Stream.from_json({**kept, "blocks": [{**kept["blocks"][0], "properties": [[[1.0], [2.0]]]}]})
+    with pytest.raises(ValueError, match="correlations are"):
+        Stream.from_json({**kept, "correlation": [[[1.0]]]})
 
 
 def test_checks_carry_the_stream_on_until_an_alarm(make_features):

@@ -54,8 +54,8 @@ class DriftReport:
     Attributes:
         n: samples in the window.
         statistic: of the samples' novelty, see `RankTest`.
-        p_value: that samples of known kinds and classes, in any mixture, are as strange, or have moved as
-            far as a whole; valid at every n, never 0.
+        p_value: that samples of known kinds and classes, in any mixture, are as strange, and together have
+            moved as far; at every n, never 0.
         alpha: level of the test.
         drifted: p_value <= alpha, or the stream has drifted.
         stream: what the windows since the last alarm say together with this one; None where this is the
@@ -147,11 +147,12 @@ def check_window(
     evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
     test = window_test(evidence, draws=draws, seed=seed)
     share, limits = novel_share(evidence.novelty, seed=seed)
-    extent = max(share, *(abs(move.effect) for move in test.moves))
     drifted = test.p_value <= alpha
     carried = stream.followed_by(evidence)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
+    # A drift of which no sample is surely novel may be of all of them.
+    random_share = random_share_for(share if limits[0] > 0 else 1.0)
     accuracy, interval = estimate_accuracy(fitted, scores, samples.predicted)
     return DriftReport(
         n=len(window),
@@ -169,7 +170,7 @@ def check_window(
         label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
-        picks=_pick(fitted, window, samples, limits[0], picks, random_share_for(extent), seed),
+        picks=_pick(fitted, window, samples, limits[0], picks, random_share, seed),
         samples=samples,
         carried=NEW if drifted else carried,
         seed=seed,

@@ -15,17 +15,17 @@ _BINS = 8
 
 @dataclass(frozen=True)
 class Likeness:
-    """A corruption, and how much images corrupted that way are like those of the window.
+    """A corruption, and how far images corrupted that way are from those of the window.
 
     Attributes:
         name: of the corruption.
-        explains: how much of what sets the window apart from clean images it explains: 1 less the distance
-            that is left, as a share of that of clean images; 1 for all of it, below 0 where it leads away.
+        distance: between the means of simple image statistics, in standard deviations of clean images;
+            0 for the same.
         examples: uint8 (M, H, W, C), the clean images corrupted that way.
     """
 
     name: str
-    explains: float
+    distance: float
     examples: Images
 
 
@@ -35,8 +35,8 @@ def rank_likeness(
     """Rank corruptions by how much clean images corrupted that way look like the window, likeliest first.
 
     What is compared are means of statistics that tell corruptions apart whatever the image shows: its
-    histogram, its contrasts between neighbours, its brightness by place; distances are in standard deviations
-    of clean images. It is a hint for a person, not a verdict: nothing is decided by it.
+    histogram, its contrasts between neighbours, its brightness by place. It is a hint for a person, not
+    a verdict: nothing is decided by it.
 
     Args:
         window: uint8 (N, H, W, C), strange samples of the window.
@@ -47,16 +47,12 @@ def rank_likeness(
     usual = _statistics(clean)
     spread = usual.std(axis=0) + 0.01
     goal = _statistics(window).mean(axis=0)
-
-    def distance(statistics: npt.NDArray[np.float64]) -> float:
-        return float(np.sqrt((((statistics.mean(axis=0) - goal) / spread) ** 2).mean()))
-
-    apart = max(distance(usual), 1e-9)
     ranked = []
     for name in names:
         corrupted = corrupt(clean, name)
-        ranked.append(Likeness(name, 1 - distance(_statistics(corrupted)) / apart, corrupted))
-    return sorted(ranked, key=lambda item: -item.explains)
+        gap = (_statistics(corrupted).mean(axis=0) - goal) / spread
+        ranked.append(Likeness(name, float(np.sqrt((gap**2).mean())), corrupted))
+    return sorted(ranked, key=lambda item: item.distance)
 
 
 def _statistics(images: Images) -> npt.NDArray[np.float64]:

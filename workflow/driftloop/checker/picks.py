@@ -31,8 +31,8 @@ class Pick:
     nearest: tuple[int, ...] = ()
 
 
-def random_share_for(extent: float) -> float:
-    """Return the share of the picks that should be random where so much of the window seems to have drifted.
+def random_share_for(drifted: float) -> float:
+    """Return the share of the picks that should be random where such a share of the window has drifted.
 
     Random picks judge the repair. But where a tenth of the window has drifted, nine tenths of them are
     ordinary samples, which say nothing of it and take a person as long.
@@ -41,7 +41,7 @@ def random_share_for(extent: float) -> float:
     (0.2, 0.3, 0.5)
     """
     least, most = _RANDOM
-    return min(max(extent, least), most)
+    return min(max(drifted, least), most)
 
 
 def pick_samples(

@@ -27,7 +27,7 @@ class Preview:
 
     Attributes:
         name: of the corruption.
-        explains: how much of what sets the strange samples apart, see `likeness.Likeness`; at most 1.
+        distance: how far usual images corrupted that way are from the strange ones, see `rank_likeness`.
         examples: uint8 (k, h, w, C), the first k reference images corrupted that way, thinned out.
         filtered: uint8 (P, h, w, C), the picked samples through a sketch of a filter against it, thinned
             out; None where none was sketched.
@@ -36,7 +36,7 @@ class Preview:
     """
 
     name: str
-    explains: float
+    distance: float
     examples: Images
     filtered: Images | None = None
     removed: float | None = None
@@ -76,7 +76,7 @@ def make_previews(
         if sketched < _SKETCHED and undoable(like.name):
             filtered, removed = _try_filter(picked, reference, corrupt(reference, like.name), seed)
             sketched += 1
-        previews.append(Preview(like.name, like.explains, like.examples[:_EXAMPLES], filtered, removed))
+        previews.append(Preview(like.name, like.distance, like.examples[:_EXAMPLES], filtered, removed))
     return previews
 
 

@@ -31,7 +31,7 @@ class Ranks:
         calibration: int64 (S,), how many calibration samples m it has.
         counts: int64 (S,), how many samples n.
         sums: float64 (S, 2, 2, D), of the samples' `rank_scores`.
-        correlation: float64 (4 D, 4 D), of the scores within classes; 0 where a property never changes.
+        correlation: float64 (4 D, 4 D), of the scores within classes.
     """
 
     kind: Counts
@@ -61,11 +61,12 @@ def rank_scores(values: npt.NDArray[np.float32], calibration: npt.NDArray[np.flo
 
 
 @lru_cache(maxsize=512)
-def _moments(m: int) -> tuple[Floats, Floats]:
-    """Return means (2,) and variances (2,) of the scores where any of m + 1 places is as likely."""
+def _moments(m: int) -> Floats:
+    """Return mean, variance, third central moment of both scores (3, 2) where m + 1 places are as likely."""
     place = np.arange(m + 1)
-    scores = np.stack([place / m, -np.log((place + 0.5) / (m + 1))])
-    return scores.mean(axis=1), scores.var(axis=1)
+    scores = np.stack([place / m, -np.log((place + 0.5) / (m + 1))], axis=1)
+    mean = scores.mean(axis=0)
+    return np.stack([mean, *(((scores - mean) ** power).mean(axis=0) for power in (2, 3))])
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,14 @@ class Move:
         effect: how much more often a sample of the window has more of it than a calibration sample of its
             class, than less of it; in [-1, 1], 0 where nothing has moved (the rank-biserial correlation).
         standard: the rank sum behind it, in standard deviations: 2 and less is chance.
+        few: the same of the sum of logarithms, which a few far samples move; above 0 where they have more of
+            it, below where less; 0 where several kinds are known.
     """
 
     name: str
     effect: float
     standard: float
+    few: float
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,13 @@ class PropertyTest:
 def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyTest:
     """Test whether a property of the samples has moved away from every known kind.
 
-    A property has moved up only where samples have more of it than every known kind has: so a window that
-    mixes known kinds alarms no more often than alpha. The statistic is the largest standardised sum of
-    scores. It is compared with the largest of normal numbers, as correlated as the scores and the distances:
-    sums of ranks have lighter tails, and those of logarithms, which have heavier ones, are bent to be normal.
+    The statistic is the largest standardised sum of scores. It is compared with the largest of normal
+    numbers, as correlated as the scores and the distances: sums of ranks have lighter tails, and those of
+    logarithms, which have heavier ones, are bent to be normal.
+
+    Where several kinds are known, a property has moved up only where samples have more of it than every kind
+    has, and ranks alone count: so a window that mixes known kinds alarms no more often than alpha. Logarithms
+    could not promise that: to each kind the other one's samples may lie far out.
 
     Args:
         blocks: windows, or several windows as one, in order of time; of the same strata, with a sample at
@@ -114,7 +121,7 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
         seed: of the draws.
     """
     looks = list(accumulate(reversed(blocks)))
-    standard = np.stack([_standardise(look).min(axis=0) for look in looks]).max(axis=(1, 2, 3))
+    standard = np.stack([_beyond_all(_standardise(look)) for look in looks]).max(axis=(1, 2, 3))
     reached = np.count_nonzero(_null(looks, draws, seed) >= standard.max())
     return PropertyTest((1 + reached) / (draws + 1), 1 + int(standard.argmax()), _moves(blocks[-1]))
 
@@ -126,6 +133,8 @@ def _null(looks: Sequence[Ranks], draws: int, seed: int) -> Floats:
     covariance = _covariance(np.minimum(n[:, None], n), np.maximum(n[:, None], n), m)
     scale = np.sqrt(np.diag(covariance))
     between_looks, between_scores = covariance / np.outer(scale, scale), looks[0].correlation
+    if not clean.all():  # several kinds: the logarithms, which come second, do not count
+        between_scores = between_scores[: len(between_scores) // 2, : len(between_scores) // 2]
     numbers = np.random.default_rng(seed).standard_normal((draws, len(looks), len(between_scores)))
     return np.asarray((_root(between_looks) @ numbers @ _root(between_scores).T).max(axis=(1, 2)))
 
@@ -145,7 +154,7 @@ def _covariance(near: Counts, far: Counts, m: Counts, variance: Floats | float =
 
 
 def correlate(values: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return the correlation (4 D, 4 D) of rank scores within groups; 0 where a property never changes.
+    """Return the correlation (4 D, 4 D) of rank scores within groups; none where a property never changes.
 
     Args:
         values: (m, D).
@@ -155,36 +164,50 @@ def correlate(values: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.b
     centred = np.concatenate([part - part.mean(axis=0) for part in parts])
     spread = np.sqrt((centred**2).sum(axis=0))
     standard = centred / np.where(spread > 0, spread, np.inf)
-    return np.asarray(standard.T @ standard)
+    return np.asarray(standard.T @ standard + np.diag((spread == 0).astype(float)))
 
 
 def _standardise(ranks: Ranks) -> Floats:
     """Return each kind's standardised sums of scores (K, 2, 2, D)."""
-    means, variances = map(np.array, zip(*map(_moments, ranks.calibration.tolist()), strict=True))
+    moments = np.stack([_moments(m) for m in ranks.calibration.tolist()])
     found = []
     for kind in range(1 + ranks.kind.max()):
         mine = ranks.kind == kind
-        n, m, sums = ranks.counts[mine], ranks.calibration[mine], ranks.sums[mine].sum(axis=0)
-        mean, variance = n @ means[mine], _covariance(n, n, m, variances[mine].T)
-        ranked = (sums[0] - mean[0]) / np.sqrt(variance[0])
-        found.append(np.stack([ranked, _unbend(sums[1], mean[1], variance[1])]))
+        n, m = ranks.counts[mine], ranks.calibration[mine]
+        mean, spread, third = n @ moments[mine, 0], *_spread_and_third(n, m, moments[mine])
+        standard = (ranks.sums[mine].sum(axis=0) - mean[:, None, None]) / spread[:, None, None]
+        found.append(np.stack([standard[0], _unbend(standard[1], third[1] / spread[1] ** 3)]))
     return np.stack(found)
 
 
-def _unbend(sums: Floats, mean: float, variance: float) -> Floats:
-    """Return normal numbers for sums of logarithms, which have a gamma law (Wilson and Hilferty, 1931)."""
-    shape = mean**2 / variance
-    return np.asarray(3 * np.sqrt(shape) * (np.cbrt(sums / mean) - 1 + 1 / (9 * shape)))
+def _spread_and_third(n: Counts, m: Counts, moments: Floats) -> tuple[Floats, Floats]:
+    """Return standard deviations (2,) and third central moments (2,) of sums of scores, by Polya's urn."""
+    third = n * (n + m + 1) * (2 * n + m + 1) / ((m + 2) * (m + 3))
+    return np.sqrt(_covariance(n, n, m, moments[:, 1].T)), np.asarray(third @ moments[:, 2])
+
+
+def _unbend(standard: Floats, skewness: float) -> Floats:
+    """Return normal numbers for standardised ones of a gamma law so skewed (Wilson and Hilferty, 1931)."""
+    root = 2 / skewness
+    return np.asarray(3 * root * (np.cbrt(1 + standard / root) - 1 + 1 / (9 * root**2)), dtype=np.float64)
+
+
+def _beyond_all(standard: Floats) -> Floats:
+    """Return how far properties lie beyond every kind (1 or 2, 2, D); of several kinds by ranks alone."""
+    return np.asarray(standard[0] if len(standard) == 1 else standard[:, :1].min(axis=0))
 
 
 def _moves(ranks: Ranks) -> tuple[Move, ...]:
     """Return each property's move away from the known kind that it is nearest to."""
-    standard = _standardise(ranks)[:, 0]
+    scores = _standardise(ranks)
+    standard, one_kind = scores[:, 0], len(scores) == 1
     ways = standard.min(axis=0).argmax(axis=0)
     found = []
     for place, (name, way) in enumerate(zip(PROPERTIES, ways, strict=True)):
         kind = standard[:, way, place].argmin()
+        more, less = scores[0, 1, :, place]
         mine = ranks.kind == kind
         below, above = ranks.sums[mine, 0, :, place].sum(axis=0) / ranks.counts[mine].sum()
-        found.append(Move(name, float(below - above), float(standard[kind, way, place])))
+        few = float(max(more, less)) * (1 if more >= less else -1) if one_kind else 0.0
+        found.append(Move(name, float(below - above), float(standard[kind, way, place]), few))
     return tuple(found)

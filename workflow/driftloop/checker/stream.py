@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from driftloop.checker.appearance import PROPERTIES
 from driftloop.checker.property_test import Ranks
 from driftloop.checker.rank_test import CELLS, Standings
 from driftloop.checker.window_test import Evidence, window_test
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,12 @@ class Stream:
         windows = sum(block.windows for block in latest[-found.blocks :])
         return StreamTest(windows, found.p_value, alpha, found.p_value <= alpha)
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return the blocks for `stream.json`; a stratum's counts, strangest cell first, are one text."""
-        return [
+    def to_json(self) -> dict[str, Any]:
+        """Return what `stream.json` keeps; a stratum's counts, strangest cell first, are one text.
+
+        Correlations are the detector's, and so the same for all blocks.
+        """
+        blocks = [
             {
                 "windows": block.windows,
                 "kind": block.evidence.properties.kind.tolist(),
@@ -106,25 +112,31 @@ class Stream:
                 "novelty": [" ".join(map(str, row)) for row in block.evidence.novelty.counts.tolist()],
                 "samples": block.evidence.properties.counts.tolist(),
                 "properties": block.evidence.properties.sums.tolist(),
-                "correlation": block.evidence.properties.correlation.tolist(),
             }
             for block in self.blocks
         ]
+        correlation = [block.evidence.properties.correlation.tolist() for block in self.blocks[-1:]]
+        return {"blocks": blocks, "correlation": correlation}
 
     @classmethod
-    def from_json(cls, blocks: list[Mapping[str, Any]]) -> Stream:
+    def from_json(cls, value: Mapping[str, Any]) -> Stream:
         """Read what `to_json` returned.
 
         Raises:
             KeyError, TypeError, ValueError: it is nothing of that kind.
         """
-        return cls(tuple(_read(block) for block in blocks))
+        if not value["blocks"]:
+            return NEW
+        correlation = np.array(value["correlation"][0], dtype=np.float64)
+        if correlation.shape != (scores := 4 * len(PROPERTIES), scores):
+            raise ValueError(f"correlations are {correlation.shape}, not ({scores}, {scores})")
+        return cls(tuple(_read(block, correlation) for block in value["blocks"]))
 
 
 NEW = Stream()
 
 
-def _read(block: Mapping[str, Any]) -> Block:
+def _read(block: Mapping[str, Any], correlation: Floats) -> Block:
     kind, calibration, samples = (
         np.array(block[name], dtype=np.int64) for name in ("kind", "calibration", "samples")
     )
@@ -134,6 +146,5 @@ def _read(block: Mapping[str, Any]) -> Block:
     sums = np.array(block["properties"], dtype=np.float64)
     if sums.shape != (len(calibration), 2, 2, len(PROPERTIES)):
         raise ValueError(f"properties are {sums.shape}, not ({len(calibration)}, 2, 2, {len(PROPERTIES)})")
-    correlation = np.array(block["correlation"], dtype=np.float64)
     ranks = Ranks(kind, calibration, samples, sums, correlation)
     return Block(int(block["windows"]), Evidence(Standings(counts, calibration), ranks))

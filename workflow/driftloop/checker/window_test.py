@@ -1,8 +1,8 @@
-"""The one verdict on a window, or on several together: has it novel samples, or moved as a whole?
+"""The one verdict on a window, or on several together: has it novel samples, or have its images moved?
 
 Two tests share the level: one of the samples' novelty (`driftloop.checker.rank_test`), which sees the few
 that are unlike everything known, and one of the images' properties (`driftloop.checker.property_test`), which
-sees the many that are each a little off.
+sees those that are each a little off, and strange together.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class WindowTest:
 
     Attributes:
         statistic: of the samples' novelty, see `rank_test.RankTest`.
-        p_value: twice the smaller of the two tests' p-values, in [2 / (draws + 1), 1]; valid at every size.
+        p_value: twice the smaller of the two tests' p-values, in [2 / (draws + 1), 1].
         blocks: how many of the latest blocks show it best, 1 or more.
         moves: how each property of the latest block stands to what is known.
     """

@@ -181,7 +181,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
         for index, (predicted, *figures, kind) in enumerate(zip(*columns, strict=True)):
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
     _write_previews(params, window, report)
-    write_json(layout.carried(window), {"detector": detector, "blocks": report.carried.to_json()})
+    write_json(layout.carried(window), {"detector": detector, "stream": report.carried.to_json()})
     facts = {"window": window, **report.to_json()}
     facts["label_shift"]["grown"] = classes[report.label_shift.grown]
     write_json(layout.results(window) / "drift.json", facts)
@@ -199,7 +199,9 @@ def _carried_from(parent: str, detector: str) -> Stream:
     path = layout.carried(parent)
     try:
         carried = read_json(path)
-        return Stream.from_json(carried["blocks"]) if carried["detector"] == detector else NEW
+        if carried["detector"] != detector or "blocks" in carried:  # those are an earlier version's
+            return NEW
+        return Stream.from_json(carried["stream"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is no carried stream ({error!r}). Check {parent} again.") from error
 
@@ -211,7 +213,7 @@ def _found(report: DriftReport) -> str:
 
     share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
     if change := moved({"moves": [asdict(move) for move in report.moves]}):
-        share = f"{change[0][0]:.0%} {change[0][1]} than usual, {share}"
+        share = f"{change[0][0]} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:
         many = f"the {together.windows} latest windows together, p = {together.p_value:.2g}"
         return f"[bold red]drifted[/] with {many} ({share})"

@@ -97,6 +97,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     """
     from functools import partial
 
+    import numpy as np
+
     from driftloop.commands.repair import Occasion
     from driftloop.improver import train_filter as core
     from driftloop.improver.align import TARGET, align
@@ -108,7 +110,9 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     if aligning := spec["_target_"] == TARGET:
         if extra := spec.keys() - {"_target_"}:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
-        repair = partial(align, window=occasion.arrived.images)
+        # What judges a repair at the first look does not teach it, not even by its pixels.
+        taught = np.setdiff1d(np.arange(len(occasion.arrived)), occasion.parts.judging.index)
+        repair = partial(align, window=occasion.arrived.images[taught])
     else:
         repair = partial(core.train_filter, imitation=imitation, spec=spec)
     with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:

@@ -124,7 +124,7 @@ class Occasion:
         images = material.images[[pick.index for pick in material.picks]]
         preview = Preview(
             name=self.verdict["diagnosis"] or "every kind",
-            explains=1,
+            distance=0,
             examples=images[:0],
             filtered=thin(_through(candidate, images)),
         )

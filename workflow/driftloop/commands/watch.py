@@ -71,7 +71,7 @@ def _tell(before: Mapping[str, str]) -> int:
     for refusal in waiting.refused:
         say(f"[yellow]inbox:[/] {refusal}")
     if waiting.loose:
-        say(f"inbox: {waiting.loose:,} loose pictures wait for the rest of their window.")
+        say(f"inbox: loose pictures that are not cut into a window yet: {waiting.loose:,}.")
     for state in _states():
         if command := _ASKS.get(state.state):
             open_ += 1
@@ -241,8 +241,8 @@ def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> Rendera
     if run.complaint:
         lines.append(Text(run.complaint, style="red"))
     inbox = f"{len(waiting.whole)} whole, {len(waiting.growing)} still growing"
-    if waiting.loose:
-        inbox += f", {waiting.loose:,} loose pictures to be cut"
+    if waiting.loose and terminal().is_terminal:  # in a log each picture would be a line
+        inbox += f", loose pictures {waiting.loose:,}"
     doing = "running the pipeline" if run.process else "waiting for windows"
     lines.append(Text(f"inbox: {inbox}; {doing}. Ctrl-C ends.", style="dim"))
     return Group(*lines)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from driftloop.data.inbox import SUFFIXES
+from driftloop.data.inbox import loose_pictures
 from driftloop.errors import DataError
 
 _STAGE = ".cutting-"
@@ -41,11 +41,7 @@ def cut_loose(
 
 
 def _cut(inbox: Path, how: int | str, settle: float, now: float, taken: Collection[str]) -> Iterator[str]:
-    loose = sorted(
-        (path.stat().st_mtime, path.name, path)
-        for path in inbox.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    loose = sorted((path.stat().st_mtime, path.name, path) for path in loose_pictures(inbox))
     settled = [(time, path) for time, _, path in loose if abs(now - time) >= settle]
     if isinstance(how, int):
         yield from _by_count(inbox, how, [path for _, path in settled], taken)

@@ -113,6 +113,15 @@ def find_entry(inbox: Path, window: str) -> Path:
     return found[0]
 
 
+def loose_pictures(inbox: Path) -> list[Path]:
+    """Return the pictures that lie in the inbox itself."""
+    return [
+        path
+        for path in inbox.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
 def look_into(
     inbox: Path, known: Collection[str], settle: float, *, cut: bool = False, now: float | None = None
 ) -> Waiting:
@@ -133,7 +142,7 @@ def look_into(
     candidates: dict[str, list[Path]] = {}
     for path in entries(inbox):
         candidates.setdefault(window_name(path), []).append(path)
-    loose = [path for path in inbox.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    loose = loose_pictures(inbox)
     if loose and not cut:
         refused.append(
             f"{loose[0]} lies loose ({len(loose):,} such pictures). A window is a folder; or set inbox.cut."

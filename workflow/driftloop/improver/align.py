@@ -35,8 +35,8 @@ _PASSING = 8000
 """Clean images, and those of drifts repaired before, that the gate learns to let pass."""
 _PRIOR = 16
 """The statistics of clean data count as so many images: a small window's own are mostly chance."""
-_MOST = 2000
-"""Images of the window that statistics are taken from, all at once."""
+_MOST, _BATCH = 2000, 500
+"""Images of the window that are looked at, which is more than statistics need; and images at a time."""
 
 
 class Aligned(Network):
@@ -141,17 +141,17 @@ def align(
         for twin in (network.usual, network.aligned):
             twin.load_state_dict(classifier.network.state_dict())
         some = np.sort(rng.choice(len(images), min(_PASSING, len(images)), replace=False))
-        passing, arrived = seen(_mixed(np.asarray(images[some]), earlier, rng)), seen(window)
+        passing, arrived = seen(_mixed(np.asarray(images[some]), earlier, rng)), seen(_some(window, rng))
         _fit_gate(network, arrived, passing, settings, torch.Generator().manual_seed(seed), progress)
     network.eval().requires_grad_(False)
     with torch.inference_mode():
         limits = [
-            torch.quantile(network.suspect(seen(each)), 1 - settings.touched, interpolation="higher")
+            torch.quantile(_suspect(network, seen(each)), 1 - settings.touched, interpolation="higher")
             for each in (calibration, *(how.apply(calibration, rng) for how in earlier))
         ]
         network.threshold.fill_(torch.stack(limits).max())
-        drifted = arrived[network.suspect(arrived) > network.threshold]
-        _re_estimate(network.aligned, (drifted if len(drifted) >= _PRIOR else arrived)[:_MOST])
+        drifted = arrived[_suspect(network, arrived) > network.threshold]
+        _re_estimate(network.aligned, (drifted if len(drifted) >= _PRIOR else arrived))
     return classifier.with_network({"_target_": TARGET, "network": inner}, network).eval()
 
 
@@ -160,6 +160,10 @@ def unaligned(classifier: Classifier) -> Classifier:
     while isinstance(classifier.network, Aligned):
         classifier = classifier.with_network(classifier.spec.network["network"], classifier.network.usual)
     return classifier
+
+
+def _some(window: Images, rng: np.random.Generator) -> Images:
+    return np.asarray(window[np.sort(rng.choice(len(window), min(_MOST, len(window)), replace=False))])
 
 
 def _mixed(clean: Images, earlier: Sequence[Imitation], rng: np.random.Generator) -> Images:
@@ -195,6 +199,10 @@ def _fit_gate(
         schedule.step()
         if progress is not None:
             progress(step + 1, settings.steps)
+
+
+def _suspect(network: Aligned, x: Tensor) -> Tensor:
+    return torch.cat([network.suspect(part) for part in torch.split(x, _BATCH)])
 
 
 def _re_estimate(network: nn.Module, x: Tensor) -> None:

@@ -90,22 +90,27 @@ _BEYOND_CHANCE = 3.0
 """Standard deviations from which a property is said to have moved."""
 
 
-def moved(drift: Facts) -> list[tuple[float, str]]:
-    """Return how a window's images have moved as a whole: the share that is so beside usual images, and how.
+def moved(drift: Facts) -> list[tuple[str, str]]:
+    """Return how a window's images have moved together: how many are so beside usual images, and how.
 
-    The surest three come, the surest first; none where nothing is beyond chance.
+    The surest three come, the surest first; none where nothing is beyond chance. Where a few have moved far,
+    and the others have not, they are called some.
 
-    >>> moves = [{"name": "brightness", "effect": -0.5, "standard": 4.0},
-    ...          {"name": "grain", "effect": 0.8, "standard": 7.0},
-    ...          {"name": "contrast", "effect": 0.1, "standard": 1.0}]
+    >>> moves = [{"name": "brightness", "effect": -0.5, "standard": 4.0, "few": -3.5},
+    ...          {"name": "grain", "effect": 0.8, "standard": 7.0, "few": 6.0},
+    ...          {"name": "contrast", "effect": 0.1, "standard": 1.0, "few": -5.0}]
     >>> moved({"moves": moves})
-    [(0.9, 'grainier'), (0.75, 'darker')]
+    [('90%', 'grainier'), ('some', 'much poorer in contrast'), ('75%', 'darker')]
     """
-    sure = [each for each in drift.get("moves", ()) if each["standard"] >= _BEYOND_CHANCE]
-    sure.sort(key=lambda each: -each["standard"])
-    return [
-        ((1 + abs(each["effect"])) / 2, _MORE_OR_LESS[each["name"]][each["effect"] < 0]) for each in sure[:3]
-    ]
+    told = []
+    for each in drift.get("moves", ()):
+        more_or_less = _MORE_OR_LESS[each["name"]]
+        if each["standard"] >= _BEYOND_CHANCE:
+            many = f"{(1 + abs(each['effect'])) / 2:.0%}"
+            told.append((each["standard"], many, more_or_less[each["effect"] < 0]))
+        elif abs(each["few"]) >= _BEYOND_CHANCE:
+            told.append((abs(each["few"]), "some", f"much {more_or_less[each['few'] < 0]}"))
+    return [(many, how) for _, many, how in sorted(told, key=lambda each: -each[0])[:3]]
 
 
 def metrics(rows: Sequence[Facts], clean: float) -> dict[str, float]:

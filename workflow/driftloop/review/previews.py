@@ -27,7 +27,7 @@ def save_previews(path: Path, previews: Sequence[Preview], *, about: str = "") -
 
     arrays = {f"examples/{item.name}": item.examples for item in previews}
     arrays |= {f"filtered/{item.name}": item.filtered for item in previews if item.filtered is not None}
-    facts = {"about": about, "previews": [[item.name, item.explains, item.removed] for item in previews]}
+    facts = {"about": about, "previews": [[item.name, item.distance, item.removed] for item in previews]}
     with atomic(path) as temporary:
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(contiguous, temporary, metadata={_FACTS: json.dumps(facts)})
@@ -49,12 +49,12 @@ def load_previews(path: Path, *, about: str = "") -> tuple[Preview, ...]:
             return tuple(
                 Preview(
                     name=name,
-                    explains=explains,
+                    distance=distance,
                     examples=stored.get_tensor(f"examples/{name}"),
                     filtered=stored.get_tensor(key) if (key := f"filtered/{name}") in names else None,
                     removed=removed,
                 )
-                for name, explains, removed in facts["previews"]
+                for name, distance, removed in facts["previews"]
                 if facts["about"] == about
             )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:

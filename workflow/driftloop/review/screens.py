@@ -22,8 +22,6 @@ SMALLEST = (60, 16)
 """Columns and rows that the screens need."""
 
 _MARGIN = "  "
-_WELL = 0.5
-"""A diagnosis that explains less of the difference is a poor one."""
 _MEANINGS = {
     "keep": "Leave the model as it is: the drift is harmless, or a false alarm.",
     "retrain": "Train on these labels beside the old data, so that the model learns the new look.",
@@ -125,25 +123,14 @@ def _label(state: State, view: View) -> list[str]:
 def _diagnose(state: State, view: View) -> list[str]:
     """The menu of corruptions; beside it the strange samples, and clean ones corrupted the chosen way."""
     names = [name or "unknown" for name in view.questions.diagnosis_choices]
-    chosen = view.questions.diagnosis_choices[state.highlighted]
-    head = [_MARGIN + view.pen("What happened to these images?", "bold"), _how_well(chosen, view), ""]
+    head = ["", _MARGIN + view.pen("What happened to these images?", "bold"), ""]
     wide = max(map(cell_len, names)) + 10
     rows, room = view.rows - 3 - len(head), view.columns - wide - 1
     menu = _menu(names, state.highlighted, view, rows, wide)
     menu += [" " * wide] * (rows - len(menu))
+    chosen = view.questions.diagnosis_choices[state.highlighted]
     beside = draw_comparison(chosen, view, rows, room)
     return head + [f"{left} {right}" for left, right in zip(menu, beside, strict=True)]
-
-
-def _how_well(diagnosis: str | None, view: View) -> str:
-    """A line that says how much of the difference a diagnosis explains, and whether any explains it well."""
-    preview = view.material.preview(diagnosis)
-    if not view.material.previews or view.material.previews[0].explains >= _WELL:
-        poor = ""
-    else:
-        poor = "None explains half of it: unknown?"
-    told = f"{diagnosis}: {max(preview.explains, 0):.0%} of the difference. " if preview else ""
-    return _MARGIN + view.pen(clip(told + poor, view.columns - len(_MARGIN)), "yellow" if poor else "dim")
 
 
 def _decide(state: State, view: View) -> list[str]:

@@ -29,7 +29,7 @@ def tell(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") 
     n = int(material.report.get("n", len(material.images)))
     novel, way = material.share("novel_share"), "many are not what the model knows"
     if novel and novel.low == 0 and moved(material.report):
-        way = "as a whole they are not what the model knows"
+        way = "together they are not what the model knows"
     lines: list[Line] = [(f"{material.window} has drifted: {n:,} samples, and {way}.", "bold")]
     lines += [("", ""), *_cost(material), *_hit(material)]
     lines += [("", ""), *_before(material.past)] if material.past else []
@@ -124,7 +124,7 @@ def _cost(material: Material) -> list[Line]:
     if novel:
         lines.append((f"{_share(novel)} of them are unlike everything known.", ""))
     if change := moved(report):
-        words = ", ".join(f"{_percent(share)} are {way}" for share, way in change)
+        words = ", ".join(f"{many} are {way}" for many, way in change)
         lines.append((f"Beside usual images of their class, {words}.", ""))
     if accuracy:
         then = [past.accuracy for past in material.past if not past.drifted and past.accuracy is not None]
