@@ -66,7 +66,7 @@ class Placed:
         cell: int64 (N,), where its score stands there.
         properties: float64 (N, 2, 2, D), where its properties stand there.
         calibration: int64 (S,), the strata's sizes.
-        correlation: float64 (4 D, 4 D), of the properties.
+        correlation: float64 (4 D, 4 D), of the properties' scores.
     """
 
     stratum: Index

@@ -77,8 +77,8 @@ def main() -> None:
         cells[dataset] = defaultdict(lambda: defaultdict(list))
         for seed in seeds:
             material = gather(dataset, given.work, seed)
-            if wanted is None and given.methods is None and set(DRIFTS) <= set(SUITES[material.suite]):
-                sequences[dataset][seed] = sequence(material, given.work / "cells")
+            if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
+                sequences[dataset][seed] = sequence(material, given.work / "cells", stop)
             for name in wanted or SUITES[material.suite]:
                 case = Case(material, name)
                 for method in methods:

@@ -200,7 +200,7 @@ class Case:
 
 
 def _picks(material: Material, window: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Order the window's samples as the checker picks them, strangest by confidence, a quarter at random."""
+    """Order the window's samples as a checker would that knows confidence alone, with a quarter at random."""
     features = predict(material.classifier, window)
     shifted = features.logits - features.logits.max(1, keepdims=True)
     confidence = 1 / np.exp(shifted.astype(np.float64)).sum(1)

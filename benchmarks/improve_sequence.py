@@ -1,9 +1,14 @@
-"""Six drifts one after another, each repaired as the pipeline does it: what is forgotten of them?"""
+"""Six drifts one after another, each repaired: what is forgotten of them, and of clean data?
+
+Repairs are made as the pipeline makes them, earlier drifts among what they learn from, but nothing is
+refused: there is no gate. The corruption is named, a window is all corrupted, and 100 random labels teach.
+"""
 
 from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.files import digest_json, read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
@@ -45,16 +51,20 @@ class _Step:
     reviewed: Samples
 
 
-def sequence(material: Material, folder: Path) -> dict[str, dict[str, Any]]:
-    """Return for each way of repairing what accuracy was right after each repair, and at the end.
+def sequence(material: Material, folder: Path, stop: float = np.inf) -> dict[str, dict[str, Any]]:
+    """Return for each way of repairing what accuracy was before any repair, and right after each.
 
-    The windows are disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
+    After `stop`, by the monotonic clock, ways that were not measured before are left out. The windows are
+    disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
     """
     found = {}
     for way, choose in WAYS.items():
-        digest = digest_json([repairing_digest(material), inspect.getsource(sys.modules[__name__]), way])
+        code = inspect.getsource(sys.modules[__name__])
+        digest = digest_json([repairing_digest(material), code, way, WINDOW, POPULATION])
         path = folder / material.dataset / str(material.seed) / f"sequence-{digest[:12]}.json"
         if not path.exists():
+            if time.monotonic() > stop:
+                continue
             write_json(path, _run(material, choose))
         found[way] = dict(read_json(path))
     return found
@@ -62,7 +72,7 @@ def sequence(material: Material, folder: Path) -> dict[str, dict[str, Any]]:
 
 def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:
     classifier, steps = material.classifier, list[_Step]()
-    history = []
+    history = [_measured(material, classifier, [])]
     for number, drift in enumerate(DRIFTS):
         window = _drawn(material, drift, slice(number * WINDOW, (number + 1) * WINDOW), number)
         imitation = imitate(
@@ -82,10 +92,6 @@ def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _retrained(material: Material, classifier: Classifier, step: _Step, before: list[_Step]) -> Classifier:
-    taught = [each.reviewed for each in before]
-    earlier = Samples(
-        np.concatenate([each.images for each in taught]), np.concatenate([each.labels for each in taught])
-    ) if taught else None  # fmt: skip
     return retrain(
         classifier,
         material.train,
@@ -94,7 +100,7 @@ def _retrained(material: Material, classifier: Classifier, step: _Step, before: 
         settings=RetrainSettings(**material.params["retrain"]),
         seed=material.seed,
         earlier=[each.imitation for each in before],
-        earlier_reviewed=earlier,
+        earlier_reviewed=join([each.reviewed for each in before]) if before else None,
     )
 
 
@@ -133,12 +139,9 @@ def _measured(material: Material, classifier: Classifier, drifts: list[str]) -> 
 
 
 def forgotten(run: Mapping[str, Any]) -> dict[str, float]:
-    """Return for each drift, and for clean data, how much lower it ended than it stood after its own repair.
-
-    Clean data are counted from the first repair on.
-    """
+    """Return how much lower each drift ended than after its own repair, and clean data than before any."""
     history = run["history"]
-    after = {drift: history[place][drift] for place, drift in enumerate(run["order"])}
+    after = {drift: history[place][drift] for place, drift in enumerate(run["order"], start=1)}
     after["clean"] = history[0]["clean"]
     return {name: round(value - history[-1][name], 4) for name, value in after.items()}
 
@@ -150,7 +153,7 @@ def summarise_sequences(
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for dataset, seeds in sequences.items():
         found[dataset] = {}
-        for way in next(iter(seeds.values())):
+        for way in (way for way in WAYS if all(way in each for each in seeds.values())):
             runs = [each[way] for each in seeds.values()]
             lost = [forgotten(run) for run in runs]
             found[dataset][way] = {

@@ -70,7 +70,7 @@ def test_a_repair_is_decided_until_it_stands_in_production(project):
 def test_a_repair_that_does_not_help_is_rejected(project):
     project.repair("w01", "fog", "filter", parent="reference", before=0.7, after=0.7)
     assert state_of("w01") == "rejected"
-    assert "70% (tried 70%)" in drawn(80)
+    assert "70% ✗ 70%" in drawn(80)
 
 
 def test_a_decision_to_keep_a_drifted_window_keeps_it(project):

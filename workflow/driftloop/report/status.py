@@ -223,9 +223,8 @@ def _reviewer(state: WindowState) -> Text:
 
 
 def _accuracy(state: WindowState) -> str:
-    """Measured on reviewed samples where a repair was tried; else estimated."""
+    """Measured on reviewed samples where a repair was tried, ✗ where it was refused; else estimated."""
     if state.candidate_accuracy is not None and state.incumbent_accuracy is not None:
-        if state.state == "promoted":
-            return f"{state.incumbent_accuracy:.0%} → {state.candidate_accuracy:.0%}"
-        return f"{state.incumbent_accuracy:.0%} (tried {state.candidate_accuracy:.0%})"
+        sign = "→" if state.state == "promoted" else "✗"
+        return f"{state.incumbent_accuracy:.0%} {sign} {state.candidate_accuracy:.0%}"
     return "" if state.estimated_accuracy is None else f"≈ {state.estimated_accuracy:.0%}"
