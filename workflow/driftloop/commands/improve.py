@@ -10,7 +10,7 @@ from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.errors import ModelError, ParameterError
-from driftloop.files import digest_file, link_file, read_json, write_json
+from driftloop.files import digest_file, digest_json, link_file, read_json, write_json
 
 if TYPE_CHECKING:
     from driftloop.commands.repair import Occasion
@@ -173,6 +173,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
             say(f"{window}: to label more of what the review showed: driftloop review {window}")
     found: dict[str, Any] = {
         "window": window,
+        "verdict": digest_json(occasion.verdict),
         "winner": winner,
         "candidates": {name: evaluation.to_json() for name, evaluation in decided.items()},
         "ask": unsettled,
@@ -191,7 +192,10 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     if winner is None and not unsettled and any(each.more_labels for each in decided.values()):
         say(f"{window}: most of these were shown in the review; to label them: driftloop review {window}")
     if unsettled:
-        say(f"{window}: {len(unsettled)} that no review has shown can be labelled: driftloop settle {window}")
+        enough = len(unsettled) >= max(each.more_labels or 0 for each in decided.values())
+        doubt = "" if enough else ", which may not suffice"
+        unseen = f"{len(unsettled)} that no review has shown can be labelled{doubt}"
+        say(f"{window}: {unseen}: driftloop settle {window}")
 
 
 @step(

@@ -153,7 +153,8 @@ def _answer(
 
     _refuse_undrifted(material)
     given = read_labels(labels, material) if labels else {}
-    answer = check_answer(Answer(decision, diagnosis, reason, given), material)
+    seen = None if diagnosis == "unknown" else diagnosis
+    answer = check_answer(Answer(decision, seen, reason, given), material)
     entry = append_answer(material, answer, reviewer or git_name())
     if as_json:
         click.echo(json.dumps(entry.as_dict(), ensure_ascii=False, indent=2))
@@ -177,6 +178,7 @@ def _ask(material: Material, reviewer: str | None, pictures: str, *, going_on: b
         lambda *signed: append_answer(material, *signed),
         reviewer=reviewer,
         pictures=pictures,
+        in_a_run=going_on,
     )
     _confirm(entry, going_on=going_on)
     return entry
@@ -308,11 +310,12 @@ def append_answer(material: Material, answer: Answer, reviewer: str, *, simulate
 def _confirm(entry: Entry, *, going_on: bool = False) -> None:
     """Say what was signed, and what to do next unless the run that asked goes on by itself."""
     from driftloop.commands.console import say
+    from driftloop.tracker.run_lock import under_way
 
     say(
         f"{entry.window}: {entry.answer.decision}, with {len(entry.answer.labels)} labels, "
         f"signed by {entry.reviewer}, in {layout.ledger(entry.window)}."
-        + ("" if going_on else " Next: snakemake --cores all")
+        + ("" if going_on or under_way() else " Next: snakemake --cores all")
     )
 
 

@@ -48,7 +48,7 @@ def settle(
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
-    samples, said = _left_open(window)
+    samples, said = _left_open(window, standing.answer.on(reviewed.shown))
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
@@ -84,14 +84,20 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _left_open(window: str) -> tuple[list[int], tuple[str, ...]]:
+def _left_open(window: str, answer: Answer) -> tuple[list[int], tuple[str, ...]]:
     """Return the samples whose labels the gate asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
-    from driftloop.files import read_json
+    from driftloop.files import digest_json, read_json
+    from driftloop.review.decision import verdict
 
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
+    judged, now = found.get("verdict"), digest_json(verdict(window, drifted=True, answer=answer))
+    if judged not in (None, now):
+        raise LedgerError(
+            f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
+        )
     if not found.get("ask"):
         why = " ".join(said) or f"{path} does not exist. Run: snakemake --cores all"
         raise LedgerError(f"Nothing is open for {window}. {why}")

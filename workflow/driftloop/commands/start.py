@@ -55,6 +55,7 @@ _GITIGNORE = """\
 """
 
 
+_WIDE_MARGIN = 0.02
 _SCALE = (
     "It is given pixels from 0 to 1. If it was trained with another mean and deviation, say so: "
     "model.mean=0.5 model.std=0.25 behind init, or in params.yaml."
@@ -98,6 +99,8 @@ def init(
         raise click.UsageError("--weights goes with --model module:Class, and that with --weights.")
     _refuse_occupied(folder)
     seen, values = _describe(folder, images, dataset, model, weights, overrides)
+    if model:
+        _explain_model(overrides)
     values["inbox"] = {"folder": "inbox", "settle": 10, "cut": None}
     params = _complete(compose(["dataset=digits", "stream=demo"]), values, overrides)
     _tell(seen, params["dataset"])
@@ -110,6 +113,9 @@ def init(
         _copy_module(folder, model.partition(":")[0])
     write_text(folder / PARAMS_FILE, text)
     _set_up_git(folder)
+    if (margin := params["gate"]["margin"]) > _WIDE_MARGIN:
+        test = params["split"]["test"]
+        say(f"With {test} test images a repair may cost up to {margin:.0%} of clean accuracy (gate.margin).")
     say(f"Wrote {folder}. Next: cd {folder} && snakemake --cores all")
 
 
@@ -132,13 +138,20 @@ def _describe(
 ) -> tuple[Survey, dict[str, Any]]:
     """Look at the images and the model; return what was seen, and the parameters that suit it."""
     from driftloop.data.survey import suggest, suggest_form
+    from driftloop.errors import ModelError
 
     given = _given_model(folder, model, weights)
-    size, channels = given.pop("size", None), given.pop("channels", None)
+    size, channels, outputs = (given.pop(what, None) for what in ("size", "channels", "outputs"))
     if images is not None:
         source, seen = _look(folder, images)
     else:
         source, seen = _look_in_python(str(dataset), overrides)
+    named = any(each.startswith("dataset.") for each in overrides)
+    if outputs and outputs != len(seen.counts) and not named:
+        raise ModelError(
+            f"{model} gives {outputs} numbers for an image, but the images are of {len(seen.counts)} classes "
+            f"({', '.join(sorted(seen.counts))}). dataset.classes says what its outputs stand for."
+        )
     if not seen.stacked:
         source |= suggest_form(seen, size, channels)
     return seen, {**suggest(seen, size and max(size)), "dataset": source, **given}
@@ -192,7 +205,6 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
         module, _, name = model.partition(":")
         find_network({"_target_": f"{module}.{name}"})
         read_weights(weights)
-        say(_SCALE)
         return {
             "network": {"_target_": f"{module}.{name}"},
             "model": {"file": _path_from(folder, weights), "mean": 0.0, "std": 1.0},
@@ -202,12 +214,20 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
     path = Path(model)
     found = describe_program(path)
     say(f"{path.name}: takes {found.sentence}; it cannot be retrained, only checked and filtered.")
-    say(_SCALE)
     return {
+        "outputs": found.outputs,
         "size": found.size,
         "channels": found.channels,
         "model": {"file": _path_from(folder, path), "mean": 0.0, "std": 1.0},
     }
+
+
+def _explain_model(overrides: tuple[str, ...]) -> None:
+    """Say what nothing can check: how the model was trained, and on what."""
+    named = {key for key in ("mean", "std") if any(each.startswith(f"model.{key}=") for each in overrides)}
+    if named < {"mean", "std"}:
+        say(_SCALE)
+    say("Give images that it was not trained on: they calibrate the detector, and test repairs.")
 
 
 def _path_from(folder: Path, path: Path) -> str:
@@ -275,7 +295,9 @@ def _set_up_git(folder: Path) -> None:
         say("[yellow]There is no git here[/]: nothing keeps decisions/ and params.yaml for you.")
         return
     inside = _quietly(folder, "git", "rev-parse", "--is-inside-work-tree")
-    if not inside:
+    if inside:
+        say("[yellow]It lies in a Git repository[/], and is committed there; move it for one of its own.")
+    else:
         _quietly(folder, "git", "init", "--quiet")
     if shutil.which("dvc") and not (folder / ".dvc").exists():
         _quietly(folder, "dvc", "init", "--quiet", *(["--subdir"] if inside else []))

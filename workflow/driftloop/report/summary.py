@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from driftloop.files import digest_json
 from driftloop.review.decision import REPAIRS
 
 Facts = Mapping[str, Any]
@@ -158,7 +159,9 @@ def believed(verdict: Facts, evaluation: Facts | None) -> Facts | None:
     True
     """
     asked = set(REPAIRS[verdict["decision"]])
-    return evaluation if evaluation and asked and set(evaluation["candidates"]) == asked else None
+    if not (evaluation and asked and set(evaluation["candidates"]) == asked):
+        return None
+    return evaluation if evaluation.get("verdict") in (None, digest_json(verdict)) else None
 
 
 def share(drift: Facts, name: str) -> tuple[float, float, float] | None:

@@ -59,10 +59,10 @@ def render(state: State, view: View) -> list[str]:
 
 
 def _header(state: State, view: View) -> str:
-    left = f" driftloop review · {view.material.window} · {_TITLES[state.stage]}"
-    pages = -(-len(state.labels) // view.layout.grid.per_page)
+    page, pages = "", -(-len(state.labels) // view.layout.grid.per_page)
     if state.stage is Stage.LABEL and not state.closeup and pages > 1:
-        left += f" · page {1 + state.cursor // view.layout.grid.per_page}/{pages}"
+        page = f" · page {1 + state.cursor // view.layout.grid.per_page}/{pages}"
+    left = f" driftloop review · {view.material.window}{page} · {_TITLES[state.stage]}"
     total = len(state.labels)
     right = f"{draw_bar(state.labelled, total, 10)} {state.labelled}/{total} labelled "
     return view.pen(clip(left, view.columns - cell_len(right)) + right, "reverse")

@@ -94,11 +94,13 @@ def ask(
     reviewer: str | None = None,
     pictures: str = "auto",
     unsettled: Unsettled | None = None,
+    in_a_run: bool = False,
 ) -> Entry:
     """Take a person through the review at the terminal, and hand what they signed to `record`.
 
-    With `unsettled` they are asked for labels alone. Every answer is in the draft under `drafts` before the
-    next screen shows; the draft goes when `record` has returned.
+    With `unsettled` they are asked for labels alone. What a run still has to say when it opens the review
+    (`in_a_run`) may fall on the first screen, so that is drawn anew after a moment. Every answer is in the
+    draft under `drafts` before the next screen shows; the draft goes when `record` has returned.
 
     Raises:
         ReviewPendingError: they left; nothing is decided, and the draft is kept.
@@ -108,7 +110,7 @@ def ask(
     with open_draft(
         drafts, material.window, report=material.report_digest, images=material.images_digest
     ) as draft:
-        with Terminal(pictures) as terminal:
+        with Terminal(pictures, redraw_after=_LATE_WORDS if in_a_run else 0) as terminal:
             state = _begin(draft, questions, name)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
                 view = View(material, entries, questions, terminal.pen, *terminal.size())
@@ -125,10 +127,15 @@ def ask(
 
 
 def _begin(draft: Draft, questions: Questions, reviewer: str) -> State:
-    """Return the state that the draft kept, or the first one."""
+    """Return the state that the draft kept, or the first one.
+
+    Either begins on the first screen, where the key that somebody presses to go on labels nothing.
+    """
     with suppress(ValueError, KeyError, TypeError):
         if draft.saved:
-            return resume(draft.saved, questions)
+            kept = resume(draft.saved, questions)
+            message = f"Going on where you were: {kept.labelled} of {len(kept.labels)} have labels."
+            return replace(kept, stage=questions.screens[0], message=message)
     return start(questions, reviewer)
 
 
@@ -177,9 +184,11 @@ class Terminal:
     Args:
         pictures: the value of a `Protocol`; `blocks` for characters alone; `auto` for whatever the terminal
             is known to show.
+        redraw_after: seconds after which the screen is drawn anew, once; 0 for never.
     """
 
-    def __init__(self, pictures: str = "auto") -> None:
+    def __init__(self, pictures: str = "auto", redraw_after: float = 0) -> None:
+        self._redraw_after = redraw_after
         self._input = 0
         self._waiting = b""
         self._shown: list[str] = []
@@ -198,8 +207,9 @@ class Terminal:
         self._before = termios.tcgetattr(self._input)
         self._wake, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._waker = waker
-        self._handlers = {number: signal.signal(number, _note) for number in (*_ENDINGS, signal.SIGWINCH)}
+        self._handlers = {number: signal.signal(number, _note) for number in (*_ENDINGS, *_REDRAWING)}
         self._old_waker = signal.set_wakeup_fd(waker)
+        signal.setitimer(signal.ITIMER_REAL, self._redraw_after)
         tty.setraw(self._input, termios.TCSAFLUSH)
         if not self.plain:
             self._write(_ENTER)
@@ -216,6 +226,7 @@ class Terminal:
                 self._write((FORGET if self._protocol is Protocol.KITTY else "") + _EXIT)
         with suppress(OSError, termios.error):
             termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.set_wakeup_fd(self._old_waker)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
@@ -268,13 +279,13 @@ class Terminal:
             self._write(text)
 
     def read_key(self) -> str:
-        """Wait for a key and return it; `"eof"` at the end of input, `"redraw"` after a change of size."""
+        """Wait for a key and return it; `"eof"` at the end of input, `"redraw"` where the screen must be."""
         while True:
             while not self._waiting:
                 ready, _, _ = select.select([self._input, self._wake], [], [])
                 if self._wake in ready:
                     numbers = os.read(self._wake, 64)
-                    return self._redraw() if set(numbers) <= {signal.SIGWINCH} else "eof"
+                    return self._redraw() if set(numbers) <= {*_REDRAWING} else "eof"
                 if not self._receive():
                     return "eof"
             key = self._take_key()
@@ -354,6 +365,8 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_REDRAWING = (signal.SIGWINCH, signal.SIGALRM)
+_LATE_WORDS = 0.7
 # Alternate screen, no cursor, no line wrapping; and back.
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 _EXIT = "\x1b[?7h\x1b[?25h\x1b[?1049l"
