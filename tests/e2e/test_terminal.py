@@ -112,12 +112,11 @@ def test_kill_9_of_everything_at_ten_moments_loses_no_answer(project: Path) -> N
     """One stream of interruptions: whoever is killed goes on, next time, where the one before stopped."""
     rng = np.random.default_rng(0)
     kept = 0
-    for moment in range(10):
+    for _ in range(10):
         person = sit_down(project, "results/w02/verdict.json")
         person.see(f" {kept}/40 labelled", 60)
-        if moment == 0:
-            person.press("\r")
-            person.see("what do they show?")
+        person.press("\r")
+        person.see("what do they show?")
         seen = kept
         for given in range(kept + 1, kept + 1 + int(rng.integers(6))):
             person.press(str(rng.integers(10)))

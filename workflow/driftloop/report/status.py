@@ -175,6 +175,8 @@ def _read(path: Path) -> Any:
 
 # --- in the terminal --------------------------------------------------------------------------------
 
+_NAME = 20
+"""Window names up to this length stay in one piece."""
 _STYLES = {
     "promoted": "green",
     "rejected": "red",
@@ -192,7 +194,9 @@ def table(states: Sequence[WindowState]) -> Table:
     from rich.text import Text
 
     result = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for heading in ("window", "state", "drift, p", "decision", "by", "accuracy"):
+    longest = max((len(state.window) for state in states), default=0)
+    result.add_column("window", overflow="fold", min_width=min(longest, _NAME))
+    for heading in ("state", "drift, p", "decision", "by", "accuracy"):
         result.add_column(heading, overflow="fold", no_wrap=heading in ("state", "drift, p", "accuracy"))
     for state in states:
         result.add_row(

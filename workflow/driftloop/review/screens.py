@@ -153,7 +153,7 @@ def _decide(state: State, view: View) -> list[str]:
         for text, style in notes:
             lines += [f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)]
         lines.append("")
-    return lines
+    return lines if len(lines) <= view.rows - 3 else [line for line in lines if line]
 
 
 def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: int) -> list[str]:
