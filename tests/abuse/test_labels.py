@@ -95,7 +95,6 @@ def test_labels_that_are_no_file_are_refused(path: str, project: Path, driftloop
     [
         (("--decision", "repair"), "repair"),
         (("--decision", ""), "decision"),
-        (("--decision", "filter"), "diagnosis"),
         (("--decision", "filter", "--diagnosis", "aliens"), "aliens"),
         (("--decision", "retrain", "--diagnosis", "fog"), "label"),
         (("--diagnosis", "fog"), "--decision"),

@@ -122,7 +122,7 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
     """
     looks = list(accumulate(reversed(blocks)))
     standard = np.stack([_beyond_all(_standardise(look)) for look in looks]).max(axis=(1, 2, 3))
-    reached = np.count_nonzero(_null(looks, draws, seed) >= standard.max())
+    reached = int(np.count_nonzero(_null(looks, draws, seed) >= standard.max()))
     return PropertyTest((1 + reached) / (draws + 1), 1 + int(standard.argmax()), _moves(blocks[-1]))
 
 

@@ -71,6 +71,8 @@ def build(
     if image.PREDICT in roles and model is None:
         model = _in_production()
     arguments = image.Arguments(base_image or image.DEFAULT_BASE, torch, model)
+    if image.PREDICT in roles:
+        image.build_arguments(_ROOT, image.PREDICT, arguments)  # without a model no engine is needed
     work = _ROOT / "build"
     work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work.absolute(), prefix="images-") as folder:
