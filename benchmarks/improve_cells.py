@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +97,33 @@ def _classifier(params: dict[str, Any], train: Dataset, folder: Path, seed: int)
         return classifier
 
 
+def retrained(
+    material: Material, classifier: Classifier, reviewed: Samples, imitation: Imitation, **earlier: Any
+) -> Classifier:
+    """Retrain a classifier with the parameters of the preset; `earlier` as `retrain` takes it."""
+    settings = RetrainSettings(**material.params["retrain"])
+    return retrain(
+        classifier, material.train, reviewed, imitation, settings=settings, seed=material.seed, **earlier
+    )
+
+
+def filtered(
+    material: Material, classifier: Classifier, imitation: Imitation, earlier: Sequence[Imitation] = ()
+) -> Classifier:
+    """Train a filter for a classifier with the parameters of the preset."""
+    settings, spec = FilterSettings.taken_from(material.params["filter"])
+    return train_filter(
+        classifier,
+        material.train.images,
+        material.calibration.images,
+        imitation,
+        spec=spec,
+        settings=settings,
+        seed=material.seed,
+        earlier=earlier,
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """One corruption of one dataset under one seed; each part is made when it is asked for."""
@@ -164,28 +191,21 @@ class Case:
 
     def retrained(self, reviewed: Samples, incumbent: Classifier | None = None) -> Classifier:
         """Retrain as the pipeline does."""
-        material = self.material
-        return retrain(
-            incumbent or material.classifier,
-            material.train,
-            reviewed,
-            self.known,
-            settings=RetrainSettings(**material.params["retrain"]),
-            seed=material.seed,
-        )
+        return retrained(self.material, incumbent or self.material.classifier, reviewed, self.known)
 
     def filtered(self, imitation: Imitation) -> Classifier:
         """Train a filter as the pipeline does."""
+        return filtered(self.material, self.material.classifier, imitation)
+
+    def aligned(self) -> Classifier:
+        """Align as the pipeline does."""
         material = self.material
-        spec = dict(material.params["filter"])
-        settings = FilterSettings(**{k: spec.pop(k) for k in ("steps", "batch_size", "learning_rate")})
-        return train_filter(
+        return align(
             material.classifier,
             material.train.images,
             material.calibration.images,
-            imitation,
-            spec=spec,
-            settings=settings,
+            self.window.images,
+            settings=FilterSettings.taken_from(material.params["filter"])[0],
             seed=material.seed,
         )
 
@@ -219,19 +239,6 @@ def _picks(material: Material, window: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     return np.array(list(dict.fromkeys(orders)), dtype=np.int64)
 
 
-def _aligned(case: Case) -> Classifier:
-    """Align as the pipeline does."""
-    material, spec = case.material, case.material.params["filter"]
-    return align(
-        material.classifier,
-        material.train.images,
-        material.calibration.images,
-        case.window.images,
-        settings=FilterSettings(**{key: spec[key] for key in ("steps", "batch_size", "learning_rate")}),
-        seed=material.seed,
-    )
-
-
 ANCHORS: dict[str, Callable[[Case], Classifier]] = {
     "none": lambda case: case.material.classifier,
     "bn": lambda case: align_statistics(case.material.classifier, case.window.images),
@@ -257,7 +264,7 @@ OURS: dict[str, Callable[[Case], Classifier]] = {
     "retrain_50_random": lambda case: case.retrained(case.reviewed(50, drawn=True)),
     "retrain_100_random": lambda case: case.retrained(case.reviewed(100, drawn=True)),
     "retrain_250_random": lambda case: case.retrained(case.reviewed(250, drawn=True)),
-    "align": _aligned,
+    "align": lambda case: case.aligned(),
     "filter_known": lambda case: case.filter_known,
     "filter_unknown": lambda case: case.filtered(case.withheld),
     "both_100": lambda case: case.retrained(case.reviewed(100), case.filter_known),
@@ -337,11 +344,9 @@ def _classes(classifier: Classifier, samples: Samples) -> npt.NDArray[np.int64]:
 def _version(material: Material, method: str) -> str:
     """Digest what decides a cell: the code that repairs, its parameters, and the model's weights."""
     sources = [Path(__file__).parent / "improve_anchors.py"] if method in ANCHORS else _repairing()
-    if method == "align":
-        sources = [Path(str(inspect.getsourcefile(align))), *sources]
     facts = {
         "code": [digest_file(path) for path in sources],
-        "case": inspect.getsource(Case),
+        "case": [inspect.getsource(each) for each in (Case, retrained, filtered)],
         "params": {} if method in ANCHORS else {key: material.params[key] for key in ("retrain", "filter")},
         "model": material.weights,
     }
@@ -355,4 +360,7 @@ def repairing_digest(material: Material) -> str:
 
 def _repairing() -> list[Path]:
     folder = Path(improver.__file__).parent
-    return [folder / f"{name}.py" for name in ("filters", "imitate", "retrain", "train_filter")]
+    return [
+        folder / f"{name}.py"
+        for name in ("align", "filters", "imitate", "retrain", "suspicion", "train_filter")
+    ]

@@ -20,11 +20,10 @@ from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.files import digest_json, read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
-from driftloop.improver.train_filter import FilterSettings, train_filter
+from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
-from improve_cells import POPULATION, WINDOW, Material, repairing_digest
+from improve_cells import POPULATION, WINDOW, Material, filtered, repairing_digest, retrained
 
 DRIFTS = {
     "impulse_noise": "filter",
@@ -92,31 +91,15 @@ def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _retrained(material: Material, classifier: Classifier, step: _Step, before: list[_Step]) -> Classifier:
-    return retrain(
-        classifier,
-        material.train,
-        step.reviewed,
-        step.imitation,
-        settings=RetrainSettings(**material.params["retrain"]),
-        seed=material.seed,
-        earlier=[each.imitation for each in before],
-        earlier_reviewed=join([each.reviewed for each in before]) if before else None,
+    taught = join([each.reviewed for each in before]) if before else None
+    earlier = [each.imitation for each in before]
+    return retrained(
+        material, classifier, step.reviewed, step.imitation, earlier=earlier, earlier_reviewed=taught
     )
 
 
 def _filtered(material: Material, classifier: Classifier, step: _Step, before: list[_Step]) -> Classifier:
-    spec = dict(material.params["filter"])
-    settings = FilterSettings(**{key: spec.pop(key) for key in ("steps", "batch_size", "learning_rate")})
-    return train_filter(
-        classifier,
-        material.train.images,
-        material.calibration.images,
-        step.imitation,
-        spec=spec,
-        settings=settings,
-        seed=material.seed,
-        earlier=[each.imitation for each in before],
-    )
+    return filtered(material, classifier, step.imitation, [each.imitation for each in before])
 
 
 def _drawn(material: Material, drift: str, rows: slice, draw: int) -> Samples:

@@ -89,7 +89,7 @@ def test_a_stream_survives_its_file():
     with pytest.raises((KeyError, TypeError, ValueError)):
         Stream.from_json({**kept, "blocks": [{**kept["blocks"][0], "properties": [[[1.0], [2.0]]]}]})
     with pytest.raises(ValueError, match="correlations are"):
-        Stream.from_json({**kept, "correlation": [[[1.0]]]})
+        Stream.from_json({**kept, "correlation": [[1.0]]})
 
 
 def test_checks_carry_the_stream_on_until_an_alarm(make_features):

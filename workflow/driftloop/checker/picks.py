@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 _POOL = 2000
 """Samples among which different ones are looked for: enough for variety, and fast in any window."""
-
-
 _RANDOM = (0.2, 0.5)
 """Least and largest share of the picks that are drawn at random."""
 

@@ -121,21 +121,21 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
         seed: of the draws.
     """
     looks = list(accumulate(reversed(blocks)))
-    standard = np.stack([_beyond_all(_standardise(look)) for look in looks]).max(axis=(1, 2, 3))
-    reached = int(np.count_nonzero(_null(looks, draws, seed) >= standard.max()))
+    scores = np.stack([_beyond_all(_standardise(look)) for look in looks])
+    standard, null = scores.max(axis=(1, 2, 3)), _null(looks, scores[0].size, draws, seed)
+    reached = int(np.count_nonzero(null >= standard.max()))
     return PropertyTest((1 + reached) / (draws + 1), 1 + int(standard.argmax()), _moves(blocks[-1]))
 
 
-def _null(looks: Sequence[Ranks], draws: int, seed: int) -> Floats:
-    """Return draws of the largest of normal numbers, one for each look and score."""
+def _null(looks: Sequence[Ranks], scores: int, draws: int, seed: int) -> Floats:
+    """Return draws of the largest of normal numbers, one for each look and each of so many first scores."""
     clean = looks[0].kind == 0
     m, n = looks[0].calibration[clean], np.stack([look.counts[clean] for look in looks])
     covariance = _covariance(np.minimum(n[:, None], n), np.maximum(n[:, None], n), m)
     scale = np.sqrt(np.diag(covariance))
-    between_looks, between_scores = covariance / np.outer(scale, scale), looks[0].correlation
-    if not clean.all():  # several kinds: the logarithms, which come second, do not count
-        between_scores = between_scores[: len(between_scores) // 2, : len(between_scores) // 2]
-    numbers = np.random.default_rng(seed).standard_normal((draws, len(looks), len(between_scores)))
+    between_looks = covariance / np.outer(scale, scale)
+    between_scores = looks[0].correlation[:scores, :scores]  # ranks come first, then logarithms
+    numbers = np.random.default_rng(seed).standard_normal((draws, len(looks), scores))
     return np.asarray((_root(between_looks) @ numbers @ _root(between_scores).T).max(axis=(1, 2)))
 
 

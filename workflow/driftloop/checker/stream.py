@@ -115,8 +115,8 @@ class Stream:
             }
             for block in self.blocks
         ]
-        correlation = [block.evidence.properties.correlation.tolist() for block in self.blocks[-1:]]
-        return {"blocks": blocks, "correlation": correlation}
+        last = self.blocks[-1].evidence.properties.correlation.tolist() if self.blocks else None
+        return {"blocks": blocks, "correlation": last}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Stream:
@@ -127,7 +127,7 @@ class Stream:
         """
         if not value["blocks"]:
             return NEW
-        correlation = np.array(value["correlation"][0], dtype=np.float64)
+        correlation = np.array(value["correlation"], dtype=np.float64)
         if correlation.shape != (scores := 4 * len(PROPERTIES), scores):
             raise ValueError(f"correlations are {correlation.shape}, not ({scores}, {scores})")
         return cls(tuple(_read(block, correlation) for block in value["blocks"]))

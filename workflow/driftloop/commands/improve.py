@@ -105,8 +105,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
 
     occasion = Occasion(window, params)
     imitation = occasion.imitate()
-    spec = dict(params["filter"])
-    settings = core.FilterSettings(**{key: spec.pop(key) for key in ("steps", "batch_size", "learning_rate")})
+    settings, spec = core.FilterSettings.taken_from(params["filter"])
     if aligning := spec["_target_"] == TARGET:
         if extra := spec.keys() - {"_target_"}:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")

@@ -87,14 +87,14 @@ def _standing(material: Material) -> Entry:
 def _left_open(window: str, answer: Answer) -> tuple[list[int], tuple[str, ...]]:
     """Return the samples whose labels the gate asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
-    from driftloop.files import digest_json, read_json
+    from driftloop.files import read_json
+    from driftloop.report.summary import believed
     from driftloop.review.decision import verdict
 
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
-    judged, now = found.get("verdict"), digest_json(verdict(window, drifted=True, answer=answer))
-    if judged not in (None, now):
+    if found and believed(verdict(window, drifted=True, answer=answer), found) is None:
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )

@@ -20,7 +20,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
-from driftloop.improver.train_filter import FilterSettings, detecting_loss, through_filters
+from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicion_network, suspicions
+from driftloop.improver.train_filter import FilterSettings, through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.networks import Network
@@ -35,8 +36,8 @@ _PASSING = 8000
 """Clean images, and those of drifts repaired before, that the gate learns to let pass."""
 _PRIOR = 16
 """The statistics of clean data count as so many images: a small window's own are mostly chance."""
-_MOST, _BATCH = 2000, 500
-"""Images of the window that are looked at, which is more than statistics need; and images at a time."""
+_MOST = 2000
+"""Images of the window that are looked at: more than statistics need."""
 
 
 class Aligned(Network):
@@ -55,17 +56,7 @@ class Aligned(Network):
         base: type[Network] = Network
         make = partial(instantiate, network, base, where="network", channels=channels, classes=classes)
         self.usual, self.aligned = make(), make()
-        self.gate = nn.Sequential(
-            nn.Conv2d(channels, 12, 3, padding=1, stride=2),
-            nn.ReLU(),
-            nn.Conv2d(12, 24, 3, padding=1, stride=2),
-            nn.ReLU(),
-            nn.Conv2d(24, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(128, 1),
-        )
+        self.gate = suspicion_network(channels)
         # Until the gate is trained, every image is a usual one.
         self.register_buffer("threshold", torch.tensor(float("inf")))
 
@@ -140,18 +131,15 @@ def align(
         network = Aligned(classifier.input_shape[2], len(classifier.classes), inner).to(device)
         for twin in (network.usual, network.aligned):
             twin.load_state_dict(classifier.network.state_dict())
-        some = np.sort(rng.choice(len(images), min(_PASSING, len(images)), replace=False))
-        passing, arrived = seen(_mixed(np.asarray(images[some]), earlier, rng)), seen(_some(window, rng))
+        passing = seen(must_pass(_some(images, _PASSING, rng), earlier, rng))
+        arrived = seen(_some(window, _MOST, rng))
         _fit_gate(network, arrived, passing, settings, torch.Generator().manual_seed(seed), progress)
     network.eval().requires_grad_(False)
-    with torch.inference_mode():
-        limits = [
-            torch.quantile(_suspect(network, seen(each)), 1 - settings.touched, interpolation="higher")
-            for each in (calibration, *(how.apply(calibration, rng) for how in earlier))
-        ]
-        network.threshold.fill_(torch.stack(limits).max())
-        drifted = arrived[_suspect(network, arrived) > network.threshold]
-        _re_estimate(network.aligned, (drifted if len(drifted) >= _PRIOR else arrived))
+    held_out = [calibration, *(each.apply(calibration, rng) for each in earlier)]
+    limits = [limit(suspicions(network.suspect, seen(each)), settings.touched) for each in held_out]
+    network.threshold.fill_(max(limits))
+    drifted = arrived[suspicions(network.suspect, arrived) > network.threshold]
+    _re_estimate(network.aligned, drifted if len(drifted) >= _PRIOR else arrived)
     return classifier.with_network({"_target_": TARGET, "network": inner}, network).eval()
 
 
@@ -162,17 +150,8 @@ def unaligned(classifier: Classifier) -> Classifier:
     return classifier
 
 
-def _some(window: Images, rng: np.random.Generator) -> Images:
-    return np.asarray(window[np.sort(rng.choice(len(window), min(_MOST, len(window)), replace=False))])
-
-
-def _mixed(clean: Images, earlier: Sequence[Imitation], rng: np.random.Generator) -> Images:
-    """Return clean images of which an equal part each has gone through every drift repaired before."""
-    mixed = clean.copy()
-    for part, each in enumerate(earlier, start=1):
-        rows = slice(part, None, len(earlier) + 1)
-        mixed[rows] = each.apply(clean[rows], rng)
-    return mixed
+def _some(images: Images, most: int, rng: np.random.Generator) -> Images:
+    return np.asarray(images[np.sort(rng.choice(len(images), min(most, len(images)), replace=False))])
 
 
 def _fit_gate(
@@ -201,10 +180,7 @@ def _fit_gate(
             progress(step + 1, settings.steps)
 
 
-def _suspect(network: Aligned, x: Tensor) -> Tensor:
-    return torch.cat([network.suspect(part) for part in torch.split(x, _BATCH)])
-
-
+@torch.no_grad()
 def _re_estimate(network: nn.Module, x: Tensor) -> None:
     """Take the statistics from images (N, C, H, W), and from what they were as if from 16 more."""
     norms = _norms(network)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from driftloop.improver.suspicion import suspicion_network
+
 
 class Filter(nn.Module, ABC):
     """A repair with a gate of its own: an image that does not look corrupted passes bit by bit unchanged.
@@ -69,17 +71,7 @@ class GatedDenoiser(Filter):
             nn.Conv2d(2 * width, width, 1),
         )
         self.outward = nn.Sequential(_convolution(width, width), nn.Conv2d(width, 4 * channels, 3, padding=1))
-        self.gate = nn.Sequential(
-            nn.Conv2d(channels, 12, 3, padding=1, stride=2),
-            nn.ReLU(),
-            nn.Conv2d(12, 24, 3, padding=1, stride=2),
-            nn.ReLU(),
-            nn.Conv2d(24, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(128, 1),
-        )
+        self.gate = suspicion_network(channels)
 
     def suspect(self, x: Tensor) -> Tensor:
         """Return how corrupted images (N, C, H, W) in [0, 1] look: logits (N,), higher is worse."""

@@ -20,6 +20,7 @@ from torch.nn import functional
 from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicions
 from driftloop.models.classifier import Classifier, to_float
 from driftloop.models.device import seeded
 from driftloop.models.train import Progress
@@ -48,6 +49,18 @@ class FilterSettings:
     batch_size: int = 64
     learning_rate: float = 0.004
     touched: float = 0.002
+
+    @classmethod
+    def taken_from(cls, params: Mapping[str, Any]) -> tuple[FilterSettings, dict[str, Any]]:
+        """Return the settings that stand among a filter's parameters, and the specification that is left.
+
+        >>> settings, spec = FilterSettings.taken_from({"_target_": "m.F", "steps": 9, "width": 7})
+        >>> settings.steps, spec
+        (9, {'_target_': 'm.F', 'width': 7})
+        """
+        names = ("steps", "batch_size", "learning_rate")
+        spec = {key: value for key, value in params.items() if key not in names}
+        return cls(**{key: params[key] for key in names if key in params}), spec
 
 
 def train_filter(
@@ -97,8 +110,8 @@ def train_filter(
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
     repair.eval().requires_grad_(False)
     passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
-    limits = [_limit(repair, through_filters(frozen, each), settings.touched) for each in passing]
-    repair.threshold.fill_(max(limits))
+    scores = [suspicions(repair.suspect, through_filters(frozen, each)) for each in passing]
+    repair.threshold.fill_(max(limit(each, settings.touched) for each in scores))
     return classifier.with_filter(spec, repair).eval()
 
 
@@ -133,11 +146,7 @@ def _pairs(
 ) -> _Pairs:
     chosen = np.sort(rng.choice(len(images), min(_PAIRS, len(images)), replace=False))
     clean = np.asarray(images[chosen])
-    passing = clean.copy()
-    # Of what must pass, an equal part is clean and an equal part each drift that was repaired before.
-    for part, each in enumerate(earlier, start=1):
-        rows = slice(part, None, len(earlier) + 1)
-        passing[rows] = each.apply(clean[rows], rng)
+    passing = must_pass(clean, earlier, rng)
     return _Pairs(
         clean=to_float(torch.from_numpy(clean).to(classifier.mean.device)),
         corrupted=through_filters(classifier, imitation.apply(clean, rng)).clone(),
@@ -185,16 +194,3 @@ def own_output_loss(logits: Tensor, clean: Tensor, classifier: Classifier) -> Te
         wanted = network(classifier.normalise(clean)).softmax(1)
     given = network(classifier.normalise(torch.sigmoid(logits)))
     return functional.cross_entropy(given, wanted)
-
-
-def detecting_loss(corrupted: Tensor, passing: Tensor) -> Tensor:
-    """Return how badly the gate's logits tell corrupted images from those that must pass."""
-    # log(1 + exp(-s)) for corrupted ones, log(1 + exp(s)) for the others.
-    return functional.softplus(-corrupted).mean() + functional.softplus(passing).mean()
-
-
-@torch.inference_mode()
-def _limit(repair: Filter, passing: Tensor, touched: float) -> float:
-    """Return the score that only a share `touched` of these images exceeds."""
-    scores = torch.cat([repair.suspect(part) for part in torch.split(passing, _BATCH)])
-    return float(scores.sort().values[-1 - int(touched * len(scores))])

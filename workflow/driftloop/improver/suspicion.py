@@ -1,0 +1,61 @@
+"""Which images need a repair: learnt from drifted images against those that must pass as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from driftloop.improver.imitate import Imitation
+
+_BATCH = 500
+
+
+def suspicion_network(channels: int) -> nn.Sequential:
+    """Make a small network from images (N, C, H, W) to logits (N, 1): higher is more like the drift."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 12, 3, padding=1, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(12, 24, 3, padding=1, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(24, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 1),
+    )
+
+
+def must_pass(
+    clean: npt.NDArray[np.uint8], earlier: Sequence[Imitation], rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Return what no repair may touch, uint8 (N, H, W, C).
+
+    An equal part of it is clean, and an equal part has gone through each drift that was repaired before.
+    """
+    passing = clean.copy()
+    for part, each in enumerate(earlier, start=1):
+        rows = slice(part, None, len(earlier) + 1)
+        passing[rows] = each.apply(clean[rows], rng)
+    return passing
+
+
+def detecting_loss(drifted: Tensor, passing: Tensor) -> Tensor:
+    """Return how badly logits tell drifted images from those that must pass."""
+    # log(1 + exp(-s)) for drifted ones, log(1 + exp(s)) for the others.
+    return functional.softplus(-drifted).mean() + functional.softplus(passing).mean()
+
+
+@torch.inference_mode()
+def suspicions(suspect: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the logits (N,) of images (N, C, H, W), some at a time."""
+    return torch.cat([suspect(part) for part in torch.split(images, _BATCH)])
+
+
+def limit(scores: Tensor, touched: float) -> float:
+    """Return the score that only a share `touched` of these (N,) exceeds."""
+    return float(scores.sort().values[-1 - int(touched * len(scores))])
