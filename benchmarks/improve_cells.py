@@ -1,12 +1,10 @@
-"""The cases of the repair benchmark, the methods tried on them, and the cells that keep what came out.
-
-A cell is one method on one case. It holds the predicted classes of every image that was looked at, so that
-accuracies, and whatever the gate would have made of them, are worked out afterwards without training again.
-"""
+"""The cases of the repair benchmark, and the methods tried on them: one method on one case is a cell."""
 
 from __future__ import annotations
 
 import inspect
+import os
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,85 +14,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from driftloop import improver
+import driftloop
 from driftloop.checker.picks import pick_samples
 from driftloop.corruptions import SUITES, corrupt
-from driftloop.data.contract import DatasetSource
-from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-from driftloop.data.split import split_indices
-from driftloop.errors import DriftloopError
-from driftloop.files import atomic, digest_file, digest_json
 from driftloop.improver.align import align
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
-from driftloop.models.store import load_model, save_model
-from driftloop.models.train import TrainSettings, train_classifier
-from driftloop.params.compose import compose
-from driftloop.params.instantiate import instantiate
 from improve_anchors import align_statistics, fine_tune, scanflow, tent
+from improve_material import Material
+from improve_store import Agreement, Cell, digest_of
 
-WINDOW, POPULATION, CALIBRATION, TEST = 500, 2000, 5000, 5000
-
-
-@dataclass(frozen=True)
-class Material:
-    """One dataset, split, and the classifier trained on it."""
-
-    dataset: str
-    suite: str
-    seed: int
-    classifier: Classifier
-    train: Samples
-    calibration: Samples
-    test: Samples
-    pool: Samples
-    params: dict[str, Any]
-    weights: str
-
-
-def gather(dataset: str, work: Path, seed: int) -> Material:
-    """Fetch and train; both are kept in `work`."""
-    params = compose([f"dataset={dataset}"])
-    data = _dataset(params["dataset"], work / dataset)
-    split = split_indices(len(data), {"held_out": CALIBRATION + 15_000}, seed)
-    parts = [split["train"], *np.split(split["held_out"], [CALIBRATION, CALIBRATION + TEST])]
-    train, calibration, test, pool = (Samples(p.images, p.known_labels) for p in map(data.take, parts))
-    home = work / f"{dataset}-{seed}"
-    classifier = _classifier(params, data.take(split["train"]), home, seed)
-    weights = digest_file(home / "model.safetensors")
-    return Material(
-        dataset, params["corruptions"], seed, classifier, train, calibration, test, pool, params, weights
-    )
-
-
-def _dataset(spec: dict[str, Any], folder: Path) -> Dataset:
-    try:
-        return load_dataset(folder)
-    except DriftloopError:
-        base: type[DatasetSource] = DatasetSource
-        save_dataset(folder, instantiate(spec, base).fetch(print))
-        return load_dataset(folder)
-
-
-def _classifier(params: dict[str, Any], train: Dataset, folder: Path, seed: int) -> Classifier:
-    try:
-        return load_model(folder)
-    except DriftloopError:
-        settings = TrainSettings(**params["train"])
-        classifier, _ = train_classifier(
-            train.images,
-            train.known_labels,
-            network=params["network"],
-            classes=train.classes,
-            settings=settings,
-            seed=seed,
-        )
-        save_model(folder, classifier)
-        return classifier
+WINDOW, POPULATION = 500, 2000
 
 
 def retrained(
@@ -272,57 +207,21 @@ OURS: dict[str, Callable[[Case], Classifier]] = {
 METHODS = ANCHORS | OURS
 
 
-@dataclass(frozen=True)
-class Cell:
-    """What one method made of one case: predicted classes, int64, and the seconds that training took."""
-
-    window: npt.NDArray[np.int64]
-    population: npt.NDArray[np.int64]
-    clean: npt.NDArray[np.int64]
-    seconds: float
-
-    def accuracy(self, material: Material) -> float:
-        """On the drift, in [0, 1]."""
-        return float((self.population == material.pool.labels[-POPULATION:]).mean())
-
-    def clean_accuracy(self, material: Material) -> float:
-        """On clean data, in [0, 1]."""
-        return float((self.clean == material.test.labels).mean())
-
-    def training_seconds(self, _: Material) -> float:
-        """How long it took, on whatever else the machine did."""
-        return self.seconds
-
-
-def cell(case: Case, method: str, folder: Path) -> Cell:
-    """Return a cell, from `folder` where it was measured before by the same code."""
-    path = _path(case, method, folder)
-    if not path.exists():
-        window = case.window
-        _prepare(case, method)
-        started = time.perf_counter()
-        repaired = METHODS[method](case)
-        seconds = time.perf_counter() - started
-        seen = {
-            "window": _classes(repaired, window),
-            "population": _classes(repaired, case.population),
-            "clean": _classes(repaired, case.material.test),
-        }
-        with atomic(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, seconds=np.float64(seconds), **seen)
-    with np.load(path, allow_pickle=False) as stored:
-        return Cell(stored["window"], stored["population"], stored["clean"], float(stored["seconds"]))
-
-
-def is_measured(case: Case, method: str, folder: Path) -> bool:
-    """Tell whether `cell` need only read."""
-    return _path(case, method, folder).exists()
-
-
-def _path(case: Case, method: str, folder: Path) -> Path:
+def measure(case: Case, method: str) -> Cell:
+    """Repair, and compare the answers with those of the model before."""
+    _prepare(case, method)
+    started = time.perf_counter()
+    repaired = METHODS[method](case)
+    seconds = time.perf_counter() - started
     material = case.material
-    name = f"{method}-{_version(material, method)}.npz"
-    return folder / material.dataset / str(material.seed) / case.corruption / name
+    return Cell(
+        drift=_agreement(material.classifier, repaired, case.population),
+        clean=_agreement(material.classifier, repaired, material.test),
+        seconds=round(seconds, 1),
+        code=code_of(material, method),
+        model=material.weights,
+        machine=machine(),
+    )
 
 
 def _prepare(case: Case, method: str) -> None:
@@ -337,30 +236,30 @@ def _prepare(case: Case, method: str) -> None:
         getattr(case, part)
 
 
-def _classes(classifier: Classifier, samples: Samples) -> npt.NDArray[np.int64]:
-    return predict(classifier, samples.images).logits.argmax(1).astype(np.int64)
+def _agreement(before: Classifier, after: Classifier, samples: Samples) -> Agreement:
+    incumbent, candidate = (predict(each, samples.images).logits.argmax(1) for each in (before, after))
+    return Agreement.between(incumbent, candidate, samples.labels)
 
 
-def _version(material: Material, method: str) -> str:
-    """Digest what decides a cell: the code that repairs, its parameters, and the model's weights."""
-    sources = [Path(__file__).parent / "improve_anchors.py"] if method in ANCHORS else _repairing()
-    facts = {
-        "code": [digest_file(path) for path in sources],
-        "case": [inspect.getsource(each) for each in (Case, retrained, filtered)],
-        "params": {} if method in ANCHORS else {key: material.params[key] for key in ("retrain", "filter")},
-        "model": material.weights,
-    }
-    return digest_json(facts)[:12]
+def code_of(material: Material, method: str) -> str:
+    """Digest what decides a cell, beside the machine: code that repairs and trains, and its parameters."""
+    package = Path(driftloop.__file__).parent
+    files = [*sorted((package / "corruptions").glob("*.py")), *(package / f"models/{n}.py" for n in TRAINING)]
+    if method in ANCHORS:
+        files.append(Path(__file__).parent / "improve_anchors.py")
+    else:
+        files += [package / f"improver/{name}.py" for name in REPAIRING]
+    sources = [path.read_text(encoding="utf-8") for path in files]
+    sources += [inspect.getsource(each) for each in (Case, retrained, filtered)]
+    used = ("network", "train") if method in ANCHORS else ("network", "train", "retrain", "filter")
+    return digest_of(sources, {key: material.params[key] for key in used})
 
 
-def repairing_digest(material: Material) -> str:
-    """Digest the code that repairs, its parameters, and the model's weights."""
-    return _version(material, "retrain_100")
+TRAINING = ("augment", "networks", "train")
+REPAIRING = ("align", "filters", "imitate", "retrain", "suspicion", "train_filter")
 
 
-def _repairing() -> list[Path]:
-    folder = Path(improver.__file__).parent
-    return [
-        folder / f"{name}.py"
-        for name in ("align", "filters", "imitate", "retrain", "suspicion", "train_filter")
-    ]
+def machine() -> str:
+    """Say where this runs."""
+    kind = platform.processor() or platform.machine()
+    return f"{kind}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"

@@ -11,19 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
-from driftloop.files import digest_json, read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
-from improve_cells import POPULATION, WINDOW, Material, filtered, repairing_digest, retrained
+from improve_cells import POPULATION, WINDOW, code_of, filtered, machine, retrained
+from improve_material import Material
+from improve_store import Store, digest_of
 
 DRIFTS = {
     "impulse_noise": "filter",
@@ -50,7 +50,7 @@ class _Step:
     reviewed: Samples
 
 
-def sequence(material: Material, folder: Path, stop: float = np.inf) -> dict[str, dict[str, Any]]:
+def sequence(material: Material, store: Store, stop: float = np.inf) -> dict[str, dict[str, Any]]:
     """Return for each way of repairing what accuracy was before any repair, and right after each.
 
     After `stop`, by the monotonic clock, ways that were not measured before are left out. The windows are
@@ -58,15 +58,19 @@ def sequence(material: Material, folder: Path, stop: float = np.inf) -> dict[str
     """
     found = {}
     for way, choose in WAYS.items():
-        code = inspect.getsource(sys.modules[__name__])
-        digest = digest_json([repairing_digest(material), code, way, WINDOW, POPULATION])
-        path = folder / material.dataset / str(material.seed) / f"sequence-{digest[:12]}.json"
-        if not path.exists():
+        code = _code(material, way)
+        run = store.sequence(way)
+        if run is None or run["code"] != code:
             if time.monotonic() > stop:
                 continue
-            write_json(path, _run(material, choose))
-        found[way] = dict(read_json(path))
+            run = _run(material, choose) | {"code": code, "machine": machine()}
+            store.put_sequence(way, run)
+        found[way] = run
     return found
+
+
+def _code(material: Material, way: str) -> str:
+    return digest_of([inspect.getsource(sys.modules[__name__])], [code_of(material, "retrain_100"), way])
 
 
 def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ fine-tuning on 100 random labels. `…_random`: random samples instead of picks.
 batch-norm statistics for images that look like it; no label, no diagnosis. `filter_unknown`: the corruption
 withheld from all that the filter learned from. `both_100`: retrained through the filter. `ceiling`: 20,000
 labelled images of the drift. Picks follow the classifier's confidence here, without the detector. A method
-stands in the table of means only where it was measured on every corruption listed. Seconds are of training
-alone, with one thread on a busy machine."""
+stands in the table of means only where it was measured on every corruption and seed listed; `±` is the
+standard deviation of that mean over the seeds. Seconds are of the repair alone, beside other work."""
 
 
 def table(result: dict[str, Any]) -> str:
@@ -40,7 +40,7 @@ def table(result: dict[str, Any]) -> str:
             "",
             *_gate_lines(result),
             "",
-            f"Environment: {', '.join(f'{k} {v}' for k, v in result['environment'].items())}.",
+            f"Measured on: {'; '.join(result['environment']['machines'])}.",
             "",
         ]
     )
@@ -95,14 +95,15 @@ def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
 
 def _dataset_tables(result: dict[str, Any], dataset: str) -> Iterator[str]:
     per = result["per_corruption"][dataset]
-    means, clean = result["means"][dataset], result["clean_after"][dataset]
+    means, spread, clean = (result[key][dataset] for key in ("means", "spread", "clean_after"))
     yield f"## {dataset} ({len(per)} corruptions, seeds {', '.join(map(str, result['seeds'][dataset]))})"
     yield ""
     yield "| | mean | clean after | seconds |"
     yield "|---|---|---|---|"
     for method in means:
         seconds = result["seconds"][dataset][method]
-        yield f"| {method} | {100 * means[method]:.1f} | {100 * clean[method]:.2f} | {seconds:.0f} |"
+        mean = f"{100 * means[method]:.1f} ± {100 * spread[method]:.1f}"
+        yield f"| {method} | {mean} | {100 * clean[method]:.2f} | {seconds:.0f} |"
     yield ""
     yield f"| | {' | '.join(means)} |"
     yield f"|---|{'---|' * len(means)}"

@@ -29,7 +29,7 @@ from driftloop.improver.imitate import Imitation
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import BATCH
-from improve_cells import gather
+from improve_material import Material
 
 TURNS = 5
 RESULTS = Path(__file__).parent / "results/predict.json"
@@ -37,7 +37,7 @@ RESULTS = Path(__file__).parent / "results/predict.json"
 
 def main() -> None:
     """Measure both, in turns."""
-    material = gather("mnist", Path(".driftloop/benchmark"), 0)
+    material = Material("mnist", 0, Path(".driftloop/benchmark"))
     clean = np.asarray(material.train.images[:4_000])
     images = clean.copy()
     images[::2] = corrupt(clean[::2], "mnist_c", "fog", None, np.random.default_rng(0))

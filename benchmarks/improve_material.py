@@ -1,0 +1,108 @@
+"""What the repair benchmark works on: one dataset, a random split of it, and the classifier trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from driftloop.data.contract import DatasetSource
+from driftloop.data.dataset import Dataset, load_dataset, save_dataset
+from driftloop.data.split import split_indices
+from driftloop.errors import DriftloopError
+from driftloop.files import digest_file
+from driftloop.improver.retrain import Samples
+from driftloop.models.classifier import Classifier
+from driftloop.models.store import load_model, save_model
+from driftloop.models.train import TrainSettings, train_classifier
+from driftloop.params.compose import compose
+from driftloop.params.instantiate import instantiate
+
+CALIBRATION, TEST, POOL = 5000, 5000, 10_000
+
+
+@dataclass(frozen=True)
+class Material:
+    """A dataset under a seed. Each part is fetched or trained when it is asked for, and kept in `work`."""
+
+    dataset: str
+    seed: int
+    work: Path
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the dataset's preset."""
+        return dict(compose([f"dataset={self.dataset}"]))
+
+    @property
+    def suite(self) -> str:
+        """The corruptions that suit it."""
+        return str(self.params["corruptions"])
+
+    @property
+    def train(self) -> Samples:
+        """What the classifier was trained on."""
+        return self._parts["train"]
+
+    @property
+    def calibration(self) -> Samples:
+        """Clean images that set thresholds."""
+        return self._parts["calibration"]
+
+    @property
+    def test(self) -> Samples:
+        """Clean images that judge."""
+        return self._parts["test"]
+
+    @property
+    def pool(self) -> Samples:
+        """Images, in random order, that windows are made of, and what their repairs are scored on."""
+        return self._parts["pool"]
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The classifier before any repair."""
+        try:
+            return load_model(self._home)
+        except DriftloopError:
+            classifier, _ = train_classifier(
+                self.train.images,
+                self.train.labels,
+                network=self.params["network"],
+                classes=self._data.classes,
+                settings=TrainSettings(**self.params["train"]),
+                seed=self.seed,
+            )
+            save_model(self._home, classifier)
+            return classifier
+
+    @cached_property
+    def weights(self) -> str:
+        """Digest of the classifier's weights."""
+        _ = self.classifier  # is trained and kept by now
+        return digest_file(self._home / "model.safetensors")[:12]
+
+    @property
+    def _home(self) -> Path:
+        return self.work / f"{self.dataset}-{self.seed}"
+
+    @cached_property
+    def _data(self) -> Dataset:
+        folder = self.work / self.dataset
+        try:
+            return load_dataset(folder)
+        except DriftloopError:
+            base: type[DatasetSource] = DatasetSource
+            save_dataset(folder, instantiate(self.params["dataset"], base).fetch(print))
+            return load_dataset(folder)
+
+    @cached_property
+    def _parts(self) -> dict[str, Samples]:
+        rows = split_indices(len(self._data), {"held_out": CALIBRATION + TEST + POOL}, self.seed)
+        held_out = np.split(rows["held_out"], [CALIBRATION, CALIBRATION + TEST])
+        names = ("train", "calibration", "test", "pool")
+        parts = map(self._data.take, (rows["train"], *held_out))
+        return {n: Samples(p.images, p.known_labels) for n, p in zip(names, parts, strict=True)}
