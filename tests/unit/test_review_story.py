@@ -186,3 +186,18 @@ def test_before_signing_a_repair_it_is_said_when_too_few_can_judge_it(
     assert "drawn at random" not in "".join(
         render(every, View(material, (), questions, Pen(Depth.NONE), 80, 24))
     )
+
+
+@pytest.mark.parametrize("highlighted", range(4))
+def test_the_smallest_screen_shows_every_decision_and_what_the_chosen_one_means(
+    material: Material, highlighted: int
+) -> None:
+    questions = questions_of(material)
+    state = replace(start(questions, "Ada"), stage=Stage.DECIDE, highlighted=highlighted)
+    lines = render(state, View(material, (), questions, Pen(Depth.NONE, plain=True), 60, 16))
+    meanings = ("Leave the model", "Train on these labels", "Put a filter before", "Try each")
+    assert len(lines) == 16
+    for place, name in enumerate(("keep", "retrain", "filter", "both"), start=1):
+        assert any(line.split("→")[-1].split() == [str(place), name] for line in lines), name
+    assert meanings[highlighted] in "".join(lines)
+    assert f"→ {highlighted + 1}" in "".join(lines)

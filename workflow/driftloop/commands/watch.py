@@ -86,6 +86,7 @@ class _Run:
     """A run of Snakemake, or the memory of the last one."""
 
     process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
     seen: tuple[Any, ...] | None = None
     complaint: str = ""
 
@@ -114,7 +115,7 @@ def _step(run: _Run, command: Sequence[str]) -> None:
         run.complaint = "" if status == 0 else _complaint()
     seen = _situation()
     if seen != run.seen and not under_way():
-        run.seen, run.process = seen, _begin(command)
+        run.seen, run.began, run.process = seen, time.time(), _begin(command)
 
 
 def _situation() -> tuple[Any, ...]:
@@ -243,6 +244,17 @@ def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> Rendera
     inbox = f"{len(waiting.whole)} whole, {len(waiting.growing)} still growing"
     if waiting.loose and terminal().is_terminal:  # in a log each picture would be a line
         inbox += f", loose pictures {waiting.loose:,}"
-    doing = "running the pipeline" if run.process else "waiting for windows"
-    lines.append(Text(f"inbox: {inbox}; {doing}. Ctrl-C ends.", style="dim"))
+    lines.append(Text(f"inbox: {inbox}; {_doing(run)}. Ctrl-C ends.", style="dim"))
     return Group(*lines)
+
+
+def _doing(run: _Run) -> str:
+    """Say what is going on: on a terminal, the step whose log was written last."""
+    if run.process is None:
+        return "waiting for windows"
+    if terminal().is_terminal:
+        written = {path: path.stat().st_mtime for path in _LOG.parent.rglob("*.log") if path != _LOG}
+        newest = max(written, key=written.__getitem__, default=None)
+        if newest and written[newest] >= run.began:
+            return " ".join(["running", newest.stem, *newest.relative_to(_LOG.parent).parts[:-1]])
+    return "running the pipeline"

@@ -208,7 +208,7 @@ def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
     if chapter.evaluation is None:
         return []
     judged = chapter.evaluation["candidates"][foremost(chapter.evaluation)]
-    measured = [("Reviewed samples that it never saw", judged["drift"])]
+    measured = [("The window, estimated from reviewed samples", judged["drift"])]
     measured += [(f"The drift of {name}, repaired before", each) for name, each in judged["earlier"].items()]
     measured += [("Clean test data", judged["clean"])]
     rows = [

@@ -17,6 +17,7 @@ _CAPTION_ROWS = 2
 _SMALLEST = 7
 _GAP = 1
 _NARROWEST = 14
+_SHORTEST_BAR = 3
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,15 @@ def _tile(
     name = clip(pick.predicted, width - len(number))
     head = pen(name + number, "bold reverse") if current else pen(name, "bold") + pen(number, "dim")
     text, style = describe_label(label, pick)
-    # What the label leaves over is the bar's, up to a third of the tile.
-    sure = f"{pick.confidence:<4.0%} "
-    room = width - len(sure) - 1
-    bar_width = max(3, min(width // 3, room - cell_len(text)))
-    bar = pen(draw_bar(pick.drift_score, strangest, bar_width), "magenta")
-    return [*picture, head, sure + bar + " " + pen(clip(text, room - bar_width), style)]
+    # What the label leaves over is the bar's, up to a third of the tile; too little is no bar at all.
+    sure, bar = f"{pick.confidence:<4.0%} ", ""
+    bar_width = min(width // 3, width - len(sure) - 1 - cell_len(text))
+    if bar_width >= _SHORTEST_BAR:
+        bar = draw_bar(pick.drift_score, strangest, bar_width) + " "
+    else:
+        sure = f"{pick.confidence:.0%} "
+    room = width - len(sure) - cell_len(bar)
+    return [*picture, head, sure + pen(bar, "magenta") + pen(clip(text, room), style)]
 
 
 def draw_bar(value: float, largest: float, width: int) -> str:

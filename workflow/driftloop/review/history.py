@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Group, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from driftloop.review.decision import Agreement, agreement
@@ -14,20 +14,25 @@ from driftloop.review.ledger import Entry
 
 
 def history(entries: Sequence[Entry]) -> RenderableType:
-    """Return a table of the entries, and under it how far reviewers of the same images agree."""
+    """Return the entries, two lines each, and under them how far reviewers of the same images agree."""
     if not entries:
         return Text("The ledger is empty: nothing was decided yet.")
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for heading in ("time", "window", "reviewer", "decision", "diagnosis", "labels", "reason"):
-        whole = heading in ("time", "window")  # what is copied from here is of use in one piece alone
-        justify: JustifyMethod = "right" if heading == "labels" else "left"
-        table.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
-    for entry in entries:
+    facts = [_facts(entry) for entry in entries]
+    widths = [max(map(cell_len, column)) for column in zip(*facts, strict=True)]
+    lines: list[RenderableType] = []
+    for entry, cells in zip(entries, facts, strict=True):
+        padded = (set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True))
+        lines.append(Text("  ".join(padded), style="bold"))
         who = Text(entry.reviewer, style="yellow" if entry.simulated else "")
-        answer = entry.answer
-        cells = (answer.decision, answer.diagnosis or "", str(len(answer.labels)))
-        table.add_row(entry.time, entry.window, who, *(Text(cell) for cell in cells), Text(answer.reason))
-    return Group(table, *[Text(line) for line in _agreements(entries)])
+        reason = f": {entry.answer.reason}" if entry.answer.reason else ""
+        lines += [Padding(who + Text(reason), (0, 0, 1, 4))]
+    return Group(*lines, *[Text(line) for line in _agreements(entries)])
+
+
+def _facts(entry: Entry) -> tuple[str, ...]:
+    answer = entry.answer
+    labels = f"{len(answer.labels)} label{'' if len(answer.labels) == 1 else 's'}"
+    return entry.time, entry.window, answer.decision, answer.diagnosis or "unknown", labels
 
 
 def _agreements(entries: Sequence[Entry]) -> list[str]:

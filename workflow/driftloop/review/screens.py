@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 
 from rich.cells import cell_len
@@ -134,26 +134,45 @@ def _diagnose(state: State, view: View) -> list[str]:
 
 
 def _decide(state: State, view: View) -> list[str]:
-    """The four decisions, what each means, and how it did before."""
+    """The four decisions, what each means, and how it did before: as much as the screen has room for."""
+    lines = _decisions(state, view, DECISIONS)
+    if len(lines) <= view.rows - 3:
+        return lines
+    lines = [line for line in lines if line]
+    # Where even that is too long, only what is highlighted is explained.
+    return lines if len(lines) <= view.rows - 3 else _decisions(state, view, [DECISIONS[state.highlighted]])
+
+
+def _decisions(state: State, view: View, explained: Sequence[str]) -> list[str]:
     lines = ["", _MARGIN + view.pen("What should happen now?", "bold"), ""]
     for row, name in enumerate(DECISIONS):
         mark, style = ("→", "bold reverse") if row == state.highlighted else (" ", "bold")
         lines.append(view.pen(f"{_MARGIN}{mark} {row + 1}  {name:<8}", style))
-        notes = [(f"{_MEANINGS[name]} {what_it_costs(view.material, name)}", "")]
-        notes.append((how_it_fared(view.material, name, state.diagnosis), "cyan"))
-        if name == "filter" and state.diagnosis in view.questions.diagnoses:
-            from driftloop.corruptions import find_corruption  # not needed for the first screen
+        if name in explained:
+            for text, style in _notes(name, state, view):
+                lines += [
+                    f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)
+                ]
+            lines.append("")
+    return lines
 
-            if find_corruption(view.material.suite, state.diagnosis or "").geometric:
-                notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
-        if name == "filter" and state.diagnosis is None:
-            notes.append(("Nobody knows what it was: it learns from corruptions of every kind.", "yellow"))
-        if view.material.fixed and "retrain" in REPAIRS[name]:
-            notes = [("This model cannot be retrained.", "yellow")]
-        for text, style in notes:
-            lines += [f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)]
-        lines.append("")
-    return lines if len(lines) <= view.rows - 3 else [line for line in lines if line]
+
+def _notes(decision: str, state: State, view: View) -> list[tuple[str, str]]:
+    """What there is to know of a decision: texts and their styles."""
+    if view.material.fixed and "retrain" in REPAIRS[decision]:
+        return [("This model cannot be retrained.", "yellow")]
+    notes = [
+        (f"{_MEANINGS[decision]} {what_it_costs(view.material, decision)}", ""),
+        (how_it_fared(view.material, decision, state.diagnosis), "cyan"),
+    ]
+    if decision == "filter" and state.diagnosis in view.questions.diagnoses:
+        from driftloop.corruptions import find_corruption  # not needed for the first screen
+
+        if find_corruption(view.material.suite, state.diagnosis or "").geometric:
+            notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
+    if decision == "filter" and state.diagnosis is None:
+        notes.append(("Nobody knows what it was: it learns from corruptions of every kind.", "yellow"))
+    return notes
 
 
 def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: int) -> list[str]:
