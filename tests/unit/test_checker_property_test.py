@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from driftloop.checker.check import check_window
 from driftloop.checker.features import Features
 from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.property_test import Ranks, correlate, property_test, rank_scores
+from driftloop.report.summary import moved
 
 MIX = np.array(
     [[1, 0, 0, 0, 0], [0.8, 0.6, 0, 0, 0], [0, 0, 0, 0, 0], [0.5, 0, 0, 0.8, 0], [0, 0, 0, 0, 1.0]]
@@ -94,6 +96,17 @@ def test_a_tenth_of_a_window_that_has_moved_far_is_found():
     moves = [move for each in found for move in each.moves if move.name == "brightness"]
     assert np.median([move.standard for move in moves]) < 3
     assert np.median([move.few for move in moves]) > 3
+
+
+def test_what_never_changes_has_not_moved():
+    """Grey images have no colour: the third property here."""
+    rng = np.random.default_rng(6)
+    known = draw(2000, rng)
+    found = property_test(rank(draw(500, rng, 2.0), known), draws=999)
+    assert (found.moves[2].effect, found.moves[2].few) == (0.0, 0.0)
+    told = moved({"moves": [asdict(move) for move in found.moves]})
+    assert len(told) == 3
+    assert not {"much paler", "paler", "more colourful"} & {how for _, how in told}
 
 
 def test_a_slow_move_is_found_in_several_windows_together():

@@ -208,6 +208,7 @@ def _moves(ranks: Ranks) -> tuple[Move, ...]:
         more, less = scores[0, 1, :, place]
         mine = ranks.kind == kind
         below, above = ranks.sums[mine, 0, :, place].sum(axis=0) / ranks.counts[mine].sum()
-        few = float(max(more, less)) * (1 if more >= less else -1) if one_kind else 0.0
+        # Both sums lie far below usual where a property never changes: nothing has moved then.
+        few = float(max(more, less, 0.0)) * (1 if more >= less else -1) if one_kind else 0.0
         found.append(Move(name, float(below - above), float(standard[kind, way, place]), few))
     return tuple(found)
