@@ -77,7 +77,7 @@ def _filters(state: State, view: View, rows: int, columns: int) -> list[str]:
 _SKETCHED = "They are sketches, learnt in a second. The real filter is trained once you have decided."
 
 
-def draw_comparison(diagnosis: str | None, view: View, rows: int, columns: int) -> list[str]:
+def draw_comparison(diagnosis: str | None, state: State, view: View, rows: int, columns: int) -> list[str]:
     """Four corners: these images and usual ones with the corruption; these filtered, and the usual ones.
 
     If the diagnosis is right, those side by side look alike, above and below.
@@ -90,7 +90,7 @@ def draw_comparison(diagnosis: str | None, view: View, rows: int, columns: int) 
     corners = [strip(view, "these images", material.images, indices, upper, wide), [""] * upper]
     corners += [[" " * wide] * (rows - upper), [""] * (rows - upper)]
     if preview is not None:
-        shown = range(len(preview.examples))
+        shown = _like_labels([state.labels[place] for place in strange], view, len(preview.examples))
         title = f"usual ones, {diagnosis}"
         corners[1] = strip(view, title, preview.examples, shown, upper, wide)
         if material.reference is not None:
@@ -101,6 +101,29 @@ def draw_comparison(diagnosis: str | None, view: View, rows: int, columns: int) 
             corners[2] = strip(view, title, preview.filtered, strange, rows - upper, wide)
     above = [f"{one}  {two}" for one, two in zip(corners[0], corners[1], strict=True)]
     return above + [f"{one}  {two}" for one, two in zip(corners[2], corners[3], strict=True)]
+
+
+def _like_labels(labels: Sequence[str | None], view: View, count: int) -> list[int]:
+    """Order the first reference samples so that those of the labels' classes stand where the labels do."""
+    reference = view.material.reference
+    if reference is None or reference.labels is None:
+        return list(range(count))
+    return side_by_side(labels, [reference.classes[label] for label in reference.labels[:count]])
+
+
+def side_by_side(wanted: Sequence[str | None], there: Sequence[str]) -> list[int]:
+    """Return the places of what is there, each where its own name is wanted as far as that can be.
+
+    >>> side_by_side(["b", None, "a"], ["a", "b", "c", "b"])
+    [1, 2, 0, 3]
+    """
+    left, found = list(range(len(there))), dict[int, int]()
+    for place, name in enumerate(wanted[: len(there)]):
+        if alike := [each for each in left if there[each] == name]:
+            found[place] = alike[0]
+            left.remove(alike[0])
+    rest = iter(left)
+    return [found[place] if place in found else next(rest) for place in range(len(there))]
 
 
 def strip(

@@ -129,7 +129,7 @@ def _diagnose(state: State, view: View) -> list[str]:
     menu = _menu(names, state.highlighted, view, rows, wide)
     menu += [" " * wide] * (rows - len(menu))
     chosen = view.questions.diagnosis_choices[state.highlighted]
-    beside = draw_comparison(chosen, view, rows, room)
+    beside = draw_comparison(chosen, state, view, rows, room)
     return head + [f"{left} {right}" for left, right in zip(menu, beside, strict=True)]
 
 
