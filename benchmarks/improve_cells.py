@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.align import align
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.reviewed import draw_unlabelled
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
@@ -33,12 +35,12 @@ WINDOW, POPULATION = 500, 2000
 
 
 def retrained(
-    material: Material, classifier: Classifier, reviewed: Samples, imitation: Imitation, **earlier: Any
+    material: Material, classifier: Classifier, reviewed: Samples, imitation: Imitation, **more: Any
 ) -> Classifier:
-    """Retrain a classifier with the parameters of the preset; `earlier` as `retrain` takes it."""
+    """Retrain a classifier with the parameters of the preset; `more` as `retrain` takes it."""
     settings = RetrainSettings(**material.params["retrain"])
     return retrain(
-        classifier, material.train, reviewed, imitation, settings=settings, seed=material.seed, **earlier
+        classifier, material.train, reviewed, imitation, settings=settings, seed=material.seed, **more
     )
 
 
@@ -119,14 +121,26 @@ class Case:
             seed=material.seed,
         )
 
-    def reviewed(self, n: int, *, drawn: bool = False) -> Samples:
-        """Return n labelled samples: our picks, or random ones."""
-        rows = np.arange(n) if drawn else self.order[:n]  # the pool is in random order
+    def rows(self, n: int, *, drawn: bool = False) -> npt.NDArray[np.int64]:
+        """Return the places in the window of n samples to label: our picks, or random ones."""
+        return np.arange(n) if drawn else self.order[:n]  # the pool is in random order
+
+    def reviewed(self, rows: npt.NDArray[np.int64]) -> Samples:
+        """Return labelled samples of the window."""
         return Samples(self.window.images[rows], self.window.labels[rows])
 
-    def retrained(self, reviewed: Samples, incumbent: Classifier | None = None) -> Classifier:
-        """Retrain as the pipeline does."""
-        return retrained(self.material, incumbent or self.material.classifier, reviewed, self.known)
+    def retrained(
+        self, n: int, *, drawn: bool = False, known: bool = True, incumbent: Classifier | None = None
+    ) -> Classifier:
+        """Retrain as the pipeline does, on n labels."""
+        rows = self.rows(n, drawn=drawn)
+        return retrained(
+            self.material,
+            incumbent or self.material.classifier,
+            self.reviewed(rows),
+            self.known if known else self.withheld,
+            unlabelled=self.window.images[draw_unlabelled(WINDOW, rows.tolist())],
+        )
 
     def filtered(self, imitation: Imitation) -> Classifier:
         """Train a filter as the pipeline does."""
@@ -139,7 +153,7 @@ class Case:
             material.classifier,
             material.train.images,
             material.calibration.images,
-            self.window.images,
+            self.window.images[draw_unlabelled(WINDOW, ())],
             settings=FilterSettings.taken_from(material.params["filter"])[0],
             seed=material.seed,
         )
@@ -179,30 +193,36 @@ ANCHORS: dict[str, Callable[[Case], Classifier]] = {
     "bn": lambda case: align_statistics(case.material.classifier, case.window.images),
     "tent": lambda case: tent(case.material.classifier, case.window.images, seed=case.material.seed),
     "scanflow": lambda case: scanflow(
-        case.material.classifier, case.material.train, case.reviewed(100), steps=500, seed=case.material.seed
+        case.material.classifier,
+        case.material.train,
+        case.reviewed(case.rows(100)),
+        steps=500,
+        seed=case.material.seed,
     ),
     "finetune_100": lambda case: fine_tune(
         case.material.classifier,
         case.material.train,
-        case.reviewed(100, drawn=True),
+        case.reviewed(case.rows(100, drawn=True)),
         steps=500,
         seed=case.material.seed,
     ),
     "ceiling": lambda case: case.ceiling(),
 }
 OURS: dict[str, Callable[[Case], Classifier]] = {
-    "retrain_20": lambda case: case.retrained(case.reviewed(20)),
-    "retrain_50": lambda case: case.retrained(case.reviewed(50)),
-    "retrain_100": lambda case: case.retrained(case.reviewed(100)),
-    "retrain_250": lambda case: case.retrained(case.reviewed(250)),
-    "retrain_20_random": lambda case: case.retrained(case.reviewed(20, drawn=True)),
-    "retrain_50_random": lambda case: case.retrained(case.reviewed(50, drawn=True)),
-    "retrain_100_random": lambda case: case.retrained(case.reviewed(100, drawn=True)),
-    "retrain_250_random": lambda case: case.retrained(case.reviewed(250, drawn=True)),
+    "retrain_20": lambda case: case.retrained(20),
+    "retrain_50": lambda case: case.retrained(50),
+    "retrain_100": lambda case: case.retrained(100),
+    "retrain_250": lambda case: case.retrained(250),
+    "retrain_20_random": lambda case: case.retrained(20, drawn=True),
+    "retrain_50_random": lambda case: case.retrained(50, drawn=True),
+    "retrain_100_random": lambda case: case.retrained(100, drawn=True),
+    "retrain_250_random": lambda case: case.retrained(250, drawn=True),
+    "retrain_20_unknown": lambda case: case.retrained(20, known=False),
+    "retrain_100_unknown": lambda case: case.retrained(100, known=False),
     "align": lambda case: case.aligned(),
     "filter_known": lambda case: case.filter_known,
     "filter_unknown": lambda case: case.filtered(case.withheld),
-    "both_100": lambda case: case.retrained(case.reviewed(100), case.filter_known),
+    "both_100": lambda case: case.retrained(100, incumbent=case.filter_known),
 }
 METHODS = ANCHORS | OURS
 
@@ -248,15 +268,23 @@ def code_of(material: Material, method: str) -> str:
     if method in ANCHORS:
         files.append(Path(__file__).parent / "improve_anchors.py")
     else:
-        files += [package / f"improver/{name}.py" for name in REPAIRING]
+        files += [package / f"improver/{name}.py" for name in REPAIRING[method.partition("_")[0]]]
     sources = [path.read_text(encoding="utf-8") for path in files]
-    sources += [inspect.getsource(each) for each in (Case, retrained, filtered)]
+    network: Any = locate(material.params["network"]["_target_"])
+    sources += [inspect.getsource(each) for each in (network, Case, retrained, filtered)]
     used = ("network", "train") if method in ANCHORS else ("network", "train", "retrain", "filter")
     return digest_of(sources, {key: material.params[key] for key in used})
 
 
-TRAINING = ("augment", "networks", "train")
-REPAIRING = ("align", "filters", "imitate", "retrain", "suspicion", "train_filter")
+TRAINING = ("augment", "train")
+FILTERING = ("filters", "imitate", "suspicion", "train_filter")
+REPAIRING = {
+    "align": ("align", "suspicion", "train_filter"),
+    "filter": FILTERING,
+    "retrain": ("imitate", "retrain", "train_filter"),
+    "both": ("retrain", *FILTERING),
+}
+"""What each kind of repair is made by."""
 
 
 def machine() -> str:

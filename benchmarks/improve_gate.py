@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import ask, choose, judge
+from driftloop.improver.reviewed import draw_unlabelled
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 500
 WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 52
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
 
 def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Outcome:
     """Send one candidate through the gate, with a second look if it asks for one."""
+    window = _without_unlabelled(window)
     order = rng.permutation(len(window.labels))
     judging, shown = order[:SLICE], order[: SLICE + TAUGHT]
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
@@ -65,6 +67,12 @@ def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Ou
     more = list(asked)
     alike = judging[window.incumbent[judging] == window.candidate[judging]]
     return Outcome(look(np.concatenate([alike, more]), second=True), len(shown) + len(more))
+
+
+def _without_unlabelled(window: Pair) -> Pair:
+    """Leave out those that teach by their looks alone, and so judge nothing; windows are in random order."""
+    taught = len(draw_unlabelled(len(window.labels), range(SLICE + TAUGHT)))
+    return Pair(*(answers[taught:] for answers in window))
 
 
 def rates(

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import Samples
+from driftloop.improver.reviewed import draw_unlabelled
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 from improve_cells import POPULATION, WINDOW, code_of, filtered, machine, retrained
@@ -44,10 +46,11 @@ LABELS = 100
 
 @dataclass(frozen=True)
 class _Step:
-    """A drift that has come and was repaired: how it is imitated, and what was labelled of it."""
+    """A drift that has come and was repaired: how it is imitated, what was labelled of it, others of it."""
 
     imitation: Imitation
     reviewed: Samples
+    unlabelled: npt.NDArray[np.uint8]
 
 
 def sequence(material: Material, store: Store, stop: float = np.inf) -> dict[str, dict[str, Any]]:
@@ -86,7 +89,9 @@ def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:
             corruptions=[drift],
             seed=material.seed,
         )
-        step = _Step(imitation, Samples(window.images[:LABELS], window.labels[:LABELS]))
+        others = draw_unlabelled(WINDOW, range(LABELS))
+        reviewed = Samples(window.images[:LABELS], window.labels[:LABELS])
+        step = _Step(imitation, reviewed, window.images[others])
         repair = _retrained if choose(drift) == "retrain" else _filtered
         classifier = repair(material, classifier, step, steps)
         steps.append(step)
@@ -98,7 +103,13 @@ def _retrained(material: Material, classifier: Classifier, step: _Step, before: 
     taught = join([each.reviewed for each in before]) if before else None
     earlier = [each.imitation for each in before]
     return retrained(
-        material, classifier, step.reviewed, step.imitation, earlier=earlier, earlier_reviewed=taught
+        material,
+        classifier,
+        step.reviewed,
+        step.imitation,
+        unlabelled=step.unlabelled,
+        earlier=earlier,
+        earlier_reviewed=taught,
     )
 
 

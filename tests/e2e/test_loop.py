@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.support import SUMMARY_KEYS, planned, run, snakemake
+
+from driftloop.commands.gate import Rivals
+from driftloop.commands.repair import Occasion
+from driftloop.improver.reviewed import Reviewed
+from driftloop.params.load import load_params
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warmed")]
 
@@ -111,6 +117,22 @@ def test_a_person_is_waited_for_and_the_run_goes_on_from_the_answer(
     evaluation = json.loads((project / "results/w02/evaluation.json").read_text())
     assert set(evaluation["candidates"]) == {"retrain", "filter", "retrain_filtered"}
     assert (project / "decisions" / "w02.jsonl").read_text() == first
+
+
+def test_what_teaches_by_its_looks_never_judges(digits_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(digits_run)
+    params = load_params()
+    occasion = Occasion("w03", params)
+    rivals = Rivals(occasion, params)
+    first, teaching = rivals.look()[0]["retrain"], occasion.parts.unlabelled
+    every = rivals.ask({"retrain": replace(first, more_labels=1000)})["retrain"]
+    assert len(teaching)
+    assert len(every) > 1
+    assert not set(every) & set(teaching)
+    assert first.drift.window == len(occasion.arrived) - len(teaching)
+    labelled = Reviewed(np.array(every), np.zeros(len(every), np.int64))
+    second = rivals.settle({"retrain": every}, labelled)[0]["retrain"]
+    assert second.drift.labelled_disagreements == len(every)
 
 
 def test_a_candidate_of_an_earlier_decision_is_not_called_stale(copied: Path) -> None:

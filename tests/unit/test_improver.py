@@ -199,6 +199,22 @@ def test_retraining_from_labels_alone_helps():
     assert accuracy(candidate, drifted(TURN)) > accuracy(incumbent(), drifted(TURN)) + 0.05
 
 
+def test_others_of_the_window_teach_without_labels_what_nobody_could_name():
+    window = drifted(FOG, "calibration")
+    few = Samples(window.images[:30], window.labels[:30])
+
+    def gain(seed: int) -> float:
+        alone, with_others = (
+            retrain(
+                incumbent(), digits()["train"], few, None, settings=RETRAIN, seed=seed, unlabelled=unlabelled
+            )
+            for unlabelled in (None, window.images[30:])
+        )
+        return accuracy(with_others, drifted(FOG)) - accuracy(alone, drifted(FOG))
+
+    assert np.mean([gain(seed) for seed in range(3)]) > 0.02
+
+
 def test_there_must_be_something_to_learn_from():
     none = Samples(digits()["test"].images[:0], digits()["test"].labels[:0])
     with pytest.raises(DataError, match="reviewed samples or a diagnosis"):

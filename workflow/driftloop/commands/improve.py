@@ -76,13 +76,17 @@ def _retrain(
             imitation,
             settings=RetrainSettings(**params["retrain"]),
             seed=params["seed"],
+            unlabelled=occasion.arrived.images[occasion.parts.unlabelled],
             earlier=occasion.earlier_imitations(),
             earlier_reviewed=occasion.earlier_taught(),
             progress=advance,
         )
     occasion.save(candidate, imitation, repair)
     what = "retrained behind the filter" if repair == "retrain_filtered" else "retrained"
-    say(f"{window}: {what} on {len(taught)} reviewed samples, imitations of the drift and clean images.")
+    others = (
+        f"{len(occasion.parts.unlabelled)} others of the window, imitations of the drift and clean images"
+    )
+    say(f"{window}: {what} on {len(taught)} reviewed samples, {others}.")
 
 
 @step(
@@ -109,8 +113,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     if aligning := spec["_target_"] == TARGET:
         if extra := spec.keys() - {"_target_"}:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
-        # What judges a repair at the first look does not teach it, not even by its pixels.
-        taught = np.setdiff1d(np.arange(len(occasion.arrived)), occasion.parts.judging.index)
+        # What judges a repair does not teach it, not even by its pixels.
+        taught = np.union1d(occasion.parts.taught.index, occasion.parts.unlabelled)
         repair = partial(align, window=occasion.arrived.images[taught])
     else:
         repair = partial(core.train_filter, imitation=imitation, spec=spec)

@@ -66,7 +66,7 @@ class Occasion:
 
     @cached_property
     def parts(self) -> Parts:
-        """The window's reviewed samples, by what they are for."""
+        """The window's samples, by what they are for."""
         return parts_of(self.window)
 
     def samples(self, reviewed: Reviewed) -> Samples:
@@ -134,7 +134,7 @@ class Occasion:
 
 
 def parts_of(window: str) -> Parts:
-    """Which reviewed samples of a window repairs learn from, and which ones judge them.
+    """Which samples of a window repairs learn from, and which ones judge them.
 
     It follows from the verdict and from how the check picked the samples: what judged once never teaches.
     """
@@ -142,7 +142,7 @@ def parts_of(window: str) -> Parts:
     verdict = read_json(layout.results(window) / "verdict.json")
     labels = {int(index): label for index, label in verdict["labels"].items()}
     reviewed = read_reviewed(labels, arrived.classes, len(arrived))
-    return part(reviewed, picks_of(window))
+    return part(reviewed, picks_of(window), len(arrived))
 
 
 def picks_of(window: str) -> dict[int, bool]:

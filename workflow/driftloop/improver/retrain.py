@@ -1,8 +1,12 @@
 """Retrain: fine-tune the incumbent on what the review left, without forgetting what it knew.
 
-Every batch mixes clean images, imitations of the drift (both labelled for free), the reviewed samples, and
-what was repaired before. The filters in front of the network stay as they are, and it learns from images as
-they come out of them.
+Every batch mixes clean images, imitations of the drift (both labelled for free), the reviewed samples, others
+of the window, and what was repaired before. The filters in front of the network stay as they are, and it
+learns from images as they come out of them.
+
+Those others have no labels. The candidate's own moving average gives them (a mean teacher:
+Tarvainen and Valpola, arXiv 1703.01780), where it is sure (a threshold on pseudo-labels: Sohn et al., arXiv
+2001.07685). So a drift is learnt that nobody could name, of which no imitation is right.
 """
 
 from __future__ import annotations
@@ -31,8 +35,12 @@ Labels = npt.NDArray[np.int64]
 
 _REPLAYED = 20000
 """Clean images, and imitations of each drift, that are drawn from."""
-_CLEAN, _DRIFT, _REVIEWED, _EARLIER = 6, 4, 1, 3
+_CLEAN, _DRIFT, _REVIEWED, _UNLABELLED, _EARLIER = 6, 4, 1, 3, 3
 """How much of each batch comes from where, in parts, where all are present."""
+_SURE = 0.8
+"""Confidence from which an image of the window counts as what the candidate takes it for."""
+_NAIVE = 0.3
+"""The part of the steps after which the candidate is trusted with that."""
 _SMOOTHING = 0.05
 _MEMORY = 0.98
 """The candidate is the moving average of the weights; so much of so much of it stays at each step."""
@@ -75,6 +83,7 @@ def retrain(
     *,
     settings: RetrainSettings,
     seed: int,
+    unlabelled: Images | None = None,
     earlier: Sequence[Imitation] = (),
     earlier_reviewed: Samples | None = None,
     progress: Progress | None = None,
@@ -88,6 +97,7 @@ def retrain(
         imitation: the drift as it can be done to `clean`; None to learn from the reviewed samples alone.
         settings: how to retrain.
         seed: of the corruptions and the order of the samples.
+        unlabelled: uint8 (M, H, W, C), others of the window, none of which judges the candidate.
         earlier: the drifts that were repaired before.
         earlier_reviewed: samples that were reviewed for them.
         progress: called after each step.
@@ -104,6 +114,8 @@ def retrain(
     candidate = copy.deepcopy(classifier).eval()
     with seeded(seed, classifier.mean.device):
         sources = _sources(candidate, clean, reviewed, imitation, earlier, earlier_reviewed, rng)
+        if unlabelled is not None and len(unlabelled):
+            sources.append(_Source(through_filters(candidate, unlabelled).clone(), None, _UNLABELLED))
         _fit(candidate, sources, settings, torch.Generator().manual_seed(seed), progress)
     return candidate.eval()
 
@@ -114,12 +126,12 @@ class _Source:
 
     Attributes:
         x: what the network sees, float (N, C, H, W).
-        targets: probabilities of the classes, float (N, K).
+        targets: probabilities of the classes, float (N, K); None where the candidate gives them itself.
         part: how much of each batch it is, beside the other sources' parts.
     """
 
     x: Tensor
-    targets: Tensor
+    targets: Tensor | None
     part: float
 
 
@@ -139,9 +151,7 @@ def _sources(
     device, classes = classifier.mean.device, len(classifier.classes)
 
     def source(images: Images, labels: Labels, part: float, teacher: Tensor | None = None) -> _Source:
-        targets = (
-            functional.one_hot(torch.from_numpy(labels), classes) * (1 - _SMOOTHING) + _SMOOTHING / classes
-        )
+        targets = _smooth(torch.from_numpy(labels), classes)
         if teacher is not None:
             targets = (targets + teacher) / 2
         return _Source(through_filters(classifier, images).clone(), targets.to(device), part)
@@ -172,6 +182,12 @@ def _fit(
     remember = get_ema_multi_avg_fn(_MEMORY)  # type: ignore[no-untyped-call]
     average = AveragedModel(network, multi_avg_fn=remember, use_buffers=True)
     device = classifier.mean.device
+
+    def own_answers(x: Tensor, step: int) -> Tensor:
+        if step < _NAIVE * settings.steps:
+            return torch.zeros(len(x), len(classifier.classes), device=device)
+        return _sure_answers(average.module, classifier.normalise(x))
+
     total = sum(source.part for source in sources)
     sizes = [max(1, round(settings.batch_size * source.part / total)) for source in sources]
     for step in range(settings.steps):
@@ -179,11 +195,15 @@ def _fit(
             torch.randint(len(source.x), (size,), generator=generator).to(device)
             for source, size in zip(sources, sizes, strict=True)
         ]
-        x = torch.cat([source.x[r] for source, r in zip(sources, rows, strict=True)])
-        targets = torch.cat([source.targets[r] for source, r in zip(sources, rows, strict=True)])
+        seen = [source.x[r] for source, r in zip(sources, rows, strict=True)]
+        targets = [
+            source.targets[r] if source.targets is not None else own_answers(x, step)
+            for source, x, r in zip(sources, seen, rows, strict=True)
+        ]
+        x = torch.cat(seen)
         with autocast(device, x.shape[-2] * x.shape[-1]):
             logits = network(classifier.normalise(x))
-        loss = functional.cross_entropy(logits.float(), targets)
+        loss = functional.cross_entropy(logits.float(), torch.cat(targets))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -192,6 +212,20 @@ def _fit(
         if progress is not None:
             progress(step + 1, settings.steps)
     _blend(network, before, average.module.state_dict())
+
+
+@torch.no_grad()
+def _sure_answers(network: nn.Module, x: Tensor) -> Tensor:
+    """Return the network's answers to normalised images as targets (N, K): all zeros where it is unsure."""
+    probabilities: Tensor = network.eval()(x).softmax(1)
+    confidence, answers = probabilities.max(1)
+    sure = (confidence >= _SURE).float()[:, None]
+    return _smooth(answers, probabilities.shape[1]) * sure
+
+
+def _smooth(labels: Tensor, classes: int) -> Tensor:
+    """Return labels (N,) as probabilities of the classes, float (N, K)."""
+    return functional.one_hot(labels, classes) * (1 - _SMOOTHING) + _SMOOTHING / classes
 
 
 @torch.no_grad()
