@@ -8,7 +8,8 @@ every method is scored on 2,000 others that no window shows, corrupted the same 
 Each figure is written to `benchmarks/results/improve/DATASET-SEED.json` as soon as it is measured, and is
 not measured again while the code that decides it stays the same: a run that was cut short goes on, on this
 machine or on another. `benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from them
-at the end. Seeds may be measured side by side, by one process each.
+at the end, of what was asked for. Seeds may be measured side by side, by one process each; `--minutes 0` then
+writes of them all.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def main() -> None:
             material = Material(dataset, seed, given.work)
             store = Store(given.results / "improve", dataset, seed)
             for name in wanted or SUITES[material.suite]:
-                found.cells[dataset][name][seed] = measured(Case(material, name), methods, store, stop)
+                if cells := measured(Case(material, name), methods, store, stop):
+                    found.cells[dataset][name][seed] = cells
             if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
                 found.sequences[dataset][seed] = sequence(material, store, stop)
     if given.minutes and time.monotonic() > stop:

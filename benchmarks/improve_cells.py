@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from pydoc import locate
 from typing import Any
 
 import numpy as np
@@ -262,29 +261,30 @@ def _agreement(before: Classifier, after: Classifier, samples: Samples) -> Agree
 
 
 def code_of(material: Material, method: str) -> str:
-    """Digest what decides a cell, beside the machine: code that repairs and trains, and its parameters."""
+    """Digest what decides a cell, beside the machine: code that repairs and picks, parameters, the model."""
     package = Path(driftloop.__file__).parent
-    files = [*sorted((package / "corruptions").glob("*.py")), *(package / f"models/{n}.py" for n in TRAINING)]
+    names = ["models/classifier", "models/predict", "models/device", "checker/picks"]
+    names += [f"improver/{name}" for name in REPAIRING.get(method.partition("_")[0], ())]
+    files = [*(package / f"{name}.py" for name in names), *sorted((package / "corruptions").glob("*.py"))]
     if method in ANCHORS:
         files.append(Path(__file__).parent / "improve_anchors.py")
-    else:
-        files += [package / f"improver/{name}.py" for name in REPAIRING[method.partition("_")[0]]]
     sources = [path.read_text(encoding="utf-8") for path in files]
-    network: Any = locate(material.params["network"]["_target_"])
-    sources += [inspect.getsource(each) for each in (network, Case, retrained, filtered)]
-    used = ("network", "train") if method in ANCHORS else ("network", "train", "retrain", "filter")
-    return digest_of(sources, {key: material.params[key] for key in used})
+    sources += [inspect.getsource(each) for each in (Case, retrained, filtered, _picks)]
+    # A method is an entry of a dictionary; as an argument it is a statement.
+    sources.append(f"dict({{{inspect.getsource(METHODS[method]).strip()}}})")
+    used = () if method in ANCHORS else ("retrain", "filter")
+    facts = [WINDOW, POPULATION, material.made_by, {key: material.params[key] for key in used}]
+    return digest_of(sources, facts)
 
 
-TRAINING = ("augment", "train")
 FILTERING = ("filters", "imitate", "suspicion", "train_filter")
 REPAIRING = {
-    "align": ("align", "suspicion", "train_filter"),
+    "align": ("align", "reviewed", "suspicion", "train_filter"),
     "filter": FILTERING,
-    "retrain": ("imitate", "retrain", "train_filter"),
-    "both": ("retrain", *FILTERING),
+    "retrain": ("imitate", "retrain", "reviewed", "train_filter"),
+    "both": ("retrain", "reviewed", *FILTERING),
 }
-"""What each kind of repair is made by."""
+"""The modules that make each kind of repair."""
 
 
 def machine() -> str:

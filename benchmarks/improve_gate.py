@@ -39,9 +39,9 @@ class Outcome(NamedTuple):
 
 def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Outcome:
     """Send one candidate through the gate, with a second look if it asks for one."""
-    window = _without_unlabelled(window)
     order = rng.permutation(len(window.labels))
     judging, shown = order[:SLICE], order[: SLICE + TAUGHT]
+    seen = np.union1d(shown, draw_unlabelled(len(order), shown.tolist()))
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
 
     def look(index: npt.NDArray[np.int64], *, second: bool) -> bool:
@@ -54,7 +54,7 @@ def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Ou
             {"it": replace(evaluations["it"], more_labels=wanted)},
             window.incumbent,
             {"it": window.candidate},
-            shown,
+            {"it": seen},
             int(rng.integers(2**31)),
         )["it"]
         return winner is not None
@@ -67,12 +67,6 @@ def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Ou
     more = list(asked)
     alike = judging[window.incumbent[judging] == window.candidate[judging]]
     return Outcome(look(np.concatenate([alike, more]), second=True), len(shown) + len(more))
-
-
-def _without_unlabelled(window: Pair) -> Pair:
-    """Leave out those that teach by their looks alone, and so judge nothing; windows are in random order."""
-    taught = len(draw_unlabelled(len(window.labels), range(SLICE + TAUGHT)))
-    return Pair(*(answers[taught:] for answers in window))
 
 
 def rates(

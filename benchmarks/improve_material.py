@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import driftloop
 from driftloop.data.contract import DatasetSource
 from driftloop.data.dataset import Dataset, load_dataset, save_dataset
 from driftloop.data.split import split_indices
@@ -20,6 +21,7 @@ from driftloop.models.store import load_model, save_model
 from driftloop.models.train import TrainSettings, train_classifier
 from driftloop.params.compose import compose
 from driftloop.params.instantiate import instantiate
+from improve_store import digest_of
 
 CALIBRATION, TEST, POOL = 5000, 5000, 10_000
 
@@ -86,8 +88,17 @@ class Material:
         return digest_file(self._home / "model.safetensors")[:12]
 
     @property
+    def made_by(self) -> str:
+        """Digest of the code and the parameters that make the split and the classifier."""
+        package = Path(driftloop.__file__).parent
+        files = [Path(__file__), package / "data/split.py"]
+        files += [package / f"models/{name}.py" for name in ("augment", "networks", "train")]
+        used = {key: self.params[key] for key in ("dataset", "network", "train")}
+        return digest_of([path.read_text(encoding="utf-8") for path in files], used)
+
+    @property
     def _home(self) -> Path:
-        return self.work / f"{self.dataset}-{self.seed}"
+        return self.work / f"{self.dataset}-{self.seed}-{self.made_by}"
 
     @cached_property
     def _data(self) -> Dataset:

@@ -73,7 +73,7 @@ def sequence(material: Material, store: Store, stop: float = np.inf) -> dict[str
 
 
 def _code(material: Material, way: str) -> str:
-    return digest_of([inspect.getsource(sys.modules[__name__])], [code_of(material, "retrain_100"), way])
+    return digest_of([inspect.getsource(sys.modules[__name__])], [code_of(material, "both_100"), way])
 
 
 def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:

@@ -82,10 +82,6 @@ class Store:
         """Return what was measured on a corruption, by method."""
         return {method: _cell(row) for method, row in self._read()["cells"].get(corruption, {}).items()}
 
-    def corruptions(self) -> list[str]:
-        """Return the corruptions on which anything was measured."""
-        return list(self._read()["cells"])
-
     def put(self, corruption: str, method: str, cell: Cell) -> None:
         """Keep a cell, and drop those of the corruption that began with another model."""
         everything = self._read()
@@ -131,7 +127,7 @@ def _bare(source: str) -> str:
                 | ast.AsyncFunctionDef(body=body)
             ):
                 body[:] = [each for each in body if not _is_text(each)]
-    return ast.dump(tree)
+    return ast.unparse(tree)  # unlike a dump the same under every version of Python
 
 
 def _is_text(node: ast.stmt) -> bool:

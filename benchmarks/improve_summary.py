@@ -43,7 +43,7 @@ def summarise(measured: Measured) -> dict[str, Any]:
         for name, figure in FIGURES.items()
     }
     for clean in figures["clean_after"].values():
-        clean["clean"] = clean["none"]
+        clean |= {"clean": clean["none"]} if "none" in clean else {}
     judged = {dataset: gate_on_models(rows) for dataset, rows in datasets.items()}
     return {
         **figures,
@@ -91,19 +91,15 @@ def _over_all(rows: Rows, figure: Callable[[Cell], float]) -> dict[str, float]:
 
 
 def _spread(rows: Rows) -> dict[str, float]:
-    """Return by method the standard deviation over seeds of the mean accuracy over corruptions."""
+    """Return by method the standard deviation over seeds, two at least, of the mean over corruptions."""
     seeds = sorted(set.intersection(*(set(each) for each in rows.values())))
-    return {
-        method: round(
-            float(
-                np.std(
-                    [np.mean([row[seed][method].drift.accuracy for row in rows.values()]) for seed in seeds]
-                )
-            ),
-            4,
-        )
-        for method in _everywhere(rows)
-    }
+    if len(seeds) < 2:
+        return {}
+
+    def mean(method: str, seed: int) -> float:
+        return float(np.mean([row[seed][method].drift.accuracy for row in rows.values()]))
+
+    return {m: round(float(np.std([mean(m, s) for s in seeds], ddof=1)), 4) for m in _everywhere(rows)}
 
 
 def _over_seeds(seeds: Mapping[int, Mapping[str, Cell]]) -> dict[str, float]:

@@ -13,12 +13,14 @@ from improve_cells import POPULATION, WINDOW
 ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
 that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
 `tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
-fine-tuning on 100 random labels. `…_random`: random samples instead of picks. `align`: the window's
-batch-norm statistics for images that look like it; no label, no diagnosis. `filter_unknown`: the corruption
-withheld from all that the filter learned from. `both_100`: retrained through the filter. `ceiling`: 20,000
-labelled images of the drift. Picks follow the classifier's confidence here, without the detector. A method
-stands in the table of means only where it was measured on every corruption and seed listed; `±` is the
-standard deviation of that mean over the seeds. Seconds are of the repair alone, beside other work."""
+fine-tuning on 100 random labels. `retrain_N`: with N picks, the family of corruption known; `…_random`: with
+random samples instead; `…_unknown`: with the corruption withheld from the imitation. `align`: batch-norm
+statistics of a quarter of the window, for images that look like it; no label, no diagnosis. `filter_unknown`:
+the corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
+`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
+detector. A method stands in the table of means only where it was measured on every corruption and seed
+listed; `±` is the standard deviation of that mean over the seeds. Seconds are of the repair alone, beside
+other work."""
 
 
 def table(result: dict[str, Any]) -> str:
@@ -102,7 +104,7 @@ def _dataset_tables(result: dict[str, Any], dataset: str) -> Iterator[str]:
     yield "|---|---|---|---|"
     for method in means:
         seconds = result["seconds"][dataset][method]
-        mean = f"{100 * means[method]:.1f} ± {100 * spread[method]:.1f}"
+        mean = f"{100 * means[method]:.1f}" + (f" ± {100 * spread[method]:.1f}" if method in spread else "")
         yield f"| {method} | {mean} | {100 * clean[method]:.2f} | {seconds:.0f} |"
     yield ""
     yield f"| | {' | '.join(means)} |"

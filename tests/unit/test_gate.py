@@ -59,7 +59,7 @@ def goes_through(rng: np.random.Generator, better: float, worse: float, *, rival
         )
 
     evaluations, winner = look(lambda _name: judging, second=False)
-    asked = ask(evaluations, incumbent, candidates, shown, int(rng.integers(1000)))
+    asked = ask(evaluations, incumbent, candidates, dict.fromkeys(candidates, shown), int(rng.integers(1000)))
     if winner is None:
         winner = look(lambda name: np.array(asked[name], np.int64), second=True)[1]
     return winner is not None
@@ -185,7 +185,7 @@ def test_what_is_asked_for_is_a_random_part_of_the_disagreements():
     incumbent, candidate = pair(60, 40, 300)
     drift = compare_on_window(incumbent, candidate, np.arange(3), np.ones(3, np.int64), ALPHA)
     evaluations, _ = choose({"it": judge(drift, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)})
-    seen = np.arange(10)
+    seen = {"it": np.arange(10)}
     draws = [ask(evaluations, incumbent, {"it": candidate}, seen, seed)["it"] for seed in range(300)]
     more = evaluations["it"].more_labels
     assert all(len(draw) == more and min(draw) >= 10 and max(draw) < 100 for draw in draws)
@@ -199,7 +199,9 @@ def test_nothing_is_asked_where_too_little_is_left_to_show_anything():
     drift = compare_on_window(incumbent, candidate, np.arange(3), np.ones(3, np.int64), ALPHA)
     evaluations, _ = choose({"it": judge(drift, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)})
     assert evaluations["it"].more_labels
-    left = [len(ask(evaluations, incumbent, {"it": candidate}, np.arange(n), 0)["it"]) for n in (3, 28)]
+    left = [
+        len(ask(evaluations, incumbent, {"it": candidate}, {"it": np.arange(n)}, 0)["it"]) for n in (3, 28)
+    ]
     assert left[0] > 2
     assert left[1] == 0
 

@@ -105,7 +105,7 @@ def test_a_network_without_statistics_is_refused_and_so_is_an_empty_window():
     images = digits()["train"].images
     with pytest.raises(ModelError, match="no batch-norm layers"):
         align(Classifier(spec), images, images, images, settings=SETTINGS, seed=0)
-    with pytest.raises(DataError, match="one of them is empty"):
+    with pytest.raises(DataError, match="16 of the window that judge nothing; there are"):
         align(incumbent(), images, images, images[:0], settings=SETTINGS, seed=0)
 
 

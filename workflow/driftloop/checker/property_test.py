@@ -209,6 +209,7 @@ def _moves(ranks: Ranks) -> tuple[Move, ...]:
         mine = ranks.kind == kind
         below, above = ranks.sums[mine, 0, :, place].sum(axis=0) / ranks.counts[mine].sum()
         # Both sums lie far below usual where a property never changes: nothing has moved then.
-        few = float(max(more, less, 0.0)) * (1 if more >= less else -1) if one_kind else 0.0
+        far = max(float(more), float(less), 0.0) if one_kind else 0.0
+        few = far if more >= less or not far else -far
         found.append(Move(name, float(below - above), float(standard[kind, way, place]), few))
     return tuple(found)

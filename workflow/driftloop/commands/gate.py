@@ -45,13 +45,14 @@ class Rivals:
     def ask(self, evaluations: Evaluations) -> dict[str, list[int]]:
         """Return for each candidate the samples whose labels would settle what the first look left open."""
         shown = np.array(sorted(self._occasion.picks), dtype=np.int64)
-        not_asked = np.union1d(shown, self._occasion.parts.unlabelled)
-        return gate.ask(evaluations, self._answers[""], self._answers, not_asked, self._seed)
+        more = np.union1d(shown, self._occasion.parts.unlabelled)
+        seen = {name: shown if self._has_seen_nothing(name) else more for name in self.models}
+        return gate.ask(evaluations, self._answers[""], self._answers, seen, self._seed)
 
     def settle(self, asked: Mapping[str, list[int]], settling: Reviewed) -> tuple[Evaluations, str | None]:
         """Judge all candidates a second time, each by the labels that were asked for its sake.
 
-        A filter learns from no label, so where its few disagreements are all labelled, all of them judge.
+        What has learnt nothing from the window is judged by all its disagreements where all are labelled.
         """
         parts, judging = self._occasion.parts, {}
         everything = join(parts.taught, parts.judging, settling)
@@ -59,11 +60,8 @@ class Rivals:
             differs = self._answers[""] != self._answers[name]
             new = settling.take(np.isin(settling.index, asked[name]))
             every = everything.take(differs[everything.index])
-            if (
-                name == "filter"
-                and len(asked[name]) <= gate.FEW
-                and len(every) == differs[self._judges].sum()
-            ):
+            whole = len(asked[name]) <= gate.FEW and len(every) == differs.sum()
+            if whole and self._has_seen_nothing(name):
                 new = every
             judging[name] = join(parts.judging.take(~differs[parts.judging.index]), new)
         return self._judge(judging, second_look=True)
@@ -71,10 +69,9 @@ class Rivals:
     def _judge(self, judging: Mapping[str, Reviewed], *, second_look: bool) -> tuple[Evaluations, str | None]:
         def one(name: str, by: Reviewed) -> gate.Evaluation:
             clean, earlier = self._elsewhere[name]
-            incumbent, candidate = (self._answers[each][self._judges] for each in ("", name))
-            labelled = np.searchsorted(self._judges, by.index)
+            answers = self._answers[""], self._answers[name]
             return gate.judge(
-                compare_on_window(incumbent, candidate, labelled, by.labels, self._alpha),
+                compare_on_window(*answers, by.index, by.labels, self._alpha),
                 clean,
                 earlier,
                 alpha=self._alpha,
@@ -84,10 +81,9 @@ class Rivals:
 
         return gate.choose({name: one(name, by) for name, by in judging.items()})
 
-    @cached_property
-    def _judges(self) -> npt.NDArray[np.int64]:
-        """The window's samples, ascending, without those that taught by their looks alone."""
-        return np.setdiff1d(np.arange(len(self._occasion.arrived)), self._occasion.parts.unlabelled)
+    def _has_seen_nothing(self, name: str) -> bool:
+        """Whether a candidate has learnt nothing from the window's own images: a new filter has not."""
+        return len(self.models[name].filters) > len(self._occasion.incumbent.filters) and name == "filter"
 
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:

@@ -114,7 +114,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
         if extra := spec.keys() - {"_target_"}:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
         # What judges a repair does not teach it, not even by its pixels.
-        taught = np.union1d(occasion.parts.taught.index, occasion.parts.unlabelled)
+        strange = [index for index, random in occasion.picks.items() if not random]
+        taught = np.union1d(np.array(strange, np.int64), occasion.parts.unlabelled)
         repair = partial(align, window=occasion.arrived.images[taught])
     else:
         repair = partial(core.train_filter, imitation=imitation, spec=spec)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,8 +253,9 @@ def _doing(run: _Run) -> str:
     if run.process is None:
         return "waiting for windows"
     if terminal().is_terminal:
-        written = {path: path.stat().st_mtime for path in _LOG.parent.rglob("*.log") if path != _LOG}
-        newest = max(written, key=written.__getitem__, default=None)
-        if newest and written[newest] >= run.began:
-            return " ".join(["running", newest.stem, *newest.relative_to(_LOG.parent).parts[:-1]])
+        with suppress(FileNotFoundError):  # a step that begins anew puts its log away first
+            written = {path: path.stat().st_mtime for path in _LOG.parent.rglob("*.log") if path != _LOG}
+            newest = max(written, key=written.__getitem__, default=None)
+            if newest and written[newest] >= run.began:
+                return " ".join(["running", newest.stem, *newest.relative_to(_LOG.parent).parts[:-1]])
     return "running the pipeline"

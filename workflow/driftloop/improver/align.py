@@ -111,11 +111,15 @@ def align(
         The candidate: the same filters, and an `Aligned` network.
 
     Raises:
-        DataError: one of the sets of images is empty.
+        DataError: there are no clean images, no calibration images, or too few of the window.
         ModelError: the network has no batch-norm statistics.
     """
-    if not (len(images) and len(calibration) and len(window)):
-        raise DataError("Aligning takes clean images, calibration images and a window; one of them is empty.")
+    if not len(images) or not len(calibration) or len(window) < _PRIOR:
+        raise DataError(
+            f"Aligning takes clean images, calibration images and {_PRIOR} of the window that judge nothing; "
+            f"there are {len(images)}, {len(calibration)} and {len(window)}. Name another filter: "
+            "filter._target_ in params.yaml."
+        )
     if not _norms(classifier.network):
         raise ModelError(
             "the network has no batch-norm layers, so there are no statistics to align. "

@@ -50,7 +50,7 @@ class DriftComparison(Comparison):
     labelled samples for all others.
 
     Attributes:
-        window: samples in the window, but for those that taught by their looks alone.
+        window: samples in the window.
         disagreements: how many of them the two answer differently.
         labelled_disagreements: how many of those are labelled.
     """

@@ -167,7 +167,7 @@ def ask(
     evaluations: Mapping[str, Evaluation],
     incumbent: Classes,
     candidates: Mapping[str, Classes],
-    seen: npt.NDArray[np.int64],
+    seen: Mapping[str, npt.NDArray[np.int64]],
     seed: int,
 ) -> dict[str, list[int]]:
     """Draw the samples to label for the second look: at random among those on which the two disagree.
@@ -179,19 +179,19 @@ def ask(
         evaluations: after the first look, as `choose` returned them.
         incumbent: its answers to the whole window, int64 (N,).
         candidates: each candidate's, by name.
-        seen: int64, positions that are not asked about: samples that were shown already.
+        seen: for each candidate int64, positions that are not asked about: samples that were shown already,
+            or that it has learnt from by their looks.
         seed: of the order.
 
     Returns:
         For each candidate positions in the window, ascending; none where nothing is open, or where so few
         are left that they could show nothing, whatever they are.
     """
-    order = np.random.default_rng(seed).permutation(len(incumbent))
-    order = order[~np.isin(order, seen)]
+    order = np.random.default_rng(seed).permutation(len(incumbent))  # one for all: fewer labels
 
     def wanted(name: str) -> list[int]:
-        mine = evaluations[name]
-        differing = order[candidates[name][order] != incumbent[order]]  # one order for all: fewer labels
+        mine, unseen = evaluations[name], order[~np.isin(order, seen[name])]
+        differing = unseen[candidates[name][unseen] != incumbent[unseen]]
         asked = differing[: mine.more_labels or 0]
         most = mine.drift.labelled_disagreements + len(asked)
         hopeless = sign_test(most, 0) > mine.alpha * _LOOKS[True] / len(evaluations)

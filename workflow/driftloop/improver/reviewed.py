@@ -97,6 +97,7 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
 _UNLABELLED = 0.25
 """More of it teaches little more, and leaves fewer to tell a small gain by: with a quarter, a repair five
 points better is promoted in 92 % of trials, with a third in 87 %, with nothing in 98 %."""
+_MOST_UNLABELLED = 2000
 
 
 def draw_unlabelled(n: int, shown: Collection[int]) -> npt.NDArray[np.int64]:
@@ -109,11 +110,11 @@ def draw_unlabelled(n: int, shown: Collection[int]) -> npt.NDArray[np.int64]:
         shown: positions that the check picked.
 
     Returns:
-        int64 positions, ascending.
+        int64 positions, ascending; 2,000 at most.
     """
     order = np.random.default_rng(n).permutation(n)
     others = order[~np.isin(order, list(shown))]
-    return np.sort(others[: int(_UNLABELLED * len(others))])
+    return np.sort(others[: min(int(_UNLABELLED * len(others)), _MOST_UNLABELLED)])
 
 
 def join(*parts: Reviewed) -> Reviewed:

@@ -125,7 +125,7 @@ class _Stage(nn.Module):
 
 def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, pool: int = 1) -> nn.Sequential:
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-    # Pooled at once, before what works on every value: the same network, sooner done.
+    # Pooled at once, before what works on every value: about as good, and sooner done.
     pooling = [nn.MaxPool2d(pool, ceil_mode=True)] if pool > 1 else []
     return nn.Sequential(convolution, *pooling, nn.BatchNorm2d(outputs), nn.ReLU())
 

@@ -32,7 +32,7 @@ def history(entries: Sequence[Entry]) -> RenderableType:
 def _facts(entry: Entry) -> tuple[str, ...]:
     answer = entry.answer
     labels = f"{len(answer.labels)} label{'' if len(answer.labels) == 1 else 's'}"
-    return entry.time, entry.window, answer.decision, answer.diagnosis or "unknown", labels
+    return entry.time, entry.window, answer.decision, answer.diagnosis or "", labels
 
 
 def _agreements(entries: Sequence[Entry]) -> list[str]:
