@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,20 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from digests import digest_of
 from driftloop.checker.detector import rows
 from driftloop.checker.features import Features
 from driftloop.corruptions import SUITES, corrupt
-from driftloop.data.contract import DatasetSource
-from driftloop.data.dataset import Dataset, load_dataset, save_dataset
+from driftloop.data.dataset import Dataset
 from driftloop.data.split import split_indices
-from driftloop.errors import DriftloopError
 from driftloop.files import read_array, write_array
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
-from driftloop.models.store import load_model, model_digest, save_model
-from driftloop.models.train import TrainSettings, train_classifier
+from driftloop.models.store import model_digest
 from driftloop.params.compose import compose
-from driftloop.params.instantiate import instantiate
+from material import kept_classifier, kept_dataset
 
 REFERENCE, CALIBRATION, HELD_OUT, SHOWN = 10_000, 5_000, 20_000, 500
 """Images: training ones that detectors see; those of the pool that calibrate; held out; corrupted ones."""
@@ -62,13 +59,7 @@ class Material:
     @cached_property
     def data(self) -> Dataset:
         """The whole dataset, fetched once."""
-        folder = self.work / self.name
-        try:
-            return load_dataset(folder)
-        except DriftloopError:
-            base: type[DatasetSource] = DatasetSource
-            save_dataset(folder, instantiate(self.params["dataset"], base).fetch(print))
-            return load_dataset(folder)
+        return kept_dataset(self.params, self.work / self.name)
 
     @cached_property
     def split(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -78,21 +69,8 @@ class Material:
     @cached_property
     def classifier(self) -> Classifier:
         """Trained once."""
-        folder = self.work / f"{self.name}-{self.seed}"
-        try:
-            return load_model(folder)
-        except DriftloopError:
-            train = self.data.take(self.split["train"])
-            classifier, _ = train_classifier(
-                train.images,
-                train.known_labels,
-                network=self.params["network"],
-                classes=train.classes,
-                settings=TrainSettings(**self.params["train"]),
-                seed=self.seed,
-            )
-            save_model(folder, classifier)
-            return classifier
+        train = self.data.take(self.split["train"])
+        return kept_classifier(self.params, train, self.work / f"{self.name}-{self.seed}", self.seed)
 
     @cached_property
     def _pool(self) -> npt.NDArray[np.int64]:
@@ -164,11 +142,11 @@ class Material:
 
 
 def digest_sources(*parts: str) -> str:
-    """Return twelve digits that stand for texts: of a package's or a module's source, or a word itself."""
-    sha = hashlib.sha256()
+    """Return twelve digits that stand for the source of packages or modules, or for a word itself."""
+    sources, words = [], []
     for part in parts:
         path = SOURCE / part if (SOURCE / part).exists() else Path(__file__).parent / part
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path] if path.is_file() else []
-        for text in [each.read_bytes() for each in files] or [part.encode()]:
-            sha.update(text)
-    return sha.hexdigest()[:12]
+        sources += [each.read_text(encoding="utf-8") for each in files]
+        words += [] if files else [part]
+    return digest_of(sources, words)

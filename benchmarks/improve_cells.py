@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 import driftloop
+from digests import digest_of
 from driftloop.checker.picks import pick_samples
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.align import align
@@ -28,7 +29,7 @@ from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 from improve_anchors import align_statistics, fine_tune, scanflow, tent
 from improve_material import Material
-from improve_store import Agreement, Cell, digest_of
+from improve_store import Agreement, Cell
 
 WINDOW, POPULATION = 500, 2000
 
@@ -270,11 +271,10 @@ def code_of(material: Material, method: str) -> str:
         files.append(Path(__file__).parent / "improve_anchors.py")
     sources = [path.read_text(encoding="utf-8") for path in files]
     sources += [inspect.getsource(each) for each in (Case, retrained, filtered, _picks)]
-    # A method is an entry of a dictionary; as an argument it is a statement.
-    sources.append(f"dict({{{inspect.getsource(METHODS[method]).strip()}}})")
     used = () if method in ANCHORS else ("retrain", "filter")
-    facts = [WINDOW, POPULATION, material.made_by, {key: material.params[key] for key in used}]
-    return digest_of(sources, facts)
+    params = {key: material.params[key] for key in used}
+    how = inspect.getsource(METHODS[method])  # its entry in the dictionary
+    return digest_of(sources, [how, WINDOW, POPULATION, material.made_by, params])
 
 
 FILTERING = ("filters", "imitate", "suspicion", "train_filter")

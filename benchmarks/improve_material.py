@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import driftloop
-from driftloop.data.contract import DatasetSource
-from driftloop.data.dataset import Dataset, load_dataset, save_dataset
+from digests import digest_of
+from driftloop.data.dataset import Dataset
 from driftloop.data.split import split_indices
-from driftloop.errors import DriftloopError
 from driftloop.files import digest_file
 from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
-from driftloop.models.store import load_model, save_model
-from driftloop.models.train import TrainSettings, train_classifier
 from driftloop.params.compose import compose
-from driftloop.params.instantiate import instantiate
-from improve_store import digest_of
+from material import kept_classifier, kept_dataset
 
 CALIBRATION, TEST, POOL = 5000, 5000, 10_000
 
@@ -67,19 +64,8 @@ class Material:
     @cached_property
     def classifier(self) -> Classifier:
         """The classifier before any repair."""
-        try:
-            return load_model(self._home)
-        except DriftloopError:
-            classifier, _ = train_classifier(
-                self.train.images,
-                self.train.labels,
-                network=self.params["network"],
-                classes=self._data.classes,
-                settings=TrainSettings(**self.params["train"]),
-                seed=self.seed,
-            )
-            save_model(self._home, classifier)
-            return classifier
+        train = self._data.take(self._rows["train"])
+        return kept_classifier(self.params, train, self._home, self.seed)
 
     @cached_property
     def weights(self) -> str:
@@ -91,7 +77,7 @@ class Material:
     def made_by(self) -> str:
         """Digest of the code and the parameters that make the split and the classifier."""
         package = Path(driftloop.__file__).parent
-        files = [Path(__file__), package / "data/split.py"]
+        files = [Path(__file__), Path(__file__).with_name("material.py"), package / "data/split.py"]
         files += [package / f"models/{name}.py" for name in ("augment", "networks", "train")]
         used = {key: self.params[key] for key in ("dataset", "network", "train")}
         return digest_of([path.read_text(encoding="utf-8") for path in files], used)
@@ -102,18 +88,15 @@ class Material:
 
     @cached_property
     def _data(self) -> Dataset:
-        folder = self.work / self.dataset
-        try:
-            return load_dataset(folder)
-        except DriftloopError:
-            base: type[DatasetSource] = DatasetSource
-            save_dataset(folder, instantiate(self.params["dataset"], base).fetch(print))
-            return load_dataset(folder)
+        return kept_dataset(self.params, self.work / self.dataset)
+
+    @cached_property
+    def _rows(self) -> dict[str, npt.NDArray[np.int64]]:
+        return split_indices(len(self._data), {"held_out": CALIBRATION + TEST + POOL}, self.seed)
 
     @cached_property
     def _parts(self) -> dict[str, Samples]:
-        rows = split_indices(len(self._data), {"held_out": CALIBRATION + TEST + POOL}, self.seed)
-        held_out = np.split(rows["held_out"], [CALIBRATION, CALIBRATION + TEST])
+        held_out = np.split(self._rows["held_out"], [CALIBRATION, CALIBRATION + TEST])
         names = ("train", "calibration", "test", "pool")
-        parts = map(self._data.take, (rows["train"], *held_out))
+        parts = map(self._data.take, (self._rows["train"], *held_out))
         return {n: Samples(p.images, p.known_labels) for n, p in zip(names, parts, strict=True)}

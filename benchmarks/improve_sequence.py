@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from digests import digest_of
 from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.imitate import Imitation, imitate
@@ -25,7 +26,7 @@ from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 from improve_cells import POPULATION, WINDOW, code_of, filtered, machine, retrained
 from improve_material import Material
-from improve_store import Store, digest_of
+from improve_store import Store
 
 DRIFTS = {
     "impulse_noise": "filter",

@@ -7,8 +7,6 @@ is measured anew, and so is one whose neighbours began with another model than i
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.files import digest_json, read_json, write_json
+from driftloop.files import read_json, write_json
 
 Classes = npt.NDArray[np.int64]
 
@@ -109,30 +107,3 @@ class Store:
 
 def _cell(row: dict[str, Any]) -> Cell:
     return Cell(**row | {"drift": Agreement(*row["drift"]), "clean": Agreement(*row["clean"])})
-
-
-def digest_of(sources: Iterable[str], facts: Any) -> str:
-    """Digest what Python code does, whatever its comments and docstrings say, and the facts it works on."""
-    return digest_json([[_bare(source) for source in sources], facts])[:12]
-
-
-def _bare(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        match node:
-            case (
-                ast.Module(body=body)
-                | ast.ClassDef(body=body)
-                | ast.FunctionDef(body=body)
-                | ast.AsyncFunctionDef(body=body)
-            ):
-                body[:] = [each for each in body if not _is_text(each)]
-    return ast.unparse(tree)  # unlike a dump the same under every version of Python
-
-
-def _is_text(node: ast.stmt) -> bool:
-    """Tell whether a statement is a text alone: a docstring."""
-    match node:
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True
-    return False

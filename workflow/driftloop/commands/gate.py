@@ -83,7 +83,7 @@ class Rivals:
 
     def _has_seen_nothing(self, name: str) -> bool:
         """Whether a candidate has learnt nothing from the window's own images: a new filter has not."""
-        return len(self.models[name].filters) > len(self._occasion.incumbent.filters) and name == "filter"
+        return name == "filter" and self._occasion.adds_filter(self.models[name])
 
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:

@@ -68,6 +68,7 @@ def _retrain(
         )
     imitation, train = imitation or occasion.imitate(), occasion.split("train")
     taught = occasion.samples(occasion.parts.taught)
+    unlabelled = occasion.arrived.images[occasion.parts.unlabelled]
     with progress(f"{window}: retraining") as advance:
         candidate = retrain(
             unaligned(start),
@@ -76,17 +77,15 @@ def _retrain(
             imitation,
             settings=RetrainSettings(**params["retrain"]),
             seed=params["seed"],
-            unlabelled=occasion.arrived.images[occasion.parts.unlabelled],
+            unlabelled=unlabelled,
             earlier=occasion.earlier_imitations(),
             earlier_reviewed=occasion.earlier_taught(),
             progress=advance,
         )
     occasion.save(candidate, imitation, repair)
     what = "retrained behind the filter" if repair == "retrain_filtered" else "retrained"
-    others = (
-        f"{len(occasion.parts.unlabelled)} others of the window, imitations of the drift and clean images"
-    )
-    say(f"{window}: {what} on {len(taught)} reviewed samples, {others}.")
+    samples = f"{len(taught)} reviewed samples, {len(unlabelled)} others of the window"
+    say(f"{window}: {what} on {samples}, imitations of the drift and clean images.")
 
 
 @step(

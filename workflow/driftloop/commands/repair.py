@@ -128,9 +128,13 @@ class Occasion:
             examples=images[:0],
             filtered=thin(_through(candidate, images)),
         )
-        new = len(candidate.filters) > len(self.incumbent.filters)  # what is aligned has none
         path = layout.candidate(self.window, "filter") / "previews.safetensors"
-        save_previews(path, [preview] if new else [], about=material.images_digest)
+        shown = [preview] if self.adds_filter(candidate) else []
+        save_previews(path, shown, about=material.images_digest)
+
+    def adds_filter(self, candidate: Classifier) -> bool:
+        """Whether a candidate has a filter that the incumbent has not; one that is aligned has none."""
+        return len(candidate.filters) > len(self.incumbent.filters)
 
 
 def parts_of(window: str) -> Parts:

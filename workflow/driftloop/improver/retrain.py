@@ -113,9 +113,7 @@ def retrain(
     rng = np.random.default_rng(seed)
     candidate = copy.deepcopy(classifier).eval()
     with seeded(seed, classifier.mean.device):
-        sources = _sources(candidate, clean, reviewed, imitation, earlier, earlier_reviewed, rng)
-        if unlabelled is not None and len(unlabelled):
-            sources.append(_Source(through_filters(candidate, unlabelled).clone(), None, _UNLABELLED))
+        sources = _sources(candidate, clean, reviewed, imitation, unlabelled, earlier, earlier_reviewed, rng)
         _fit(candidate, sources, settings, torch.Generator().manual_seed(seed), progress)
     return candidate.eval()
 
@@ -140,6 +138,7 @@ def _sources(
     clean: Samples,
     reviewed: Samples,
     imitation: Imitation | None,
+    unlabelled: Images | None,
     earlier: Sequence[Imitation],
     earlier_reviewed: Samples | None,
     rng: np.random.Generator,
@@ -161,7 +160,10 @@ def _sources(
     drifts += [(each, _EARLIER / len(earlier)) for each in earlier]
     sources += [source(how.apply(images, rng), labels, part, taught) for how, part in drifts]
     labelled = [each for each in (reviewed, earlier_reviewed) if each]
-    return sources + [source(each.images, each.labels, _REVIEWED) for each in labelled]
+    sources += [source(each.images, each.labels, _REVIEWED) for each in labelled]
+    if unlabelled is not None and len(unlabelled):
+        sources.append(_Source(through_filters(classifier, unlabelled).clone(), None, _UNLABELLED))
+    return sources
 
 
 def _fit(
@@ -181,29 +183,14 @@ def _fit(
     # Averaged weights forget less of the clean images and learn the drift as well.
     remember = get_ema_multi_avg_fn(_MEMORY)  # type: ignore[no-untyped-call]
     average = AveragedModel(network, multi_avg_fn=remember, use_buffers=True)
-    device = classifier.mean.device
-
-    def own_answers(x: Tensor, step: int) -> Tensor:
-        if step < _NAIVE * settings.steps:
-            return torch.zeros(len(x), len(classifier.classes), device=device)
-        return _sure_answers(average.module, classifier.normalise(x))
-
     total = sum(source.part for source in sources)
     sizes = [max(1, round(settings.batch_size * source.part / total)) for source in sources]
     for step in range(settings.steps):
-        rows = [
-            torch.randint(len(source.x), (size,), generator=generator).to(device)
-            for source, size in zip(sources, sizes, strict=True)
-        ]
-        seen = [source.x[r] for source, r in zip(sources, rows, strict=True)]
-        targets = [
-            source.targets[r] if source.targets is not None else own_answers(x, step)
-            for source, x, r in zip(sources, seen, rows, strict=True)
-        ]
-        x = torch.cat(seen)
-        with autocast(device, x.shape[-2] * x.shape[-1]):
-            logits = network(classifier.normalise(x))
-        loss = functional.cross_entropy(logits.float(), torch.cat(targets))
+        teacher = average.module if step >= _NAIVE * settings.steps else None
+        x, targets = _batch(classifier, sources, sizes, teacher, generator)
+        with autocast(x.device, x.shape[-2] * x.shape[-1]):
+            logits = network(x)
+        loss = functional.cross_entropy(logits.float(), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -212,6 +199,31 @@ def _fit(
         if progress is not None:
             progress(step + 1, settings.steps)
     _blend(network, before, average.module.state_dict())
+
+
+def _batch(
+    classifier: Classifier,
+    sources: Sequence[_Source],
+    sizes: Sequence[int],
+    teacher: nn.Module | None,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draw a batch: normalised images (N, C, H, W) and targets (N, K).
+
+    What has no targets gets the teacher's, or none, all zeros, as long as there is no teacher.
+    """
+    batch = []
+    for source, size in zip(sources, sizes, strict=True):
+        rows = torch.randint(len(source.x), (size,), generator=generator).to(source.x.device)
+        x = classifier.normalise(source.x[rows])
+        if source.targets is not None:
+            targets = source.targets[rows]
+        elif teacher is not None:
+            targets = _sure_answers(teacher, x)
+        else:
+            targets = x.new_zeros(size, len(classifier.classes))
+        batch.append((x, targets))
+    return torch.cat([x for x, _ in batch]), torch.cat([targets for _, targets in batch])
 
 
 @torch.no_grad()

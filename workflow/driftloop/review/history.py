@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from driftloop.review.decision import Agreement, agreement
 from driftloop.review.ledger import Entry
+from driftloop.review.pen import clip
 
 
 def history(entries: Sequence[Entry]) -> RenderableType:
@@ -21,11 +22,11 @@ def history(entries: Sequence[Entry]) -> RenderableType:
     widths = [max(map(cell_len, column)) for column in zip(*facts, strict=True)]
     lines: list[RenderableType] = []
     for entry, cells in zip(entries, facts, strict=True):
-        padded = (set_cell_size(cell, width) for cell, width in zip(cells, widths, strict=True))
+        padded = map(clip, cells, widths)
         lines.append(Text("  ".join(padded), style="bold"))
         who = Text(entry.reviewer, style="yellow" if entry.simulated else "")
         reason = f": {entry.answer.reason}" if entry.answer.reason else ""
-        lines += [Padding(who + Text(reason), (0, 0, 1, 4))]
+        lines.append(Padding(who + Text(reason), (0, 0, 1, 4)))
     return Group(*lines, *[Text(line) for line in _agreements(entries)])
 
 
