@@ -7,17 +7,16 @@ every method is scored on 2,000 others that no window shows, corrupted the same 
 
 Each figure is written to `benchmarks/results/improve/DATASET-SEED.json` as soon as it is measured, and is
 not measured again while the code that decides it stays the same: a run that was cut short goes on, on this
-machine or on another. `benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from them
-at the end, of what was asked for. Seeds may be measured side by side, by one process each; `--minutes 0` then
-writes of them all.
+machine or on another. Seeds may be measured side by side, by one process each. At the end
+`benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from all that is there, whatever
+was asked for; with `--minutes 0` that is all that is done.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +25,17 @@ from driftloop.corruptions import SUITES
 from driftloop.files import write_json, write_text
 from improve_cells import METHODS, Case, code_of, measure
 from improve_material import Material
-from improve_sequence import DRIFTS, sequence
-from improve_store import Cell, Store
+from improve_sequence import DRIFTS, kept_sequences, measure_sequences
+from improve_store import Cell, Store, kept_in
 from improve_summary import Measured, summarise
 from improve_table import table
 
 HERE = Path(__file__).parent
 QUICK = ("impulse_noise", "rotate", "brightness")
-QUICK_LEAVES_OUT = {name for name in METHODS if "50" in name or "random" in name} | {
-    "filter_unknown",
-    "ceiling",
-}
+QUICK_METHODS = (
+    *("none", "bn", "tent", "scanflow", "finetune_100"),
+    *("retrain_20", "retrain_100", "align", "filter_known", "both_100"),
+)
 
 
 def main() -> None:
@@ -44,24 +43,22 @@ def main() -> None:
     given = _arguments()
     stop = time.monotonic() + 60 * given.minutes
     wanted = given.corruptions.split(",") if given.corruptions else list(QUICK) if given.quick else None
-    methods = given.methods.split(",") if given.methods else list(METHODS)
-    methods = [m for m in methods if not (given.quick and m in QUICK_LEAVES_OUT)]
-    found = Measured()
+    every = QUICK_METHODS if given.quick else tuple(METHODS)
+    methods = given.methods.split(",") if given.methods else every
+    folder = given.results / "improve"
     for dataset in given.datasets.split(","):
         for seed in map(int, (given.seeds or ("0" if given.quick else "0,1,2")).split(",")):
-            material = Material(dataset, seed, given.work)
-            store = Store(given.results / "improve", dataset, seed)
+            material, store = Material(dataset, seed, given.work), Store(folder, dataset, seed)
             for name in wanted or SUITES[material.suite]:
-                if cells := measured(Case(material, name), methods, store, stop):
-                    found.cells[dataset][name][seed] = cells
+                measure_missing(Case(material, name), methods, store, stop)
             if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
-                found.sequences[dataset][seed] = sequence(material, store, stop)
-    if given.minutes and time.monotonic() > stop:
-        sys.exit("Out of time: cells are missing; the same command goes on with them.")
-    result = summarise(found)
+                measure_sequences(material, store, stop)
+    result = summarise(gather(folder, given.work))
     write_json(given.results / "improve.json", result)
     write_text(given.table, table(result))
     print(f"{given.results / 'improve.json'}, {given.table}")
+    if given.minutes and time.monotonic() > stop:
+        print("Out of time: cells may be missing; the same command goes on with them.")
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,32 +77,43 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(case: Case, methods: list[str], store: Store, stop: float) -> Mapping[str, Cell]:
-    """Return the cells of a case, those that are missing measured; after `stop` they stay missing.
+def measure_missing(case: Case, methods: Sequence[str], store: Store, stop: float) -> None:
+    """Measure the cells of a case that the store lacks; none is begun after `stop`.
 
     All cells of a case began with the same model: where some are missing and this machine's model is
     another than theirs, all are measured.
     """
     material = case.material
-
-    def kept() -> dict[str, Cell]:
-        cells = store.cells(case.corruption)
-        return {m: cells[m] for m in methods if m in cells and cells[m].code == code_of(material, m)}
-
-    found = kept()
+    found = {m: cell for m, cell in kept(material, store, case.corruption).items() if m in methods}
     if len(found) == len(methods) or time.monotonic() > stop:
-        return found
+        return
     if any(cell.model != material.weights for cell in found.values()):
         found = {}
     for method in (m for m in methods if m not in found):
         if time.monotonic() > stop:
-            break
+            return
         cell = measure(case, method)
         store.put(case.corruption, method, cell)
-        print(
-            material.dataset, material.seed, case.corruption, method, f"{cell.drift.accuracy:.4f}", flush=True
-        )
-    return kept()
+        accuracy = f"{cell.drift.accuracy:.4f}"
+        print(material.dataset, material.seed, case.corruption, method, accuracy, flush=True)
+
+
+def kept(material: Material, store: Store, corruption: str) -> dict[str, Cell]:
+    """Return what is in the store of a corruption, by method, as far as the code of today gave it."""
+    cells = store.cells(corruption)
+    return {m: cells[m] for m in METHODS if m in cells and cells[m].code == code_of(material, m)}
+
+
+def gather(folder: Path, work: Path) -> Measured:
+    """Return all that is kept in a folder, as far as the code of today gave it."""
+    found = Measured()
+    for dataset, seed in kept_in(folder):
+        material, store = Material(dataset, seed, work), Store(folder, dataset, seed)
+        for name in SUITES[material.suite]:
+            if cells := kept(material, store, name):
+                found.cells[dataset][name][seed] = cells
+        found.sequences[dataset][seed] = kept_sequences(material, store)
+    return found
 
 
 if __name__ == "__main__":

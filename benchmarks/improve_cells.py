@@ -8,7 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,7 @@ def _agreement(before: Classifier, after: Classifier, samples: Samples) -> Agree
     return Agreement.between(incumbent, candidate, samples.labels)
 
 
+@cache
 def code_of(material: Material, method: str) -> str:
     """Digest what decides a cell, beside the machine: code that repairs and picks, parameters, the model."""
     package = Path(driftloop.__file__).parent

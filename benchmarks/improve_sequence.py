@@ -54,23 +54,22 @@ class _Step:
     unlabelled: npt.NDArray[np.uint8]
 
 
-def sequence(material: Material, store: Store, stop: float = np.inf) -> dict[str, dict[str, Any]]:
-    """Return for each way of repairing what accuracy was before any repair, and right after each.
+def measure_sequences(material: Material, store: Store, stop: float = np.inf) -> None:
+    """Measure, for each way of repairing, what accuracy is before any repair, and right after each.
 
-    After `stop`, by the monotonic clock, ways that were not measured before are left out. The windows are
-    disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
+    What is in the store is not measured again, and nothing is begun after `stop`, by the monotonic clock. The
+    windows are disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
     """
-    found = {}
     for way, choose in WAYS.items():
-        code = _code(material, way)
-        run = store.sequence(way)
-        if run is None or run["code"] != code:
-            if time.monotonic() > stop:
-                continue
-            run = _run(material, choose) | {"code": code, "machine": machine()}
+        if way not in kept_sequences(material, store) and time.monotonic() <= stop:
+            run = _run(material, choose) | {"code": _code(material, way), "machine": machine()}
             store.put_sequence(way, run)
-        found[way] = run
-    return found
+
+
+def kept_sequences(material: Material, store: Store) -> dict[str, dict[str, Any]]:
+    """Return what is in the store, by way of repairing, as far as the code of today gave it."""
+    runs = {way: store.sequence(way) for way in WAYS}
+    return {way: run for way, run in runs.items() if run and run["code"] == _code(material, way)}
 
 
 def _code(material: Material, way: str) -> str:
@@ -135,32 +134,3 @@ def _measured(material: Material, classifier: Classifier, drifts: list[str]) -> 
         name: float((predict(classifier, each.images).logits.argmax(1) == each.labels).mean())
         for name, each in sets.items()
     }
-
-
-def forgotten(run: Mapping[str, Any]) -> dict[str, float]:
-    """Return how much lower each drift ended than after its own repair, and clean data than before any."""
-    history = run["history"]
-    after = {drift: history[place][drift] for place, drift in enumerate(run["order"], start=1)}
-    after["clean"] = history[0]["clean"]
-    return {name: round(value - history[-1][name], 4) for name, value in after.items()}
-
-
-def summarise_sequences(
-    sequences: dict[str, dict[int, dict[str, dict[str, Any]]]],
-) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return by dataset and way of repairing, for each drift, means over seeds of how it went."""
-    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for dataset, seeds in sequences.items():
-        found[dataset] = {}
-        for way in (way for way in WAYS if all(way in each for each in seeds.values())):
-            runs = [each[way] for each in seeds.values()]
-            lost = [forgotten(run) for run in runs]
-            found[dataset][way] = {
-                name: {
-                    "at the end": round(float(np.mean([run["history"][-1][name] for run in runs])), 4),
-                    "lost": round(float(np.mean([each[name] for each in lost])), 4),
-                    "lost at most": max(each[name] for each in lost),
-                }
-                for name in lost[0]
-            }
-    return found

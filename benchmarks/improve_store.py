@@ -19,6 +19,12 @@ from driftloop.files import read_json, write_json
 Classes = npt.NDArray[np.int64]
 
 
+def kept_in(folder: Path) -> list[tuple[str, int]]:
+    """Return the datasets and seeds of which a folder has a file."""
+    names = [path.stem.rpartition("-") for path in sorted(folder.glob("*-*.json"))]
+    return [(dataset, int(seed)) for dataset, _, seed in names]
+
+
 class Agreement(NamedTuple):
     """How two models' answers to the same samples compare: how many samples of each kind."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from improve_cells import ANCHORS, METHODS, POPULATION, WINDOW
 from improve_gate import ALPHA, TRIALS, WORTHLESS_TRIALS, Pair, pass_through_gate, simulated
-from improve_sequence import summarise_sequences
+from improve_sequence import WAYS
 from improve_store import Cell
 
 Rows = Mapping[str, Mapping[int, Mapping[str, Cell]]]
@@ -39,7 +39,7 @@ def summarise(measured: Measured) -> dict[str, Any]:
     """Average the cells: over seeds for each corruption, and over corruptions and seeds for each method."""
     datasets = measured.cells
     figures = {
-        name: {dataset: _over_all(rows, figure) for dataset, rows in datasets.items()}
+        name: {dataset: _means(rows, rows, figure) for dataset, rows in datasets.items()}
         for name, figure in FIGURES.items()
     }
     for clean in figures["clean_after"].values():
@@ -49,14 +49,11 @@ def summarise(measured: Measured) -> dict[str, Any]:
         **figures,
         "spread": {dataset: _spread(rows) for dataset, rows in datasets.items()},
         "per_corruption": {
-            dataset: {corruption: _over_seeds(seeds) for corruption, seeds in rows.items()}
+            dataset: {name: _means(rows, [name], FIGURES["means"]) for name in rows}
             for dataset, rows in datasets.items()
         },
-        "seeds": {
-            dataset: sorted({seed for seeds in rows.values() for seed in seeds})
-            for dataset, rows in datasets.items()
-        },
-        "sequence": summarise_sequences(measured.sequences),
+        "seeds": {dataset: _seeds(rows) for dataset, rows in datasets.items()},
+        "sequence": {dataset: summarise_sequences(seeds) for dataset, seeds in measured.sequences.items()},
         "gate": gate_rates(),
         "gate_on_models": judged,
         "least_promoted_gain": {
@@ -75,38 +72,68 @@ def _cells(rows: Rows) -> list[Cell]:
     return [cell for seeds in rows.values() for methods in seeds.values() for cell in methods.values()]
 
 
-def _everywhere(rows: Rows) -> list[str]:
-    """Return the methods that were measured on every corruption under every seed."""
-    each = [methods for seeds in rows.values() for methods in seeds.values()]
-    return [method for method in METHODS if all(method in methods for methods in each)]
+def _seeds(rows: Rows) -> dict[str, list[int]]:
+    """Return by method the seeds under which it was measured on every corruption, at least one."""
+    every = sorted({seed for seeds in rows.values() for seed in seeds})
+    found = {
+        method: [seed for seed in every if all(method in seeds.get(seed, ()) for seeds in rows.values())]
+        for method in METHODS
+    }
+    return {method: seeds for method, seeds in found.items() if seeds}
 
 
-def _over_all(rows: Rows, figure: Callable[[Cell], float]) -> dict[str, float]:
-    def mean(method: str) -> float:
-        return float(
-            np.mean([figure(methods[method]) for seeds in rows.values() for methods in seeds.values()])
-        )
-
-    return {method: round(mean(method), 4) for method in _everywhere(rows)}
+def _means(rows: Rows, corruptions: Iterable[str], figure: Callable[[Cell], float]) -> dict[str, float]:
+    """Return by method a figure's mean over corruptions and over the seeds that have all corruptions."""
+    return {
+        method: round(float(np.mean([_mean(rows, corruptions, figure, method, s) for s in seeds])), 4)
+        for method, seeds in _seeds(rows).items()
+    }
 
 
 def _spread(rows: Rows) -> dict[str, float]:
     """Return by method the standard deviation over seeds, two at least, of the mean over corruptions."""
-    seeds = sorted(set.intersection(*(set(each) for each in rows.values())))
-    if len(seeds) < 2:
-        return {}
-
-    def mean(method: str, seed: int) -> float:
-        return float(np.mean([row[seed][method].drift.accuracy for row in rows.values()]))
-
-    return {m: round(float(np.std([mean(m, s) for s in seeds], ddof=1)), 4) for m in _everywhere(rows)}
-
-
-def _over_seeds(seeds: Mapping[int, Mapping[str, Cell]]) -> dict[str, float]:
-    common = [method for method in METHODS if all(method in methods for methods in seeds.values())]
     return {
-        method: round(float(np.mean([methods[method].drift.accuracy for methods in seeds.values()])), 4)
-        for method in common
+        method: round(
+            float(np.std([_mean(rows, rows, FIGURES["means"], method, s) for s in seeds], ddof=1)), 4
+        )
+        for method, seeds in _seeds(rows).items()
+        if len(seeds) > 1
+    }
+
+
+def _mean(
+    rows: Rows, corruptions: Iterable[str], figure: Callable[[Cell], float], method: str, seed: int
+) -> float:
+    return float(np.mean([figure(rows[name][seed][method]) for name in corruptions]))
+
+
+def forgotten(run: Mapping[str, Any]) -> dict[str, float]:
+    """Return how much lower each drift ended than after its own repair, and clean data than before any."""
+    history = run["history"]
+    after = {drift: history[place][drift] for place, drift in enumerate(run["order"], start=1)}
+    after["clean"] = history[0]["clean"]
+    return {name: round(value - history[-1][name], 4) for name, value in after.items()}
+
+
+def summarise_sequences(seeds: Mapping[int, Mapping[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Return by way of repairing under which seeds it was measured and, for each drift, how it went."""
+    found = {}
+    for way in WAYS:
+        runs = {seed: ways[way] for seed, ways in seeds.items() if way in ways}
+        if runs:
+            found[way] = {"seeds": sorted(runs), "drifts": _mean_course(list(runs.values()))}
+    return found
+
+
+def _mean_course(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    lost = [forgotten(run) for run in runs]
+    return {
+        name: {
+            "at the end": round(float(np.mean([run["history"][-1][name] for run in runs])), 4),
+            "lost": round(float(np.mean([each[name] for each in lost])), 4),
+            "lost at most": max(each[name] for each in lost),
+        }
+        for name in lost[0]
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,8 +18,8 @@ random samples instead; `…_unknown`: with the corruption withheld from the imi
 statistics of a quarter of the window, for images that look like it; no label, no diagnosis. `filter_unknown`:
 the corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
 `ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
-detector. A method stands in the table of means only where it was measured on every corruption and seed
-listed; `±` is the standard deviation of that mean over the seeds. Seconds are of the repair alone, beside
+detector. A method is listed with the seeds under which it was measured on every corruption that is listed;
+`±` is the standard deviation of its mean over these seeds. Seconds are of the repair alone, beside
 other work."""
 
 
@@ -55,12 +55,13 @@ def _sequence_lines(result: dict[str, Any], dataset: str) -> Iterator[str]:
     yield "drift (clean data: than before any); means over seeds. Nothing is refused here: there is no gate."
     yield ""
     ways = result["sequence"][dataset]
-    names = list(next(iter(ways.values())))
-    yield f"| | {' | '.join(names)} |"
-    yield f"|---|{'---|' * len(names)}"
+    names = list(next(iter(ways.values()))["drifts"])
+    yield f"| | seeds | {' | '.join(names)} |"
+    yield f"|---|---|{'---|' * len(names)}"
     for way, found in ways.items():
-        cells = (f"{100 * found[n]['at the end']:.1f} ({100 * found[n]['lost']:+.1f})" for n in names)
-        yield f"| {way} | {' | '.join(cells)} |"
+        drifts = (found["drifts"][name] for name in names)
+        cells = (f"{100 * each['at the end']:.1f} ({100 * each['lost']:+.1f})" for each in drifts)
+        yield f"| {way} | {_listed(found['seeds'])} | {' | '.join(cells)} |"
     yield ""
 
 
@@ -98,17 +99,22 @@ def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
 def _dataset_tables(result: dict[str, Any], dataset: str) -> Iterator[str]:
     per = result["per_corruption"][dataset]
     means, spread, clean = (result[key][dataset] for key in ("means", "spread", "clean_after"))
-    yield f"## {dataset} ({len(per)} corruptions, seeds {', '.join(map(str, result['seeds'][dataset]))})"
+    yield f"## {dataset} ({len(per)} corruptions)"
     yield ""
-    yield "| | mean | clean after | seconds |"
-    yield "|---|---|---|---|"
+    yield "| | seeds | mean | clean after | seconds |"
+    yield "|---|---|---|---|---|"
     for method in means:
         seconds = result["seconds"][dataset][method]
         mean = f"{100 * means[method]:.1f}" + (f" ± {100 * spread[method]:.1f}" if method in spread else "")
-        yield f"| {method} | {mean} | {100 * clean[method]:.2f} | {seconds:.0f} |"
+        seeds = _listed(result["seeds"][dataset][method])
+        yield f"| {method} | {seeds} | {mean} | {100 * clean[method]:.2f} | {seconds:.0f} |"
     yield ""
     yield f"| | {' | '.join(means)} |"
     yield f"|---|{'---|' * len(means)}"
     for corruption, row in per.items():
         yield f"| {corruption} | {' | '.join(f'{100 * row[m]:.1f}' for m in means)} |"
     yield ""
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))
