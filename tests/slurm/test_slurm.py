@@ -85,13 +85,17 @@ def test_a_cancelled_job_is_done_again_by_the_next_run(project: Path) -> None:
     with subprocess.Popen(
         command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as first:
-        training = wait_for(
-            lambda: next(
-                (job for job, what in queue().items() if "RUNNING" in what and "train_model" in what), None
+        try:
+            training = wait_for(
+                lambda: next(
+                    (job for job, what in queue().items() if "RUNNING" in what and "train_model" in what),
+                    None,
+                )
             )
-        )
-        subprocess.run(["scancel", training], check=True)
-        told, _ = first.communicate(timeout=120)
+            subprocess.run(["scancel", training], check=True)
+            told, _ = first.communicate(timeout=120)
+        finally:
+            first.kill()
     assert first.returncode == 1, told
     assert not (project / "models/reference/model.json").exists()
 
