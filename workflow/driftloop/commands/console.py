@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -20,7 +23,11 @@ _log: TextIO | None = None
 def say(text: str) -> None:
     """Say one thing, in Rich markup, on standard error and in the step's log."""
     from rich.console import Console
+    from rich.control import Control
+    from rich.segment import ControlType
 
+    # Another step's bar may stand in this line.
+    terminal().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
     terminal().print(text)
     if _log is not None:
         Console(file=_log, highlight=False, soft_wrap=True, color_system=None).print(text)
@@ -63,7 +70,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function `(done, total)` that keeps a progress bar up to date; until it is called, it pulses.
 
-    The bar shows on a terminal, and only once the work proves to take long.
+    The bar shows on a terminal, once the work proves to take long, and while no other step has its bar there.
     """
     started = time.monotonic()
     if not terminal().is_terminal:
@@ -76,15 +83,38 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=terminal(), transient=True)
     task = bar.add_task(what, total=None)
-    patience = threading.Timer(_PATIENCE_SECONDS, bar.start)
-    patience.daemon = True
-    patience.start()
+    ended = threading.Event()
+
+    def show() -> None:
+        while not ended.wait(_PATIENCE_SECONDS):
+            with _the_terminal_s_bar() as free:
+                if free:
+                    bar.start()
+                    ended.wait()
+                    bar.stop()
+
+    showing = threading.Thread(target=show, daemon=True)
+    showing.start()
     try:
         yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
-        patience.cancel()
-        bar.stop()
+        ended.set()
+        showing.join()
     _note_duration(what, started)
+
+
+@contextmanager
+def _the_terminal_s_bar() -> Iterator[bool]:
+    """Reserve the terminal for one bar, and yield whether it was free: two would overwrite each other."""
+    free = True
+    with ExitStack() as stack:
+        with suppress(OSError):  # not a device that can be locked: there is no telling
+            device = stack.enter_context(open(os.ttyname(sys.stderr.fileno())))  # noqa: PTH123 (a device)
+            try:
+                fcntl.flock(device, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+        yield free
 
 
 def _note_duration(what: str, started: float) -> None:
