@@ -6,9 +6,12 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support import ROOT
 
 Person = runpy.run_path(str(ROOT / "tests" / "golden" / "review" / "person.py"))["Person"]
+
+pytestmark = pytest.mark.slow
 
 STEP = """
 import sys, time

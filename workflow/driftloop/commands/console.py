@@ -26,9 +26,9 @@ def say(text: str) -> None:
     from rich.control import Control
     from rich.segment import ControlType
 
-    # Another step's bar may stand in this line.
-    terminal().control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
-    terminal().print(text)
+    with terminal() as console:  # in one write, which no other step's bar gets in between
+        console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+        console.print(text)
     if _log is not None:
         Console(file=_log, highlight=False, soft_wrap=True, color_system=None).print(text)
 
