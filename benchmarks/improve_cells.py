@@ -252,6 +252,7 @@ def _prepare(case: Case, method: str) -> None:
         "filter_unknown": ["withheld"],
         "both_100": ["filter_known"],
     }
+    _ = case.material.classifier
     for part in parts.get(method, [] if method in ANCHORS else ["known", "order"]):
         getattr(case, part)
 

@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     labels: int
 
 
-def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Outcome:
+def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator, margin: float = MARGIN) -> Outcome:
     """Send one candidate through the gate, with a second look if it asks for one."""
     order = rng.permutation(len(window.labels))
     judging, shown = order[:SLICE], order[: SLICE + TAUGHT]
@@ -47,7 +47,7 @@ def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator) -> Ou
     def look(index: npt.NDArray[np.int64], *, second: bool) -> bool:
         found = compare_on_window(window.incumbent, window.candidate, index, window.labels[index], ALPHA)
         evaluations, winner = choose(
-            {"it": judge(found, on_clean, alpha=ALPHA, margin=MARGIN, second_look=second)}
+            {"it": judge(found, on_clean, alpha=ALPHA, margin=margin, second_look=second)}
         )
         wanted = min(evaluations["it"].more_labels or 0, ASKED)
         asked[:] = ask(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from driftloop.params.compose import compose
 from improve_cells import ANCHORS, METHODS, POPULATION, WINDOW
 from improve_gate import ALPHA, TRIALS, WORTHLESS_TRIALS, Pair, pass_through_gate, simulated
 from improve_sequence import WAYS
@@ -44,7 +45,7 @@ def summarise(measured: Measured) -> dict[str, Any]:
     }
     for clean in figures["clean_after"].values():
         clean |= {"clean": clean["none"]} if "none" in clean else {}
-    judged = {dataset: gate_on_models(rows) for dataset, rows in datasets.items()}
+    judged = {dataset: gate_on_models(dataset, rows) for dataset, rows in datasets.items()}
     return {
         **figures,
         "spread": {dataset: _spread(rows) for dataset, rows in datasets.items()},
@@ -151,9 +152,13 @@ def gate_rates() -> dict[str, Any]:
     }
 
 
-def gate_on_models(rows: Rows, draws: int = 20) -> list[dict[str, Any]]:
-    """Send every repaired model through the gate, on windows drawn from the population it was scored on."""
+def gate_on_models(dataset: str, rows: Rows, draws: int = 20) -> list[dict[str, Any]]:
+    """Send every repaired model through the gate, on windows drawn from the population it was scored on.
+
+    What it may lose on clean images is what the dataset's preset allows.
+    """
     rng = np.random.default_rng(0)
+    margin = compose([f"dataset={dataset}"])["gate"]["margin"]
     found = []
     for corruption, seeds in rows.items():
         for seed, methods in seeds.items():
@@ -164,7 +169,8 @@ def gate_on_models(rows: Rows, draws: int = 20) -> list[dict[str, Any]]:
                 outcomes = []
                 for _ in range(draws):
                     drawn = rng.choice(len(drift.labels), WINDOW, replace=False)
-                    outcomes.append(pass_through_gate(Pair(*(each[drawn] for each in drift)), clean, rng))
+                    window = Pair(*(each[drawn] for each in drift))
+                    outcomes.append(pass_through_gate(window, clean, rng, margin))
                 found.append(
                     {
                         "corruption": corruption,

@@ -263,7 +263,7 @@ def _loss(evaluation: Evaluation) -> str | None:
         return (
             f"Clean accuracy changes by {_points(clean.gain)}, and a loss of up to "
             f"{_points(-clean.low, signed=False)} cannot be ruled out; "
-            f"{_points(margin, signed=False)} are allowed."
+            f"{_points(margin, signed=False)} are allowed (gate.margin)."
         )
     for name, comparison in evaluation.earlier.items():
         if comparison.high < -margin:
