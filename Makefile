@@ -56,6 +56,9 @@ test-unit: setup ## the fast tests alone
 test-containers: setup ## real Docker, Apptainer and Slurm: build every image, run the demo in them, and on a cluster
 	$(PYTEST) -m containers --durations 5
 
+test-slurm: setup ## of these the cluster's alone: submit, review, go on
+	python -m pytest -m slurm --durations 5
+
 test-kills: setup ## kill the review at a hundred random moments: no label is lost
 	KILLS=100 python -m pytest tests/e2e/test_review_killed.py
 
@@ -67,9 +70,6 @@ test-faults: setup ## fifty kill -9 of the whole pipeline, full disks and the li
 
 test-soak: setup ## a stream of three hundred windows: it runs through, and takes no longer at its end
 	DRIFTLOOP_WINDOWS=300 python -m pytest tests/e2e/test_soak.py -n 0 -s
-
-test-slurm: setup ## of these, the cluster's alone: submit, review, go on
-	python -m pytest -m slurm --durations 5
 
 bench-overhead: setup ## what Snakemake costs: a run against the same functions in one process
 	python benchmarks/overhead.py

@@ -15,6 +15,7 @@ was asked for; with `--minutes 0` that is all that is done.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ def main() -> None:
     write_text(given.table, table(result))
     print(f"{given.results / 'improve.json'}, {given.table}")
     if given.minutes and time.monotonic() > stop:
-        print("Out of time: cells may be missing; the same command goes on with them.")
+        sys.exit("Out of time: cells may be missing; the same command goes on with them.")
 
 
 def _arguments() -> argparse.Namespace:

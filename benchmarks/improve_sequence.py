@@ -7,7 +7,6 @@ refused: there is no gate. The corruption is named, a window is all corrupted, a
 from __future__ import annotations
 
 import inspect
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,8 +59,9 @@ def measure_sequences(material: Material, store: Store, stop: float = np.inf) ->
     What is in the store is not measured again, and nothing is begun after `stop`, by the monotonic clock. The
     windows are disjoint parts of the pool; accuracy is that on 2,000 others, and on clean data.
     """
+    kept = kept_sequences(material, store)
     for way, choose in WAYS.items():
-        if way not in kept_sequences(material, store) and time.monotonic() <= stop:
+        if way not in kept and time.monotonic() <= stop:
             run = _run(material, choose) | {"code": _code(material, way), "machine": machine()}
             store.put_sequence(way, run)
 
@@ -73,7 +73,8 @@ def kept_sequences(material: Material, store: Store) -> dict[str, dict[str, Any]
 
 
 def _code(material: Material, way: str) -> str:
-    return digest_of([inspect.getsource(sys.modules[__name__])], [code_of(material, "both_100"), way])
+    sources = [inspect.getsource(each) for each in (_run, _retrained, _filtered, _drawn, _measured)]
+    return digest_of(sources, [list(DRIFTS.items()), LABELS, way, code_of(material, "both_100")])
 
 
 def _run(material: Material, choose: Callable[[str], str]) -> dict[str, Any]:

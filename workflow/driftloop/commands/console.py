@@ -87,7 +87,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
     def show() -> None:
         while not ended.wait(_PATIENCE_SECONDS):
-            with _the_terminal_s_bar() as free:
+            with _reserved() as free:
                 if free:
                     bar.start()
                     ended.wait()
@@ -104,7 +104,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _the_terminal_s_bar() -> Iterator[bool]:
+def _reserved() -> Iterator[bool]:
     """Reserve the terminal for one bar, and yield whether it was free: two would overwrite each other."""
     free = True
     with ExitStack() as stack:
