@@ -149,6 +149,7 @@ def test_nothing_to_judge_on_is_no_reason_to_promote():
     assert not found.promote
     assert found.drift.candidate_accuracy is None
     assert found.more_labels == 30
+    assert "of 30 samples on which the two disagree, none that may judge has a label" in found.sentence
     json.dumps(found.to_json(), allow_nan=False)
 
 

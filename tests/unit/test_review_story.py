@@ -60,6 +60,16 @@ def test_the_story_says_how_much_what_it_costs_and_what_went_before(material: Ma
     )
 
 
+def test_what_too_few_labels_judged_has_no_figures(material: Material) -> None:
+    unknown = Trial(before=None, after=None, promoted=False)
+    last = Past("w00", True, None, "filter", "impulse_noise", "filter", {"filter": unknown})
+    changed = replace(material, past=(last,))
+    assert "filter (impulse_noise): too few labels to measure it, not promoted." in told(changed)
+    assert how_it_fared(changed, "filter", "impulse_noise") == (
+        "On impulse_noise, in w00: too few labels to measure it, not promoted."
+    )
+
+
 def test_only_classes_that_are_hit_harder_than_chance_are_named(material: Material) -> None:
     counts = (
         ClassCount("8", 100, 60),

@@ -274,6 +274,8 @@ def _loss(evaluation: Evaluation) -> str | None:
 def _evidence(drift: DriftComparison, p_value: float) -> str:
     if not drift.disagreements:
         return f"it answers all {drift.window} samples as the incumbent does"
+    if not drift.labelled_disagreements:
+        return f"of {drift.disagreements} samples on which the two disagree, none that may judge has a label"
     return (
         f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
         f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}, for two looks), "

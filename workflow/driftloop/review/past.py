@@ -22,13 +22,14 @@ class Trial:
     """How one candidate fared.
 
     Attributes:
-        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1].
+        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1];
+            None where these are too few to tell.
         after: the candidate's, on the same.
         promoted: whether it went into production.
     """
 
-    before: float
-    after: float
+    before: float | None
+    after: float | None
     promoted: bool
 
 

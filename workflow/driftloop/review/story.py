@@ -9,7 +9,7 @@ from driftloop.report.summary import alarm, moved
 from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry
 from driftloop.review.material import STRANGE, Estimate, Material
-from driftloop.review.past import Past
+from driftloop.review.past import Past, Trial
 from driftloop.review.state import Unsettled
 
 _ALIKE = 0.9
@@ -90,7 +90,7 @@ def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
         return f"It was not tried on {diagnosis} before."
     window, last = trials[-1]
     outcome = "promoted" if last.promoted else "not promoted"
-    text = f"On {diagnosis}, in {window}: {_percent(last.before)} → {_percent(last.after)}, {outcome}"
+    text = f"On {diagnosis}, in {window}: {_course(last)}, {outcome}"
     if len(trials) > 1:
         text += f" ({sum(trial.promoted for _, trial in trials)} of {len(trials)} were)"
     return text + "."
@@ -170,7 +170,7 @@ def _before(past: Sequence[Past]) -> list[Line]:
         text += f" ({item.diagnosis})" if item.diagnosis else ""
         if item.foremost:
             best = item.trials[item.foremost]
-            text += f": {_percent(best.before)} → {_percent(best.after)} on reviewed samples"
+            text += f": {_course(best, ' on reviewed samples')}"
             text += f", {item.foremost} promoted" if best.promoted else ", not promoted"
         lines.append((text + ".", ""))
     return lines
@@ -222,5 +222,11 @@ def _share(value: Estimate) -> str:
     return f"{_percent(value.estimate)} ({_percent(value.low)} to {_percent(value.high)})"
 
 
-def _percent(value: float | None) -> str:
-    return "?" if value is None else f"{value:.0%}"
+def _course(trial: Trial, where: str = "") -> str:
+    if trial.before is None or trial.after is None:
+        return "too few labels to measure it"
+    return f"{_percent(trial.before)} → {_percent(trial.after)}{where}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}"
