@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from tests.containers.engines import refused
-from tests.support import BIN, ROOT
+from tests.support import BIN, ROOT, run
 
+from driftloop import layout
 from driftloop.containers import image
 from driftloop.errors import ImageError
+from driftloop.files import write_json
+from driftloop.models.store import FIELDS, FORMAT, model_digest
+from driftloop.tracker.production import move
 
 ARGUMENTS = image.Arguments(base_image="python:3.11-slim")
 
@@ -30,11 +34,12 @@ def recipes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(root: Path, role: str, **changes: str) -> image.Image:
+def build(root: Path, role: str, model: Path | None = None, **changes: str) -> image.Image:
     """Leave what a build leaves, with a SIF file that is none."""
     (root / "images").mkdir(exist_ok=True)
     image.sif(root, role).write_bytes(b"squashed")
-    built = image.save_image(root, role, image.facts(root, role, ARGUMENTS), "docker")
+    facts = image.facts(root, role, replace(ARGUMENTS, model=model))
+    built = image.save_image(root, role, facts, "docker")
     image.record(root, role).write_text(json.dumps(asdict(replace(built, **changes))))
     return replace(built, **changes)
 
@@ -124,7 +129,7 @@ def test_an_image_of_other_sources_is_refused_where_the_sources_are(recipes: Pat
 
 
 def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="Run this where the Snakefile is"):
+    with pytest.raises(ImageError, match="Run this in driftloop's own repository"):
         image.roles(tmp_path)
 
 
@@ -147,3 +152,17 @@ def test_a_role_that_is_not_there_lists_those_that_are(recipes: Path) -> None:
 def test_the_image_of_a_model_needs_a_model(recipes: Path) -> None:
     said = refused(recipes, "predict", "--model", "models/w09")
     assert "There is no model models/w09/model.json" in said
+
+
+def test_without_a_name_the_image_of_a_model_takes_the_one_in_production(
+    recipes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No model is in production yet" in refused(recipes, "predict")
+    monkeypatch.chdir(recipes)
+    for owner in ("w01", "w02"):
+        write_json(layout.model(owner) / "model.json", {"format": FORMAT, **dict.fromkeys(FIELDS, owner)})
+        move(owner, model_digest(layout.model(owner)), "workflow")
+    move("w01", model_digest(layout.model("w01")), "Ada")  # a rollback
+    build(recipes, "predict", layout.model("w01"))
+    done = run(recipes, "driftloop", "images", "build", "predict", "--base-image", ARGUMENTS.base_image)
+    assert "predict is up to date" in done.stdout

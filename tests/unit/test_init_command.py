@@ -71,3 +71,16 @@ def test_unequal_classes_are_named(photos: Path) -> None:
         picture.rename(photos / "dog" / f"more-{picture.name}")
     done = CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos)])
     assert "from 50 (cat) to 150 (dog) of a class." in done.output
+
+
+def test_a_list_may_name_pictures_beside_its_folder_once_a_larger_one_is_given(photos: Path) -> None:
+    lists = photos.parent / "lists"
+    lists.mkdir()
+    pictures = [each.relative_to(photos.parent) for each in photos.rglob("*.png")]
+    rows = "".join(f"{each},{each.parent.name}\n" for each in pictures)
+    (lists / "all.csv").write_text("path,label\n" + rows)
+    init = ["init", "new", "--images", "lists/all.csv"]
+    assert "does not exist" in str(CliRunner().invoke(driftloop, init).exception)
+    done = CliRunner().invoke(driftloop, [*init, f"dataset.root={photos.parent}"])
+    assert done.exit_code == 0, done.output
+    assert "200 colour images of 2 classes" in done.output

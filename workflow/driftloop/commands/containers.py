@@ -65,11 +65,12 @@ def build(
     """
     from driftloop.containers import image
     from driftloop.containers.build import build_image, choose_engine, find_current
+    from driftloop.tracker.production import production_folder
 
     for role in roles:
         image.check_role(_ROOT, role)
     if image.PREDICT in roles and model is None:
-        model = _in_production()
+        model = production_folder()
     arguments = image.Arguments(base_image or image.DEFAULT_BASE, torch, model)
     if image.PREDICT in roles:
         image.build_arguments(_ROOT, image.PREDICT, arguments)  # without a model no engine is needed
@@ -109,14 +110,6 @@ def list_images() -> None:
     Console().print(table)
     if registry := load_params()["containers"]["registry"]:
         say(f"The rules use {registry}/ROLE instead of these files (params.yaml: containers.registry).")
-
-
-def _in_production() -> Path:
-    """The model that the last window of the stream left in production."""
-    from driftloop import layout
-    from driftloop.params.load import load_params
-
-    return layout.model(list(load_params()["stream"])[-1])
 
 
 @contextmanager

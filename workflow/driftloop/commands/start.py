@@ -143,7 +143,7 @@ def _describe(
     given = _given_model(folder, model, weights)
     size, channels, outputs = (given.pop(what, None) for what in ("size", "channels", "outputs"))
     if images is not None:
-        source, seen = _look(folder, images)
+        source, seen = _look(folder, images, overrides)
     else:
         source, seen = _look_in_python(str(dataset), overrides)
     named = any(each.startswith("dataset.") for each in overrides)
@@ -157,17 +157,19 @@ def _describe(
     return seen, {**suggest(seen, size and max(size)), "dataset": source, **given}
 
 
-def _look(folder: Path, images: Path) -> tuple[dict[str, Any], Survey]:
+def _look(folder: Path, images: Path, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Survey]:
     from driftloop.data.listing import list_file, list_folder
     from driftloop.data.own import kind_of
     from driftloop.data.survey import survey
+    from driftloop.params.merge import override
 
     kind = kind_of(images)
     source = {"_target_": kind.target, kind.key: _path_from(folder, images)}
     if kind.target.endswith("ImageFolder"):
         return source, survey(list_folder(images))
     if kind.target.endswith("ImageList"):
-        return source, survey(list_file(images))
+        root = override({"dataset": {}}, overrides)["dataset"].get("root")
+        return source, survey(list_file(images, folder / root if root else None))
     return source, _survey_arrays(images)
 
 

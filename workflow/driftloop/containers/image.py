@@ -73,7 +73,10 @@ def roles(root: Path) -> list[str]:
     """
     found = sorted(path.stem for path in (root / "envs").glob("*.lock") if path.stem != _DEVELOPMENT)
     if not found or not (root / _RECIPE).exists():
-        raise ImageError(f"{root.absolute()} has no containers/ and envs/. Run this where the Snakefile is.")
+        raise ImageError(
+            f"{root.absolute()} has no containers/ and envs/. Run this in driftloop's own repository, and link "
+            "its images/ into a project elsewhere; `images build predict` takes that one's model by --model."
+        )
     return found
 
 

@@ -169,7 +169,7 @@ def _notes(decision: str, state: State, view: View) -> list[tuple[str, str]]:
         from driftloop.corruptions import find_corruption  # not needed for the first screen
 
         if find_corruption(view.material.suite, state.diagnosis or "").geometric:
-            notes.append((f"{state.diagnosis} moves pixels about: no filter can undo that.", "yellow"))
+            notes.append((f"{state.diagnosis} moves pixels about: a filter undoes little of that.", "yellow"))
     if decision == "filter" and state.diagnosis is None:
         notes.append(("Nobody knows what it was: it learns from corruptions of every kind.", "yellow"))
     return notes
