@@ -1,21 +1,22 @@
 """How often does the gate promote? Candidates of known worth are sent through it, as the pipeline would.
 
-A hundred labels in all: 48 in the review, of which one half teaches and the other, drawn at random, judges;
-and up to 52 more, where incumbent and candidate disagree, if the first look has not settled it.
+A hundred labels in all: 48 in the review, of which one half was picked for being strange and teaches whatever
+is retrained, and the other, drawn at random, judges; and up to 52 more, where incumbent and candidate
+disagree, if the first look has not settled it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.improver.comparison import compare, compare_on_window
-from driftloop.improver.gate import ask, choose, judge
-from driftloop.improver.reviewed import draw_unlabelled
+from driftloop.improver.comparison import DriftComparison, compare
+from driftloop.improver.evidence import gather
+from driftloop.improver.gate import choose, judge
+from driftloop.improver.reviewed import Reviewed, draw_unlabelled
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 500
 WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 52
@@ -23,7 +24,7 @@ Classes = npt.NDArray[np.int64]
 
 
 class Pair(NamedTuple):
-    """Answers of two models to the same samples, and the true classes: int64 (N,)."""
+    """Answers of two models to the same samples, the strangest first, and the true classes: int64 (N,)."""
 
     incumbent: Classes
     candidate: Classes
@@ -37,44 +38,57 @@ class Outcome(NamedTuple):
     labels: int
 
 
-def pass_through_gate(window: Pair, clean: Pair, rng: np.random.Generator, margin: float = MARGIN) -> Outcome:
-    """Send one candidate through the gate, with a second look if it asks for one."""
-    order = rng.permutation(len(window.labels))
-    judging, shown = order[:SLICE], order[: SLICE + TAUGHT]
-    seen = np.union1d(shown, draw_unlabelled(len(order), shown.tolist()))
+def pass_through_gate(
+    window: Pair, clean: Pair, rng: np.random.Generator, margin: float = MARGIN, *, learns: bool = True
+) -> Outcome:
+    """Send one candidate through the gate, with a second look if it asks for one.
+
+    Args:
+        window: the answers to a window.
+        clean: the answers to clean images.
+        rng: of the draws.
+        margin: the gate's.
+        learns: whether the candidate was retrained on what the review showed, or is a filter.
+    """
+    n = len(window.labels)
+    drawn = rng.choice(n, SLICE, replace=False)
+    strange = np.setdiff1d(np.arange(n), drawn)[:TAUGHT]
+    picks = {int(i): False for i in strange} | {int(i): True for i in drawn}
+    shown = np.array(sorted(picks))
+    learnt = np.union1d(strange, draw_unlabelled(n, shown.tolist())) if learns else np.zeros(0, np.int64)
+    evidence = gather(
+        Reviewed(shown, window.labels[shown]),
+        picks,
+        learnt,
+        window.incumbent,
+        window.candidate,
+        int(rng.integers(2**31)),
+    )
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
 
-    def look(index: npt.NDArray[np.int64], *, second: bool) -> bool:
-        found = compare_on_window(window.incumbent, window.candidate, index, window.labels[index], ALPHA)
-        evaluations, winner = choose(
-            {"it": judge(found, on_clean, alpha=ALPHA, margin=margin, second_look=second)}
-        )
-        wanted = min(evaluations["it"].more_labels or 0, ASKED)
-        asked[:] = ask(
-            {"it": replace(evaluations["it"], more_labels=wanted)},
-            window.incumbent,
-            {"it": window.candidate},
-            {"it": seen},
-            int(rng.integers(2**31)),
-        )["it"]
-        return winner is not None
+    def promotes(drift: DriftComparison, *, second_look: bool) -> tuple[bool, int]:
+        judged = judge(drift, on_clean, alpha=ALPHA, margin=margin, second_look=second_look)
+        evaluations, winner = choose({"it": judged})
+        return winner is not None, min(evaluations["it"].more_labels or 0, ASKED)
 
-    asked: list[int] = []
-    if look(judging, second=False):
-        return Outcome(True, len(shown))
-    if not asked:
-        return Outcome(False, len(shown))
-    more = list(asked)
-    alike = judging[window.incumbent[judging] == window.candidate[judging]]
-    return Outcome(look(np.concatenate([alike, more]), second=True), len(shown) + len(more))
+    promoted, more = promotes(evidence.first_look(ALPHA), second_look=False)
+    if promoted or not more:
+        return Outcome(promoted, len(shown))
+    asked = evidence.draw(more)
+    second = evidence.second_look(more, Reviewed(asked, window.labels[asked]), ALPHA)
+    return Outcome(promotes(second, second_look=True)[0], len(shown) + len(asked))
 
 
 def rates(
-    draw: Callable[[np.random.Generator], tuple[Pair, Pair]], trials: int, seed: int = 0
+    draw: Callable[[np.random.Generator], tuple[Pair, Pair]],
+    trials: int,
+    seed: int = 0,
+    *,
+    learns: bool = True,
 ) -> dict[str, float]:
     """Return the share of promotions and the mean number of labels over so many windows."""
     rng = np.random.default_rng(seed)
-    outcomes = [pass_through_gate(*draw(rng), rng) for _ in range(trials)]
+    outcomes = [pass_through_gate(*draw(rng), rng, learns=learns) for _ in range(trials)]
     return {
         "promoted": round(float(np.mean([outcome.promoted for outcome in outcomes])), 4),
         "labels": round(float(np.mean([outcome.labels for outcome in outcomes])), 1),
@@ -98,18 +112,33 @@ def made_up(better: float, worse: float) -> Callable[..., tuple[Pair, Pair]]:
     return draw
 
 
+def breaking(rng: np.random.Generator) -> tuple[Pair, Pair]:
+    """Draw a window on which the candidate fails the strangest samples, and mends as many of the others."""
+    count = round(BROKEN * WINDOW)
+    labels, clean = np.zeros(WINDOW, np.int64), np.zeros(5000, np.int64)
+    incumbent, candidate = labels.copy(), labels.copy()
+    candidate[:count] = 1
+    incumbent[rng.choice(np.arange(count, WINDOW), count, replace=False)] = 1
+    return Pair(incumbent, candidate, labels), Pair(clean, clean, clean)
+
+
 def simulated() -> dict[str, dict[str, float]]:
     """Rates for made-up candidates, no better and five points better, by how often the two disagree."""
-    worthless = {f"no_better_differing_on_{2 * share:.0%}": made_up(share, share) for share in WORTHLESS}
-    useful = {
-        f"5_points_winning_{0.05 + lost:.0%}_losing_{lost:.0%}": made_up(0.05 + lost, lost) for lost in LOSSES
+    found = {
+        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), WORTHLESS_TRIALS)
+        for share in WORTHLESS
     }
-    return {name: rates(draw, WORTHLESS_TRIALS) for name, draw in worthless.items()} | {
-        name: rates(draw, TRIALS) for name, draw in useful.items()
-    }
+    for kind, learns in (("filter", False), ("retrained", True)):
+        name = f"no_better_{kind}_failing_the_strangest_{BROKEN:.0%}"
+        found[name] = rates(breaking, WORTHLESS_TRIALS, learns=learns)
+    for lost in LOSSES:
+        name = f"5_points_winning_{0.05 + lost:.0%}_losing_{lost:.0%}"
+        found[name] = rates(made_up(0.05 + lost, lost), TRIALS)
+    return found
 
 
 WORTHLESS_TRIALS = 2000  # a rate of 2 % is known to 0.3 points by so many
+BROKEN = 0.08
 WORTHLESS = (0.01, 0.03, 0.1, 0.2, 0.3)
 LOSSES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
 

@@ -170,7 +170,8 @@ def gate_on_models(dataset: str, rows: Rows, draws: int = 20) -> list[dict[str, 
                 for _ in range(draws):
                     drawn = rng.choice(len(drift.labels), WINDOW, replace=False)
                     window = Pair(*(each[drawn] for each in drift))
-                    outcomes.append(pass_through_gate(window, clean, rng, margin))
+                    learns = not method.startswith("filter")
+                    outcomes.append(pass_through_gate(window, clean, rng, margin, learns=learns))
                 found.append(
                     {
                         "corruption": corruption,

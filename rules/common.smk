@@ -14,7 +14,7 @@ from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
-from driftloop.review.decision import REPAIRS
+from driftloop.review.decision import repairs_of
 from driftloop.tracker.run_lock import hold
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
@@ -146,7 +146,7 @@ def decision(wildcards):
 
 def candidates(wildcards):
     """The models that the decision asks for."""
-    repairs = REPAIRS[decision(wildcards)]
+    repairs = repairs_of(decision(wildcards), config["filter"]["_target_"])
     return [
         f"results/{wildcards.window}/candidates/{repair}/model.json"
         for repair in repairs

@@ -14,7 +14,7 @@ import pytest
 
 from driftloop import layout
 from driftloop.data.dataset import Dataset, save_dataset
-from driftloop.files import digest_json, write_array, write_json, write_text
+from driftloop.files import digest_json, read_json, write_array, write_json, write_text
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.params.compose import compose, render
@@ -182,6 +182,7 @@ class Project:
         decided, winner = choose(tried)
         value = {
             "window": window,
+            "verdict": digest_json(read_json(layout.results(window) / "verdict.json")),
             "winner": winner,
             "candidates": {k: v.to_json() for k, v in decided.items()},
             "strip": {"labels": [3, 5], "incumbent": [8, 5], "candidate": [3, 5]},

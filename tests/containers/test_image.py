@@ -129,7 +129,7 @@ def test_an_image_of_other_sources_is_refused_where_the_sources_are(recipes: Pat
 
 
 def test_outside_a_project_the_message_says_where_to_go(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="Run this in driftloop's own repository"):
+    with pytest.raises(ImageError, match="Run it in driftloop's own repository"):
         image.roles(tmp_path)
 
 

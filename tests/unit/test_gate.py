@@ -6,8 +6,10 @@ from scipy import stats
 
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.improver.comparison import DriftComparison, compare, compare_on_window
-from driftloop.improver.gate import Evaluation, ask, choose, judge, labels_to_settle
+from driftloop.improver.evidence import Evidence, gather
+from driftloop.improver.gate import Evaluation, choose, judge, labels_to_settle
 from driftloop.improver.paired import gain_interval, sign_test
+from driftloop.improver.reviewed import Reviewed
 
 CLEAN = np.ones(5000, bool)
 ALPHA, MARGIN = 0.02, 0.005
@@ -26,43 +28,80 @@ def on_window(*counts: int, rows: np.ndarray | None = None) -> DriftComparison:
     """The comparison with all samples labelled, or those at `rows`."""
     incumbent, candidate = pair(*counts)
     rows = np.arange(len(incumbent)) if rows is None else rows
-    return compare_on_window(incumbent, candidate, rows, np.ones(len(rows), np.int64), ALPHA)
+    left = int((incumbent != candidate).sum() - (incumbent != candidate)[rows].sum())
+    return compare_on_window(incumbent, candidate, rows, np.ones(len(rows), np.int64), ALPHA, left)
 
 
 def verdict(*counts: int, clean=CLEAN_KEPT, earlier=None, margin=MARGIN, second_look=False) -> Evaluation:
     return judge(on_window(*counts), clean, earlier, alpha=ALPHA, margin=margin, second_look=second_look)
 
 
-def goes_through(rng: np.random.Generator, better: float, worse: float, *, rivals: int = 1) -> bool:
-    """Send candidates through both looks at a window of 500: 24 labels, and then those asked for."""
-    window, truth = 500, np.ones(500, np.int64)
-    incumbent = (rng.random(window) < 0.8).astype(np.int64)
-    differs = np.where(incumbent == 1, worse / 0.8, better / 0.2)
-    candidates = {
-        str(name): np.where(rng.random(window) < differs, 1 - incumbent, incumbent) for name in range(rivals)
-    }
-    order = rng.permutation(window)
-    judging, shown = order[:24], order[:48]
+def evidence(
+    incumbent: np.ndarray,
+    candidate: np.ndarray,
+    seed: int,
+    *,
+    learns: bool,
+    drawn: int = 24,
+    strange: int = 24,
+    skipped: int = 0,
+) -> Evidence:
+    """A review of so many samples drawn at random and of the first ones, the strangest; class 1 is true.
 
-    def look(rows_of, *, second: bool):
+    What learns has learnt from the strange ones; the last few of these are left without a label.
+    """
+    n = len(incumbent)
+    chosen = np.random.default_rng([seed, 1]).choice(n, drawn, replace=False)
+    strangest = np.setdiff1d(np.arange(n), chosen)[:strange]
+    picks = {int(i): False for i in strangest} | {int(i): True for i in chosen}
+    labelled = np.array(sorted(picks.keys() - set(strangest[strange - skipped :].tolist())))
+    reviewed = Reviewed(labelled, np.ones(len(labelled), np.int64))
+    learnt = strangest if learns else np.zeros(0, np.int64)
+    return gather(reviewed, picks, learnt, incumbent, candidate, seed)
+
+
+def looks_twice(
+    candidates: dict[str, Evidence], clean=CLEAN_KEPT
+) -> tuple[dict[str, Evaluation], str | None]:
+    """Send candidates through both looks; all that is asked is answered."""
+
+    def all_of(drifts: dict[str, tuple[DriftComparison, bool]]):
         return choose(
             {
-                name: judge(
-                    compare_on_window(incumbent, answers, rows_of(name), truth[rows_of(name)], ALPHA),
-                    CLEAN_KEPT,
-                    alpha=ALPHA,
-                    margin=MARGIN,
-                    second_look=second,
-                )
-                for name, answers in candidates.items()
+                name: judge(drift, clean, alpha=ALPHA, margin=MARGIN, second_look=second)
+                for name, (drift, second) in drifts.items()
             }
         )
 
-    evaluations, winner = look(lambda _name: judging, second=False)
-    asked = ask(evaluations, incumbent, candidates, dict.fromkeys(candidates, shown), int(rng.integers(1000)))
-    if winner is None:
-        winner = look(lambda name: np.array(asked[name], np.int64), second=True)[1]
-    return winner is not None
+    first, winner = all_of({name: (each.first_look(ALPHA), False) for name, each in candidates.items()})
+    if winner is not None:
+        return first, winner
+    drifts = {}
+    for name, each in candidates.items():
+        drifts[name] = (each.first_look(ALPHA), False)
+        if more := first[name].more_labels:
+            asked = each.draw(more)
+            drifts[name] = (each.second_look(more, Reviewed(asked, np.ones_like(asked)), ALPHA), True)
+    return all_of(drifts)
+
+
+def goes_through(
+    rng: np.random.Generator, better: float, worse: float, *, rivals: int = 1, learns: bool = False
+) -> bool:
+    """Send candidates of such worth through the gate at a window of 500."""
+    incumbent = (rng.random(500) < 0.8).astype(np.int64)
+    differs = np.where(incumbent == 1, worse / 0.8, better / 0.2)
+    seed = int(rng.integers(2**31))
+    candidates = {
+        str(name): evidence(
+            incumbent,
+            np.where(rng.random(500) < differs, 1 - incumbent, incumbent),
+            seed,
+            learns=learns,
+        )
+        for name in range(rivals)
+    }
+    return looks_twice(candidates)[1] is not None
 
 
 @pytest.mark.parametrize(("better", "worse"), [(0, 0), (1, 0), (0, 3), (7, 2), (30, 21), (400, 350)])
@@ -102,6 +141,11 @@ def test_the_interval_misses_the_true_gain_no_more_often_than_alpha_says(gain):
     # Binomial noise of 1,000 trials around 0.05 has a deviation of 0.007.
     assert 0.02 < low_misses / 1000 < 0.075
     assert 0.02 < high_misses / 1000 < 0.075
+
+
+def test_an_interval_of_no_confidence_is_a_point():
+    assert gain_interval(0, 0, 5000, 0.4999) == pytest.approx((0, 0), abs=1e-6)
+    assert gain_interval(30, 10, 100, 0.5) == pytest.approx((0.2, 0.2), abs=1e-6)
 
 
 def test_the_interval_is_where_the_likelihood_says():
@@ -144,7 +188,10 @@ def test_nothing_to_judge_on_is_no_reason_to_promote():
     incumbent, candidate = pair(30, 0, 10)
     empty = np.zeros(0, np.int64)
     found = judge(
-        compare_on_window(incumbent, candidate, empty, empty, ALPHA), CLEAN_KEPT, alpha=ALPHA, margin=MARGIN
+        compare_on_window(incumbent, candidate, empty, empty, ALPHA, 30),
+        CLEAN_KEPT,
+        alpha=ALPHA,
+        margin=MARGIN,
     )
     assert not found.promote
     assert found.drift.candidate_accuracy is None
@@ -182,29 +229,90 @@ def test_the_labels_asked_for_do_settle_it():
     assert labels_to_settle(on_window(1, 6, 43), ALPHA) is None
 
 
-def test_what_is_asked_for_is_a_random_part_of_the_disagreements():
+def breaking(rng: np.random.Generator, broken: int, mended: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of which the candidate's fail the strangest samples, and mend others."""
+    incumbent, candidate = np.ones(500, np.int64), np.ones(500, np.int64)
+    candidate[:broken] = 0
+    incumbent[rng.choice(np.arange(broken, 500), mended, replace=False)] = 0
+    return incumbent, candidate
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_what_breaks_the_strange_samples_and_mends_as_many_others_is_not_promoted(learns):
+    rng = np.random.default_rng(5)
+    won = [
+        looks_twice({"it": evidence(*breaking(rng, 40, 40), seed, learns=learns)})[1] for seed in range(100)
+    ]
+    assert sum(each is not None for each in won) <= 2
+
+
+def test_what_is_asked_for_is_a_random_part_of_all_disagreements_outside_the_slice():
     incumbent, candidate = pair(60, 40, 300)
-    drift = compare_on_window(incumbent, candidate, np.arange(3), np.ones(3, np.int64), ALPHA)
-    evaluations, _ = choose({"it": judge(drift, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)})
-    seen = {"it": np.arange(10)}
-    draws = [ask(evaluations, incumbent, {"it": candidate}, seen, seed)["it"] for seed in range(300)]
-    more = evaluations["it"].more_labels
-    assert all(len(draw) == more and min(draw) >= 10 and max(draw) < 100 for draw in draws)
-    asked = np.bincount(np.concatenate(draws), minlength=100)[10:]
-    assert abs(asked - 300 * more / 90).max() < 4 * np.sqrt(300 * more / 90 * (1 - more / 90))
+    drawn, possible = np.zeros(400), np.zeros(400)
+    for seed in range(400):
+        found = evidence(incumbent, candidate, seed, learns=False)
+        drawn[found.left[:30]] += 1
+        possible[found.left] += 30 / len(found.left)
+        assert np.array_equal(found.draw(30), np.sort(np.setdiff1d(found.left[:30], found.known.index)))
+    assert not drawn[100:].any()
+    assert abs(drawn[:100] - possible[:100]).max() < 4 * np.sqrt(possible[:100].max())
+
+
+def test_what_it_learnt_from_may_only_speak_against_it():
+    incumbent, candidate = pair(30, 10, 460)
+    order = np.r_[0:12, 30:35, 12:30, 35:500]  # among the strangest 17 it wins 12 and loses 5
+    incumbent, candidate = incumbent[order], candidate[order]
+    found = evidence(incumbent, candidate, 0, learns=True, drawn=0, strange=17)
+    assert found.known.index.tolist() == list(range(12, 17))
+    asked = found.draw(23)
+    second = found.second_look(23, Reviewed(asked, np.ones_like(asked)), ALPHA)
+    assert second.window == 500 - 12
+    assert not np.isin(found.left, np.arange(12)).any()
+
+
+def test_what_the_review_showed_and_nobody_labelled_is_no_evidence():
+    found = evidence(*pair(60, 40, 300), 0, learns=False, skipped=10)
+    assert len(found.closed) == 10
+    assert not np.isin(found.left, found.closed).any()
+
+
+def test_a_window_of_which_random_samples_alone_are_labelled_judges_a_filter_by_them():
+    incumbent, candidate = pair(60, 0, 340)
+    picks = {index: index % 8 == 0 for index in range(0, 400, 4)}
+    labelled = np.array([index for index, random in picks.items() if random])
+    reviewed = Reviewed(labelled, np.ones(len(labelled), np.int64))
+    found = gather(reviewed, picks, np.zeros(0, np.int64), incumbent, candidate, 0)
+    assert np.array_equal(found.judging.index, labelled)
+    # What was retrained has learnt from them, as there are no others.
+    assert not len(gather(reviewed, picks, labelled, incumbent, candidate, 0).judging)
+
+
+def test_few_disagreements_are_labelled_all_at_once_and_count_together():
+    incumbent, candidate = pair(11, 1, 488)
+    for seed in range(20):
+        found = evidence(incumbent, candidate, seed, learns=True, strange=0, drawn=200)
+        evaluations, _ = choose(
+            {"it": judge(found.first_look(ALPHA), CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)}
+        )
+        if evaluations["it"].more_labels:
+            assert evaluations["it"].more_labels == len(found.left)
+            assert looks_twice({"it": found})[1] == "it"
 
 
 def test_nothing_is_asked_where_too_little_is_left_to_show_anything():
-    """The review showed nearly all disagreements, and they were skipped: two more labels prove nothing."""
-    incumbent, candidate = pair(30, 0, 300)
-    drift = compare_on_window(incumbent, candidate, np.arange(3), np.ones(3, np.int64), ALPHA)
-    evaluations, _ = choose({"it": judge(drift, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN)})
-    assert evaluations["it"].more_labels
-    left = [
-        len(ask(evaluations, incumbent, {"it": candidate}, {"it": np.arange(n)}, 0)["it"]) for n in (3, 28)
-    ]
-    assert left[0] > 2
-    assert left[1] == 0
+    assert labels_to_settle(on_window(5, 1, 94, rows=np.r_[0:1, 5:100]), 0.8 * ALPHA) is None
+    assert labels_to_settle(on_window(9, 1, 90, rows=np.r_[0:1, 9:100]), 0.8 * ALPHA) == 8
+
+
+def test_who_was_asked_nothing_keeps_what_the_first_look_showed():
+    """Of two rivals one loses at once; settling the other says nothing else of it."""
+    loses, open_ = on_window(0, 9, 80), on_window(60, 40, 300, rows=np.arange(0, 400, 10))
+    first, winner = choose(
+        {n: judge(d, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN) for n, d in (("loser", loses), ("open", open_))}
+    )
+    assert winner is None
+    assert first["loser"].more_labels is None
+    assert first["open"].more_labels
 
 
 def test_there_is_no_third_look():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from driftloop import layout
-from driftloop.files import write_json
+from driftloop.files import digest_json, read_json, write_json
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
@@ -35,7 +35,8 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
         write_json(Path(f"results/{window}/drift.json"), {"drifted": drifted, "estimated_accuracy": estimate})
     write_json(Path("results/w00/verdict.json"), {"decision": "filter", "diagnosis": "impulse_noise"})
     tried = {"filter": {"drift": {"gain": 0.4, "incumbent_accuracy": 0.55, "candidate_accuracy": 0.95}}}
-    write_json(Path("results/w00/evaluation.json"), {"winner": "filter", "candidates": tried})
+    judged = {"verdict": digest_json(read_json(Path("results/w00/verdict.json")))}
+    write_json(Path("results/w00/evaluation.json"), {**judged, "winner": "filter", "candidates": tried})
     return load_material("w02", "mnist_c", ("w00", "w01", "w99"))
 
 

@@ -79,6 +79,31 @@ def test_once_it_is_signed_the_workflow_is_next(asked):
     assert next_step(states) == "snakemake --cores all"
 
 
+def test_what_is_left_of_it_is_asked_again_before_the_gate_looks(asked):
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked[:2]))
+    result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    assert "2 of 5 samples answered" in " ".join(result.output.split())
+    state = next(each for each in windows(load_params()) if each.window == "w03")
+    assert state.unsettled == 3
+    assert json.loads(settle("w03", "--json").output)["samples"] == asked[2:]
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},(unsure)\n" for index in asked[2:]))
+    result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    assert result.exit_code == 0, result.exception
+    assert settling_labels("w03", [], load_params()).keys() == set(asked)
+    assert "All that was asked for w03 is answered" in str(settle("w03").exception)
+
+
+def test_a_new_review_loses_neither_those_labels_nor_its_own(asked):
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    before = newest().answer.labels
+    review = ["w03", "--decision", "retrain", "--reason", "Said better.", "--reviewer", "Ada"]
+    result = CliRunner().invoke(find_command("review"), review)
+    assert result.exit_code == 0, result.output
+    assert newest().answer.reason == "Said better."
+    assert newest().answer.labels == before
+
+
 def test_watch_says_what_waits_for_labels_and_what_came_of_the_others(asked, capsys, monkeypatch):
     path = layout.results("w03") / "evaluation.json"
     write_json(path, {**read_json(path), "winner": None})

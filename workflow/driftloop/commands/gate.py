@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +12,10 @@ from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
 from driftloop.improver import gate
-from driftloop.improver.comparison import Comparison, compare, compare_on_window
-from driftloop.improver.reviewed import Reviewed, join
-from driftloop.review.decision import REPAIRS
+from driftloop.improver.comparison import Comparison, DriftComparison, compare
+from driftloop.improver.evidence import Evidence, gather
+from driftloop.improver.reviewed import Reviewed
+from driftloop.review.decision import repairs_of
 
 Evaluations = dict[str, gate.Evaluation]
 
@@ -25,7 +25,7 @@ class Rivals:
 
     Args:
         occasion: of the repair.
-        params: with `seed` and `gate`.
+        params: with `seed`, `gate` and `filter`.
 
     Attributes:
         models: the candidates that the decision asks for, by the repair's name.
@@ -35,55 +35,66 @@ class Rivals:
         self._occasion = occasion
         self._alpha, self._margin = params["gate"]["alpha"], params["gate"]["margin"]
         self._seed = params["seed"]
-        names = REPAIRS[occasion.verdict["decision"]]
+        names = repairs_of(occasion.verdict["decision"], params["filter"]["_target_"])
         self.models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
 
     def look(self) -> tuple[Evaluations, str | None]:
         """Judge all candidates by the random slice of the review: evaluations by name, and the winner."""
-        return self._judge(dict.fromkeys(self.models, self._occasion.parts.judging), second_look=False)
+        return gate.choose({name: self._first_look(name) for name in self.models})
 
-    def ask(self, evaluations: Evaluations) -> dict[str, list[int]]:
-        """Return for each candidate the samples whose labels would settle what the first look left open."""
-        shown = np.array(sorted(self._occasion.picks), dtype=np.int64)
-        more = np.union1d(shown, self._occasion.parts.unlabelled)
-        seen = {name: shown if self._has_seen_nothing(name) else more for name in self.models}
-        return gate.ask(evaluations, self._answers[""], self._answers, seen, self._seed)
+    def ask(self, evaluations: Evaluations) -> list[int]:
+        """Return the samples whose labels would settle what the first look left open, ascending."""
+        drawn = [self._evidence[name].draw(each.more_labels or 0) for name, each in evaluations.items()]
+        return sorted(set(np.concatenate(drawn).tolist()))
 
-    def settle(self, asked: Mapping[str, list[int]], settling: Reviewed) -> tuple[Evaluations, str | None]:
-        """Judge all candidates a second time, each by the labels that were asked for its sake.
+    def settle(self, evaluations: Evaluations, settling: Reviewed) -> tuple[Evaluations, str | None]:
+        """Judge a second time each candidate that the first look left open, by what was drawn for its sake.
 
-        What has learnt nothing from the window is judged by all its disagreements where all are labelled.
+        Another's disagreements are no random part of its own: where several candidates differ from the
+        incumbent, it is more often wrong.
         """
-        parts, judging = self._occasion.parts, {}
-        everything = join(parts.taught, parts.judging, settling)
-        for name in self.models:
-            differs = self._answers[""] != self._answers[name]
-            new = settling.take(np.isin(settling.index, asked[name]))
-            every = everything.take(differs[everything.index])
-            whole = len(asked[name]) <= gate.FEW and len(every) == differs.sum()
-            if whole and self._has_seen_nothing(name):
-                new = every
-            judging[name] = join(parts.judging.take(~differs[parts.judging.index]), new)
-        return self._judge(judging, second_look=True)
 
-    def _judge(self, judging: Mapping[str, Reviewed], *, second_look: bool) -> tuple[Evaluations, str | None]:
-        def one(name: str, by: Reviewed) -> gate.Evaluation:
-            clean, earlier = self._elsewhere[name]
-            answers = self._answers[""], self._answers[name]
-            return gate.judge(
-                compare_on_window(*answers, by.index, by.labels, self._alpha),
-                clean,
-                earlier,
-                alpha=self._alpha,
-                margin=self._margin,
-                second_look=second_look,
+        def again(name: str, more: int | None) -> gate.Evaluation:
+            if not more:
+                return self._first_look(name)
+            found = self._evidence[name].second_look(more, settling, self._alpha)
+            return self._judge(name, found, second_look=True)
+
+        return gate.choose({name: again(name, each.more_labels) for name, each in evaluations.items()})
+
+    def _first_look(self, name: str) -> gate.Evaluation:
+        return self._judge(name, self._evidence[name].first_look(self._alpha), second_look=False)
+
+    def _judge(self, name: str, drift: DriftComparison, *, second_look: bool) -> gate.Evaluation:
+        clean, earlier = self._elsewhere[name]
+        return gate.judge(
+            drift, clean, earlier, alpha=self._alpha, margin=self._margin, second_look=second_look
+        )
+
+    @cached_property
+    def _evidence(self) -> dict[str, Evidence]:
+        """What the review's labels can say of each candidate."""
+        occasion = self._occasion
+        return {
+            name: gather(
+                occasion.reviewed,
+                occasion.picks,
+                self._learnt(name),
+                self._answers[""],
+                self._answers[name],
+                self._seed,
             )
+            for name in self.models
+        }
 
-        return gate.choose({name: one(name, by) for name, by in judging.items()})
-
-    def _has_seen_nothing(self, name: str) -> bool:
-        """Whether a candidate has learnt nothing from the window's own images: a new filter has not."""
-        return name == "filter" and self._occasion.adds_filter(self.models[name])
+    def _learnt(self, name: str) -> npt.NDArray[np.int64]:
+        """Return the samples from which a candidate has learnt: a new filter has not seen any."""
+        parts = self._occasion.parts
+        if name != "filter":
+            return np.union1d(parts.taught.index, parts.unlabelled)
+        if self._occasion.adds_filter(self.models[name]):
+            return np.zeros(0, np.int64)
+        return self._occasion.aligned_on
 
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -100,12 +111,14 @@ class Rivals:
         """Each candidate against the incumbent on clean data, and on the drifts repaired before."""
         window, incumbent = self._occasion.window, self._occasion.incumbent
         sets: dict[str, Labelled] = {"": self._occasion.split("test"), **self._occasion.earlier_drifts()}
+        # Each rival is another chance that one of them loses unseen what the margin does not allow.
+        alpha = self._alpha / len(self.models)
         before = {
             name: correct(incumbent, samples, f"{window}: the incumbent") for name, samples in sets.items()
         }
         compared = {
             candidate: {
-                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), self._alpha)
+                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), alpha)
                 for name, samples in sets.items()
             }
             for candidate, model in self.models.items()

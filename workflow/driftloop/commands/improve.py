@@ -100,8 +100,6 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     """
     from functools import partial
 
-    import numpy as np
-
     from driftloop.commands.repair import Occasion
     from driftloop.improver import train_filter as core
     from driftloop.improver.align import TARGET, align
@@ -112,10 +110,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     if aligning := spec["_target_"] == TARGET:
         if extra := spec.keys() - {"_target_"}:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
-        # What judges a repair does not teach it, not even by its pixels.
-        strange = [index for index, random in occasion.picks.items() if not random]
-        taught = np.union1d(np.array(strange, np.int64), occasion.parts.unlabelled)
-        repair = partial(align, window=occasion.arrived.images[taught])
+        repair = partial(align, window=occasion.arrived.images[occasion.aligned_on])
     else:
         repair = partial(core.train_filter, imitation=imitation, spec=spec)
     with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:
@@ -140,6 +135,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
         "seed",
         "corruptions",
         "gate",
+        "filter._target_",
         "review.error_rate",
         "review.abstention_rate",
         "stream.{window}.parent",
@@ -166,12 +162,12 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     rivals = Rivals(occasion, params)
     decided, winner = rivals.look()
     asked = rivals.ask(decided)
-    unsettled = sorted(set().union(*asked.values()))
-    labels = settling_labels(window, unsettled, params)
-    settling = read_reviewed(labels, occasion.arrived.classes, len(occasion.arrived))
-    if len(settling) and winner is None:
-        decided, winner = rivals.settle(asked, settling)
-        unsettled = []
+    labels = settling_labels(window, asked, params)
+    # The second look is the last one, so it waits until all that it asks for is answered.
+    unsettled = [index for index in asked if index not in labels]
+    if not unsettled and any(each.more_labels for each in decided.values()):
+        settling = read_reviewed(labels, occasion.arrived.classes, len(occasion.arrived))
+        decided, winner = rivals.settle(decided, settling)
         if winner is None:
             say(f"{window}: to label more of what the review showed: driftloop review {window}")
     found: dict[str, Any] = {
@@ -192,13 +188,8 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     write_json(layout.results(window) / "evaluation.json", found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
-    if winner is None and not unsettled and any(each.more_labels for each in decided.values()):
-        say(f"{window}: most of these were shown in the review; to label them: driftloop review {window}")
     if unsettled:
-        enough = len(unsettled) >= max(each.more_labels or 0 for each in decided.values())
-        doubt = "" if enough else ", which may not suffice"
-        unseen = f"{len(unsettled)} that no review has shown can be labelled{doubt}"
-        say(f"{window}: {unseen}: driftloop settle {window}")
+        say(f"{window}: to label the {len(unsettled)} that would settle it: driftloop settle {window}")
 
 
 @step(

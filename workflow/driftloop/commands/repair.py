@@ -65,9 +65,20 @@ class Occasion:
         return picks_of(self.window)
 
     @cached_property
+    def reviewed(self) -> Reviewed:
+        """The samples to which the reviewer gave a class."""
+        return reviewed_of(self.window)
+
+    @cached_property
     def parts(self) -> Parts:
         """The window's samples, by what they are for."""
         return parts_of(self.window)
+
+    @property
+    def aligned_on(self) -> npt.NDArray[np.int64]:
+        """The samples by whose looks a network is aligned; none of them judges it."""
+        strange = [index for index, random in self.picks.items() if not random]
+        return np.union1d(np.array(strange, np.int64), self.parts.unlabelled)
 
     def samples(self, reviewed: Reviewed) -> Samples:
         """Some of the window's reviewed samples, with their images."""
@@ -142,11 +153,15 @@ def parts_of(window: str) -> Parts:
 
     It follows from the verdict and from how the check picked the samples: what judged once never teaches.
     """
+    return part(reviewed_of(window), picks_of(window), len(load_dataset(layout.window(window))))
+
+
+def reviewed_of(window: str) -> Reviewed:
+    """Return the samples of a window to which the reviewer gave a class."""
     arrived = load_dataset(layout.window(window))
     verdict = read_json(layout.results(window) / "verdict.json")
     labels = {int(index): label for index, label in verdict["labels"].items()}
-    reviewed = read_reviewed(labels, arrived.classes, len(arrived))
-    return part(reviewed, picks_of(window), len(arrived))
+    return read_reviewed(labels, arrived.classes, len(arrived))
 
 
 def picks_of(window: str) -> dict[int, bool]:

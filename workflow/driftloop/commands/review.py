@@ -29,7 +29,9 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--decision", help="Answer without a terminal: keep, retrain, filter or both.")
 @click.option("--diagnosis", help="The corruption that you see; repairs do better when they know it.")
-@click.option("--labels", type=_PATH, help="CSV file with the columns index and label.")
+@click.option(
+    "--labels", type=_PATH, help="CSV file with the columns index and label; without it, those given before."
+)
 @click.option("--reason", default="", help="Your own words, kept in the ledger.")
 @click.option("--reviewer", help="Your name; by default Git's user.name.")
 @click.option("--export", type=_PATH, help="Write the samples as a picture, ask nothing.")
@@ -152,7 +154,9 @@ def _answer(
     from driftloop.review.terminal import git_name
 
     _refuse_undrifted(material)
-    given = read_labels(labels, material) if labels else {}
+    standing = _standing_answer(material)
+    kept = standing.on(material.shown).labels if standing else {}
+    given = read_labels(labels, material) if labels else kept
     seen = None if diagnosis == "unknown" else diagnosis
     answer = check_answer(Answer(decision, seen, reason, given), material)
     entry = append_answer(material, answer, reviewer or git_name())
@@ -291,9 +295,18 @@ def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> di
 
 
 def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
-    """Sign an answer: append it to the window's ledger."""
+    """Sign an answer: append it to the window's ledger.
+
+    What people labelled beyond the samples of the review, to settle whether a repair helps, stays with it.
+    """
+    from dataclasses import replace
+
     from driftloop.review.ledger import append, new_entry, project_id
 
+    if not simulated and (standing := _standing_answer(material)):
+        beyond = standing.labels.keys() - material.shown
+        kept = {index: standing.labels[index] for index in beyond}
+        answer = replace(answer, labels={**kept, **answer.labels})
     entry = new_entry(
         answer,
         project=project_id(layout.DECISIONS),
@@ -305,6 +318,16 @@ def append_answer(material: Material, answer: Answer, reviewer: str, *, simulate
         content=material.content,
     )
     return append(layout.ledger(material.window), entry)
+
+
+def _standing_answer(material: Material) -> Answer | None:
+    """Return what a person has answered to this report and these images."""
+    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+
+    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    digests = material.report_digest, material.images_digest
+    standing = standing_decision(entries, *digests, humans_only=True)
+    return standing.answer if standing else None
 
 
 def _confirm(entry: Entry, *, going_on: bool = False) -> None:

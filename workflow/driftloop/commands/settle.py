@@ -48,7 +48,7 @@ def settle(
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
-    samples, said = _left_open(window, standing.answer.on(reviewed.shown))
+    samples, said = _left_open(window, standing.answer, reviewed.shown)
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
@@ -68,7 +68,7 @@ def settle(
         entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer, unsettled=unsettled)
     else:
         raise pending(window, f"driftloop settle {window} --labels FILE.csv")
-    _confirm(entry, len(asked.picks))
+    _confirm(entry, samples)
 
 
 def _standing(material: Material) -> Entry:
@@ -84,8 +84,8 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _left_open(window: str, answer: Answer) -> tuple[list[int], tuple[str, ...]]:
-    """Return the samples whose labels the gate asks for, and what it said of each candidate."""
+def _left_open(window: str, answer: Answer, shown: frozenset[int]) -> tuple[list[int], tuple[str, ...]]:
+    """Return the samples whose labels the gate still asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
     from driftloop.report.summary import believed
@@ -94,14 +94,18 @@ def _left_open(window: str, answer: Answer) -> tuple[list[int], tuple[str, ...]]
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
-    if found and believed(verdict(window, drifted=True, answer=answer), found) is None:
+    judged = verdict(window, drifted=True, answer=answer.on(shown))
+    if found and believed(judged, found) is None:
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )
     if not found.get("ask"):
         why = " ".join(said) or f"{path} does not exist. Run: snakemake --cores all"
         raise LedgerError(f"Nothing is open for {window}. {why}")
-    return [int(index) for index in found["ask"]], said
+    left = [int(index) for index in found["ask"] if index not in answer.labels]
+    if not left:
+        raise LedgerError(f"All that was asked for {window} is answered. Run: snakemake --cores all")
+    return left, said
 
 
 def _with_labels(answer: Answer, labels: dict[int, str]) -> Answer:
@@ -110,10 +114,13 @@ def _with_labels(answer: Answer, labels: dict[int, str]) -> Answer:
     return replace(answer, labels=labels)
 
 
-def _confirm(entry: Entry, asked: int) -> None:
+def _confirm(entry: Entry, asked: list[int]) -> None:
     from driftloop.commands.console import say
 
+    left = sum(index not in entry.answer.labels for index in asked)
+    answered = f"{len(asked) - left} of {len(asked)}" if left else f"{len(asked)}"
     say(
-        f"{entry.window}: {asked} samples answered, signed by {entry.reviewer}, in "
-        f"{layout.ledger(entry.window)}. Next: snakemake --cores all"
+        f"{entry.window}: {answered} samples answered, signed by {entry.reviewer}, in "
+        f"{layout.ledger(entry.window)}. Next: "
+        + (f"driftloop settle {entry.window}, for the rest" if left else "snakemake --cores all")
     )

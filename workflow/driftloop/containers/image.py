@@ -74,7 +74,7 @@ def roles(root: Path) -> list[str]:
     found = sorted(path.stem for path in (root / "envs").glob("*.lock") if path.stem != _DEVELOPMENT)
     if not found or not (root / _RECIPE).exists():
         raise ImageError(
-            f"{root.absolute()} has no containers/ and envs/. Run this in driftloop's own repository, and link "
+            f"{root.absolute()} has no containers/ and envs/. Run it in driftloop's own repository, and link "
             "its images/ into a project elsewhere; `images build predict` takes that one's model by --model."
         )
     return found

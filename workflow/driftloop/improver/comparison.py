@@ -50,14 +50,16 @@ class DriftComparison(Comparison):
     labelled samples for all others.
 
     Attributes:
-        window: samples in the window.
+        window: samples in the window, or those of them that may judge.
         disagreements: how many of them the two answer differently.
         labelled_disagreements: how many of those are labelled.
+        left: how many of those may still be labelled, to judge.
     """
 
     window: int
     disagreements: int
     labelled_disagreements: int
+    left: int
 
 
 def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
@@ -91,7 +93,12 @@ def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
 
 
 def compare_on_window(
-    incumbent: Classes, candidate: Classes, index: npt.NDArray[np.int64], labels: Classes, alpha: float
+    incumbent: Classes,
+    candidate: Classes,
+    index: npt.NDArray[np.int64],
+    labels: Classes,
+    alpha: float,
+    left: int = 0,
 ) -> DriftComparison:
     """Compare two classifiers on a window from their answers to all of it and the labels of some.
 
@@ -103,6 +110,7 @@ def compare_on_window(
         index: int64 (n,), positions of the labelled samples.
         labels: int64 (n,), their true classes.
         alpha: that each end of the interval is wrong, for labels whose number was fixed beforehand.
+        left: how many disagreements may still be labelled, to judge.
 
     Raises:
         DriftloopError: the arrays do not belong together.
@@ -139,6 +147,7 @@ def compare_on_window(
         window=window,
         disagreements=int(differs.sum()),
         labelled_disagreements=told,
+        left=left,
     )
 
 

@@ -7,14 +7,14 @@ What tells the two apart on the drift are the samples that they answer different
 before anybody labels them. So labels that judge come from two draws: a random slice of the window, labelled
 in the review before there was a candidate, and, if that does not settle it, samples drawn at random from
 those on which the two disagree. Of disagreements drawn at random, a candidate that is no better wins at most
-every second one: the exact sign test (McNemar's, on labelled disagreements) holds for either draw. What a
-repair learnt from judges nothing, nor do samples picked for being strange, where the incumbent is weakest.
+every second one: the exact sign test (McNemar's, on labelled disagreements) holds for either draw.
+`driftloop.improver.evidence` says which labels these are.
 
 The gate looks at most twice, and the two looks share alpha: whoever asks again until a worthless candidate
 happens to look good does not get far. How many labels the second look takes follows from what the first one
 saw, so it counts the new ones alone: pooled with those that asked for them, they would promote too often
-(Bauer and Köhne, Biometrics 50, 1994). Only where the window has few disagreements are all of them labelled
-whatever was seen; then all count, unless they taught.
+(Bauer and Köhne, Biometrics 50, 1994). Only where few disagreements are left are all of them labelled
+whatever was seen; then all count.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from driftloop.errors import DriftloopError, ParameterError
-from driftloop.improver.comparison import Classes, Comparison, DriftComparison
+from driftloop.improver.comparison import Comparison, DriftComparison
+from driftloop.improver.evidence import FEW
 from driftloop.improver.paired import sign_test
 
 _LOOKS = (0.2, 0.8)
 """How alpha is shared between the looks. At 0.02 the first asks for 8 wins to 0 or 11 to 1, the second for 6
 to 0 or 9 to 1: the first look is for gains that nobody can overlook."""
-FEW = 20
-"""So few disagreements are labelled all at once."""
 _POWER = 0.95
 _MOST_LABELS = 100
 _HOPED_FOR = (2, 1)
@@ -163,43 +161,6 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     return {name: decided[name] for name in evaluations}, winner
 
 
-def ask(
-    evaluations: Mapping[str, Evaluation],
-    incumbent: Classes,
-    candidates: Mapping[str, Classes],
-    seen: Mapping[str, npt.NDArray[np.int64]],
-    seed: int,
-) -> dict[str, list[int]]:
-    """Draw the samples to label for the second look: at random among those on which the two disagree.
-
-    Each candidate is judged by those asked for its own sake. Another's are no random part of its
-    disagreements: where several candidates differ from the incumbent, it is more often wrong.
-
-    Args:
-        evaluations: after the first look, as `choose` returned them.
-        incumbent: its answers to the whole window, int64 (N,).
-        candidates: each candidate's, by name.
-        seen: for each candidate int64, positions that are not asked about: samples that were shown already,
-            or that it has learnt from by their looks.
-        seed: of the order.
-
-    Returns:
-        For each candidate positions in the window, ascending; none where nothing is open, or where so few
-        are left that they could show nothing, whatever they are.
-    """
-    order = np.random.default_rng(seed).permutation(len(incumbent))  # one for all: fewer labels
-
-    def wanted(name: str) -> list[int]:
-        mine, unseen = evaluations[name], order[~np.isin(order, seen[name])]
-        differing = unseen[candidates[name][unseen] != incumbent[unseen]]
-        asked = differing[: mine.more_labels or 0]
-        most = mine.drift.labelled_disagreements + len(asked)
-        hopeless = sign_test(most, 0) > mine.alpha * _LOOKS[True] / len(evaluations)
-        return [] if hopeless else sorted(asked.tolist())
-
-    return {name: wanted(name) for name in evaluations}
-
-
 def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
     """Return how many more disagreements to label for the second look.
 
@@ -214,18 +175,17 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
 
     >>> from driftloop.improver.comparison import compare_on_window
     >>> same = np.zeros(40, np.int64)
-    >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02)
+    >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02, left=20)
     >>> labels_to_settle(drift, 0.016)
     20
     """
     from scipy import stats
 
-    left = min(drift.disagreements - drift.labelled_disagreements, _MOST_LABELS)
-    too_few = not left or sign_test(drift.disagreements, 0) > alpha
-    if too_few or sign_test(drift.worse, drift.better) < _HOPELESS:
+    left = min(drift.left, _MOST_LABELS)
+    if not left or sign_test(drift.worse, drift.better) < _HOPELESS:
         return None
-    if left <= FEW:
-        return left
+    if left <= FEW:  # then those of the first look count, too
+        return left if sign_test(drift.better + left, drift.worse) <= alpha else None
     wins, losses = drift.better + _HOPED_FOR[0], drift.worse + _HOPED_FOR[1]
     share = max(_LEAST_HOPE, wins / (wins + losses))
     labels = np.arange(1, left + 1)
@@ -243,13 +203,13 @@ def _decide(evaluation: Evaluation, p_value: float, rivals: int = 1) -> Evaluati
         level = evaluation.alpha * _LOOKS[True] / rivals
         more = None if evaluation.second_look else labels_to_settle(evaluation.drift, level)
     if unshown:
-        sentence = f"Rejected: {_evidence(evaluation.drift, p_value)}. {lost or _advice(evaluation, more)}"
+        sentence = f"Rejected: {_evidence(evaluation, p_value)}. {lost or _advice(evaluation, more)}"
     elif lost:
         sentence = f"Rejected: {lost}"
     else:
         clean = evaluation.clean.gain
         sentence = (
-            f"Promoted: {_evidence(evaluation.drift, p_value)}; "
+            f"Promoted: {_evidence(evaluation, p_value)}; "
             f"clean accuracy {'holds' if clean == 0 else f'changes by {_points(clean)}'}."
         )
     promote = not (unshown or lost)
@@ -271,7 +231,8 @@ def _loss(evaluation: Evaluation) -> str | None:
     return None
 
 
-def _evidence(drift: DriftComparison, p_value: float) -> str:
+def _evidence(evaluation: Evaluation, p_value: float) -> str:
+    drift = evaluation.drift
     if not drift.disagreements:
         return f"it answers all {drift.window} samples as the incumbent does"
     if not drift.labelled_disagreements:
@@ -280,7 +241,7 @@ def _evidence(drift: DriftComparison, p_value: float) -> str:
         f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
         f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}, for two looks), "
         f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)} "
-        "on this window"
+        f"on {f'the {drift.window} samples that may judge' if evaluation.second_look else 'this window'}"
     )
 
 

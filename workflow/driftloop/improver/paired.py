@@ -50,4 +50,6 @@ def _upper(better: int, worse: int, n: int, z: float) -> float:
     above = (better - worse) / n + _RESOLUTION  # without a disagreement, `excess` is 0 also at a gain of 0
     if above >= 1 or excess(1.0) <= 0:
         return 1.0
+    if excess(above) >= 0:  # hardly a standard error: alpha is about a half
+        return above
     return float(optimize.brentq(excess, above, 1.0))

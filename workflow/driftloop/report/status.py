@@ -110,7 +110,8 @@ def _read_state(window: str, mode: str) -> WindowState:
     if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
-    if evaluation and entry and not entry.answer.labels.keys().isdisjoint(evaluation.get("ask", ())):
+    asked = set(evaluation.get("ask", ())) if evaluation else set()
+    if asked and entry and asked <= entry.answer.labels.keys():
         # The labels that the gate asked for are signed; it looks at them in the next run.
         return _state(window, "decided", drift, entry)
     return _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
@@ -149,6 +150,7 @@ def _state(
     novel, accuracy = share(drift, "novel_share"), share(drift, "estimated_accuracy")
     repair = foremost(evaluation) if evaluation else None
     compared = evaluation["candidates"][repair]["drift"] if evaluation else {}
+    given = entry.answer.labels.keys() if entry else set()
     return WindowState(
         window=window,
         state=state,
@@ -165,7 +167,7 @@ def _state(
         repair=repair,
         incumbent_accuracy=compared.get("incumbent_accuracy"),
         candidate_accuracy=compared.get("candidate_accuracy"),
-        unsettled=len(evaluation.get("ask", ())) if evaluation else None,
+        unsettled=len(set(evaluation.get("ask", ())) - given) if evaluation else None,
     )
 
 

@@ -58,6 +58,8 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         return f"{text}; nothing that was tried passed the gate, so the model stays."
     won = _WON[row["promoted"]]
     before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
+    if before is None:  # no label told of both what they make of ordinary samples
+        return f"{text}; {won} passed the gate and went into production."
     return (
         f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and went into production."
     )

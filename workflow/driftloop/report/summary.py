@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from driftloop.files import digest_json
-from driftloop.review.decision import REPAIRS
 
 Facts = Mapping[str, Any]
 
@@ -158,10 +157,7 @@ def believed(verdict: Facts, evaluation: Facts | None) -> Facts | None:
     >>> believed({"decision": "keep"}, {"winner": "filter", "candidates": {"filter": {}}}) is None
     True
     """
-    asked = set(REPAIRS[verdict["decision"]])
-    if not (evaluation and asked and set(evaluation["candidates"]) == asked):
-        return None
-    return evaluation if evaluation.get("verdict") in (None, digest_json(verdict)) else None
+    return evaluation if evaluation and evaluation.get("verdict") == digest_json(verdict) else None
 
 
 def share(drift: Facts, name: str) -> tuple[float, float, float] | None:

@@ -13,6 +13,7 @@ REPAIRS: Mapping[str, tuple[str, ...]] = {
     "both": ("retrain", "filter", "retrain_filtered"),
 }
 """Decision → the repairs that it asks for."""
+_ALIGNING = "driftloop.improver.align.Aligned"
 STEPS: Mapping[str, str] = {
     "retrain": "retrain-model",
     "filter": "train-filter",
@@ -24,6 +25,19 @@ NONE = "(none)"
 """The label of a sample that shows none of the classes."""
 UNSURE = "(unsure)"
 """The label of a sample that the reviewer cannot tell."""
+
+
+def repairs_of(decision: str, filter_target: str) -> tuple[str, ...]:
+    """Return the repairs that a decision asks for with such a filter.
+
+    What is retrained starts from the network before it was aligned, so behind an alignment nothing else comes
+    of it: the same model twice would only be a rival to itself.
+
+    >>> repairs_of("both", "driftloop.improver.align.Aligned")
+    ('retrain', 'filter')
+    """
+    behind = "retrain_filtered" if filter_target == _ALIGNING else None
+    return tuple(repair for repair in REPAIRS[decision] if repair != behind)
 
 
 @dataclass(frozen=True)

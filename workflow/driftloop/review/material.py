@@ -91,6 +91,7 @@ class Material:
         training_seconds: how long the reference model took to train, a yardstick for repairs; None where
             that was not recorded.
         previews: how each corruption of the suite would look, likeliest first; empty where there are none.
+        settling: whether labels alone are asked for, beside an answer that stands.
     """
 
     window: str
@@ -108,6 +109,7 @@ class Material:
     clean_accuracy: float | None = None
     training_seconds: float | None = None
     previews: tuple[Preview, ...] = ()
+    settling: bool = False
 
     def __post_init__(self) -> None:
         reserved = {NONE, UNSURE} & set(self.classes)
@@ -231,6 +233,7 @@ def load_material(
         counts=counts,
         # They show the picks of the check, in their order.
         previews=load_previews(folder / "previews.safetensors") if asked is None else (),
+        settling=asked is not None,
         **hints,
     )
 
