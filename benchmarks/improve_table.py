@@ -12,15 +12,15 @@ from improve_cells import POPULATION, WINDOW
 
 ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
 that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
-`tent`: entropy minimisation. `scanflow`: retraining on the training set and 100 picks. `finetune_100`: plain
-fine-tuning on 100 random labels. `retrain_N`: with N picks, the family of corruption known; `…_random`: with
-random samples instead; `…_unknown`: with the corruption withheld from the imitation. `align`: batch-norm
-statistics of a quarter of the window, for images that look like it; no label, no diagnosis. `filter_unknown`:
-the corruption withheld from all that the filter learned from. `both_100`: retrained through the filter.
-`ceiling`: 20,000 labelled images of the drift. Picks follow the classifier's confidence here, without the
-detector. A method is listed with the seeds under which it was measured on every corruption that is listed;
-`±` is the standard deviation of its mean over these seeds. Seconds are of the repair alone, beside
-other work."""
+`tent`: entropy minimisation, three passes over the window. `scanflow`: retraining on the training set with
+100 picks in it, each seen about once. `finetune_100`: plain fine-tuning on 100 random labels. `retrain_N`:
+with N picks, the family of corruption known; `…_random`: with random samples instead; `…_unknown`: with the
+corruption withheld from the imitation. `align`: batch-norm statistics of a quarter of the window, for images
+that look like it; no label, no diagnosis. `filter_unknown`: the corruption withheld from all that the filter
+learned from. `both_100`: retrained through the filter. `ceiling`: 20,000 labelled images of the drift. Picks
+follow the classifier's confidence here, without the detector. A method is listed with the seeds under which
+it was measured on every corruption that is listed; `±` is the standard deviation of its mean over these
+seeds. Seconds are of the repair alone, beside other work; those of `both_100` come on top of its filter's."""
 
 
 def table(result: dict[str, Any]) -> str:

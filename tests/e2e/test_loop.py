@@ -124,7 +124,7 @@ def test_what_teaches_by_its_looks_never_judges(digits_run: Path, monkeypatch: p
     occasion = Occasion("w03", params)
     rivals = Rivals(occasion, params)
     first, teaching = rivals.look()[0]["retrain"], occasion.parts.unlabelled
-    every = rivals.ask({"retrain": replace(first, more_labels=1000)})["retrain"]
+    every = rivals.ask({"retrain": replace(first, more_labels=1000)})
     shown = sorted(occasion.picks)
     differs = np.flatnonzero(rivals._answers[""] != rivals._answers["retrain"])
     # All others that the two answer differently are asked about, and some of those would have been.
