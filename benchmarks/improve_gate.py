@@ -74,7 +74,7 @@ def pass_through_gate(
     promoted, more = promotes(evidence.first_look(ALPHA), second_look=False)
     if promoted or not more:
         return Outcome(promoted, len(shown))
-    asked = evidence.draw(more)
+    asked = evidence.ask(more)
     second = evidence.second_look(more, Reviewed(asked, window.labels[asked]), ALPHA)
     return Outcome(promotes(second, second_look=True)[0], len(shown) + len(asked))
 

@@ -97,11 +97,30 @@ def test_a_new_review_loses_neither_those_labels_nor_its_own(asked):
     Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
     settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
     before = newest().answer.labels
-    review = ["w03", "--decision", "retrain", "--reason", "Said better.", "--reviewer", "Ada"]
-    result = CliRunner().invoke(find_command("review"), review)
+    review = ["w03", "--decision", "retrain", "--reason", "Said better.", "--reviewer"]
+    result = CliRunner().invoke(find_command("review"), [*review, "Ada <ada@example.org>"])
     assert result.exit_code == 0, result.output
     assert newest().answer.reason == "Said better."
-    assert newest().answer.labels == before
+    assert {**newest().answer.labels, **settling_labels("w03", [], load_params())} == before
+    # Nobody signs another's labels, nor goes before them without any.
+    said = str(CliRunner().invoke(find_command("review"), [*review, "Bob"]).exception)
+    assert "an answer without labels would go before the 48 of Ada" in said
+    assert newest().reviewer == "Ada <ada@example.org>"
+
+
+def test_whoever_settles_a_repair_gives_no_second_opinion(asked):
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    told = CliRunner().invoke(find_command("ledger"), ["show", "w03"]).output
+    assert "Grace" in told
+    assert "agree on" not in told
+
+
+def test_an_answer_that_says_nothing_is_not_signed(asked):
+    entries = newest()
+    Path("new.csv").write_text("index,label\n")
+    assert "no sample has an answer" in str(settle("w03", "--labels", "new.csv").exception)
+    assert newest() == entries
 
 
 def test_watch_says_what_waits_for_labels_and_what_came_of_the_others(asked, capsys, monkeypatch):

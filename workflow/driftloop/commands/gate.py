@@ -40,18 +40,19 @@ class Rivals:
 
     def look(self) -> tuple[Evaluations, str | None]:
         """Judge all candidates by the random slice of the review: evaluations by name, and the winner."""
-        return gate.choose({name: self._first_look(name) for name in self.models})
+        decided, winner = gate.choose({name: self._first_look(name) for name in self.models})
+        return {name: self._hoped_for(name, each) for name, each in decided.items()}, winner
 
     def ask(self, evaluations: Evaluations) -> list[int]:
         """Return the samples whose labels would settle what the first look left open, ascending."""
-        drawn = [self._evidence[name].draw(each.more_labels or 0) for name, each in evaluations.items()]
+        drawn = [self._evidence[name].ask(each.more_labels or 0) for name, each in evaluations.items()]
         return sorted(set(np.concatenate(drawn).tolist()))
 
     def settle(self, evaluations: Evaluations, settling: Reviewed) -> tuple[Evaluations, str | None]:
         """Judge a second time each candidate that the first look left open, by what was drawn for its sake.
 
         Another's disagreements are no random part of its own: where several candidates differ from the
-        incumbent, it is more often wrong.
+        incumbent, it is more often wrong. Of whom nothing was asked, what the first look said stands.
         """
 
         def again(name: str, more: int | None) -> gate.Evaluation:
@@ -60,7 +61,17 @@ class Rivals:
             found = self._evidence[name].second_look(more, settling, self._alpha)
             return self._judge(name, found, second_look=True)
 
-        return gate.choose({name: again(name, each.more_labels) for name, each in evaluations.items()})
+        decided, winner = gate.choose(
+            {name: again(name, each.more_labels) for name, each in evaluations.items()}
+        )
+        asked = {name for name, each in evaluations.items() if each.more_labels or name == winner}
+        return {name: (decided if name in asked else evaluations)[name] for name in evaluations}, winner
+
+    def _hoped_for(self, name: str, evaluation: gate.Evaluation) -> gate.Evaluation:
+        """Return the evaluation; with nothing left to ask where even the best answers would not do."""
+        more, level = evaluation.more_labels, evaluation.second_level / len(self.models)
+        hopeless = bool(more) and not self._evidence[name].could_show(more or 0, level)
+        return evaluation.given_up() if hopeless else evaluation
 
     def _first_look(self, name: str) -> gate.Evaluation:
         return self._judge(name, self._evidence[name].first_look(self._alpha), second_look=False)
@@ -111,14 +122,14 @@ class Rivals:
         """Each candidate against the incumbent on clean data, and on the drifts repaired before."""
         window, incumbent = self._occasion.window, self._occasion.incumbent
         sets: dict[str, Labelled] = {"": self._occasion.split("test"), **self._occasion.earlier_drifts()}
-        # Each rival is another chance that one of them loses unseen what the margin does not allow.
-        alpha = self._alpha / len(self.models)
+        # Each rival is another chance that one of them loses more on clean data than it may, unseen.
+        levels = {name: self._alpha / (1 if name else len(self.models)) for name in sets}
         before = {
             name: correct(incumbent, samples, f"{window}: the incumbent") for name, samples in sets.items()
         }
         compared = {
             candidate: {
-                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), alpha)
+                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), levels[name])
                 for name, samples in sets.items()
             }
             for candidate, model in self.models.items()

@@ -30,7 +30,9 @@ _PATH = click.Path(path_type=Path, dir_okay=False)
 @click.option("--decision", help="Answer without a terminal: keep, retrain, filter or both.")
 @click.option("--diagnosis", help="The corruption that you see; repairs do better when they know it.")
 @click.option(
-    "--labels", type=_PATH, help="CSV file with the columns index and label; without it, those given before."
+    "--labels",
+    type=_PATH,
+    help="CSV file with the columns index and label; without it, those that you gave before.",
 )
 @click.option("--reason", default="", help="Your own words, kept in the ledger.")
 @click.option("--reviewer", help="Your name; by default Git's user.name.")
@@ -154,12 +156,11 @@ def _answer(
     from driftloop.review.terminal import git_name
 
     _refuse_undrifted(material)
-    standing = _standing_answer(material)
-    kept = standing.on(material.shown).labels if standing else {}
-    given = read_labels(labels, material) if labels else kept
+    name = reviewer or git_name()
+    given = read_labels(labels, material) if labels else _own_labels(material, name)
     seen = None if diagnosis == "unknown" else diagnosis
     answer = check_answer(Answer(decision, seen, reason, given), material)
-    entry = append_answer(material, answer, reviewer or git_name())
+    entry = append_answer(material, answer, name)
     if as_json:
         click.echo(json.dumps(entry.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -279,15 +280,15 @@ def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> di
     The simulated reviewer labels what is asked here and now, if its decision on this window stands.
     """
     from driftloop.commands.console import say
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+    from driftloop.review.ledger import project_id, read_ledger, settled_labels, standing_decision
     from driftloop.review.material import load_material
 
     material = load_material(window, params["corruptions"])
     entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
-    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    digests = material.report_digest, material.images_digest
+    standing = standing_decision(entries, *digests)
     if standing is None or not standing.simulated:
-        given = standing.answer.labels if standing else {}
-        return {index: label for index, label in given.items() if index not in material.shown}
+        return settled_labels(entries, *digests, material.shown)
     if not asked:
         return {}
     say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
@@ -295,18 +296,9 @@ def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> di
 
 
 def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
-    """Sign an answer: append it to the window's ledger.
-
-    What people labelled beyond the samples of the review, to settle whether a repair helps, stays with it.
-    """
-    from dataclasses import replace
-
+    """Sign an answer: append it to the window's ledger."""
     from driftloop.review.ledger import append, new_entry, project_id
 
-    if not simulated and (standing := _standing_answer(material)):
-        beyond = standing.labels.keys() - material.shown
-        kept = {index: standing.labels[index] for index in beyond}
-        answer = replace(answer, labels={**kept, **answer.labels})
     entry = new_entry(
         answer,
         project=project_id(layout.DECISIONS),
@@ -320,14 +312,29 @@ def append_answer(material: Material, answer: Answer, reviewer: str, *, simulate
     return append(layout.ledger(material.window), entry)
 
 
-def _standing_answer(material: Material) -> Answer | None:
-    """Return what a person has answered to this report and these images."""
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+def _own_labels(material: Material, reviewer: str) -> dict[int, str]:
+    """Return the labels of the reviewer's own answer to this report and these images, if there is one.
+
+    Raises:
+        LedgerError: another person's labels stand, which an answer without any would silently replace.
+    """
+    from driftloop.errors import LedgerError
+    from driftloop.review.ledger import project_id, read_ledger, reviews, standing_decision
 
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
     digests = material.report_digest, material.images_digest
+    own = [entry for entry in reviews(entries) if entry.reviewer == reviewer]
+    if mine := standing_decision(own, *digests):
+        return dict(mine.answer.on(material.shown).labels)
     standing = standing_decision(entries, *digests, humans_only=True)
-    return standing.answer if standing else None
+    if standing and standing.answer.on(material.shown).labels:
+        theirs = f"the {len(standing.answer.on(material.shown).labels)} of {standing.reviewer}"
+        raise LedgerError(
+            f"{material.window}: an answer without labels would go before {theirs}. "
+            "Give yours with --labels; a file with nothing but the row index,label gives none. "
+            "Nothing was written."
+        )
+    return {}
 
 
 def _confirm(entry: Entry, *, going_on: bool = False) -> None:

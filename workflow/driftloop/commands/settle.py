@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +42,17 @@ def settle(
     from driftloop.params.load import load_params
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.decision import Answer
+    from driftloop.review.ledger import settled_labels
     from driftloop.review.material import load_material
     from driftloop.review.state import Unsettled
     from driftloop.review.terminal import ask, git_name, is_interactive
 
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
-    standing = _standing(reviewed)
-    samples, said = _left_open(window, standing.answer, reviewed.shown)
+    entries = _entries(window)
+    standing = _standing(reviewed, entries)
+    settled = settled_labels(entries, reviewed.report_digest, reviewed.images_digest, reviewed.shown)
+    samples, said = _left_open(window, standing.answer.on(reviewed.shown), settled)
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
@@ -71,11 +75,16 @@ def settle(
     _confirm(entry, samples)
 
 
-def _standing(material: Material) -> Entry:
-    from driftloop.errors import LedgerError
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+def _entries(window: str) -> Sequence[Entry]:
+    from driftloop.review.ledger import project_id, read_ledger
 
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
+    return read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
+
+
+def _standing(material: Material, entries: Sequence[Entry]) -> Entry:
+    from driftloop.errors import LedgerError
+    from driftloop.review.ledger import standing_decision
+
     standing = standing_decision(entries, material.report_digest, material.images_digest)
     if standing is None:
         raise LedgerError(
@@ -84,7 +93,7 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _left_open(window: str, answer: Answer, shown: frozenset[int]) -> tuple[list[int], tuple[str, ...]]:
+def _left_open(window: str, answer: Answer, given: Mapping[int, str]) -> tuple[list[int], tuple[str, ...]]:
     """Return the samples whose labels the gate still asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
@@ -94,15 +103,14 @@ def _left_open(window: str, answer: Answer, shown: frozenset[int]) -> tuple[list
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
-    judged = verdict(window, drifted=True, answer=answer.on(shown))
-    if found and believed(judged, found) is None:
+    if found and believed(verdict(window, drifted=True, answer=answer), found) is None:
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )
     if not found.get("ask"):
         why = " ".join(said) or f"{path} does not exist. Run: snakemake --cores all"
         raise LedgerError(f"Nothing is open for {window}. {why}")
-    left = [int(index) for index in found["ask"] if index not in answer.labels]
+    left = [int(index) for index in found["ask"] if index not in given]
     if not left:
         raise LedgerError(f"All that was asked for {window} is answered. Run: snakemake --cores all")
     return left, said

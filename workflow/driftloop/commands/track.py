@@ -81,12 +81,14 @@ def _print_stale(judgements: list[Judgement]) -> None:
 
 def _asked_for(made: Made) -> bool:
     """Whether the stream has this step as it was decided; a repair may be left from an earlier decision."""
-    from driftloop.review.decision import REPAIRS, STEPS
+    from driftloop.params.load import load_params
+    from driftloop.review.decision import STEPS, repairs_of
 
     if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
         return True
     verdict = layout.results(made.window) / "verdict.json"
-    repairs = REPAIRS[read_json(verdict)["decision"]] if verdict.exists() else ()
+    decision = read_json(verdict)["decision"] if verdict.exists() else "keep"
+    repairs = repairs_of(decision, load_params()["filter"]["_target_"])
     return bool(repairs) and made.step in {*map(STEPS.get, repairs), "evaluate-candidates"}
 
 

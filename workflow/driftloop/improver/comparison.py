@@ -53,13 +53,16 @@ class DriftComparison(Comparison):
         window: samples in the window, or those of them that may judge.
         disagreements: how many of them the two answer differently.
         labelled_disagreements: how many of those are labelled.
-        left: how many of those may still be labelled, to judge.
+        left: how many of them the second look can draw from.
+        held_against: drawn disagreements that count as lost in the test alone: nobody could label them, or
+            the candidate lost them though it had learnt from them.
     """
 
     window: int
     disagreements: int
     labelled_disagreements: int
     left: int
+    held_against: int
 
 
 def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
@@ -98,7 +101,9 @@ def compare_on_window(
     index: npt.NDArray[np.int64],
     labels: Classes,
     alpha: float,
+    *,
     left: int = 0,
+    held_against: int = 0,
 ) -> DriftComparison:
     """Compare two classifiers on a window from their answers to all of it and the labels of some.
 
@@ -110,7 +115,8 @@ def compare_on_window(
         index: int64 (n,), positions of the labelled samples.
         labels: int64 (n,), their true classes.
         alpha: that each end of the interval is wrong, for labels whose number was fixed beforehand.
-        left: how many disagreements may still be labelled, to judge.
+        left: how many disagreements the second look can draw from.
+        held_against: how many others count as lost in the test.
 
     Raises:
         DriftloopError: the arrays do not belong together.
@@ -148,6 +154,7 @@ def compare_on_window(
         disagreements=int(differs.sum()),
         labelled_disagreements=told,
         left=left,
+        held_against=held_against,
     )
 
 

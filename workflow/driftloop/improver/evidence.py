@@ -3,7 +3,8 @@
 Two draws judge: the random slice of the review at the first look, and at the second disagreements of
 incumbent and candidate in random order (`driftloop.improver.gate`). That order goes over all samples outside
 the slice, also the strange ones that the review showed: a repair is for their sake, and one that broke them
-and mended others would pass without them. What a candidate has learnt from may only speak against it.
+and mended others would pass without them. What a candidate has learnt from may only speak against it, and so
+does what is drawn and nobody can label.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.improver.comparison import Classes, DriftComparison, compare_on_window
+from driftloop.improver.paired import sign_test
 from driftloop.improver.reviewed import Reviewed, join
 
 Index = npt.NDArray[np.int64]
@@ -31,9 +33,9 @@ class Evidence:
         incumbent: its answers to the whole window, int64 (N,).
         candidate: its answers, int64 (N,).
         judging: labels of samples that the review drew at random: they judge at the first look.
-        known: other labels that may judge at the second look, where the order comes to them.
-        closed: positions that can judge nothing: what the candidate has learnt from, and what the review
-            showed but nobody labelled.
+        known: labels of others that the review showed; they judge at the second where the draw comes to them.
+        silent: positions of what the review showed and nobody labelled, or could.
+        learnt: positions from which the candidate has learnt, by their labels or by their looks.
         order: int64 (N,), positions in random order, the same for all candidates: fewer labels.
     """
 
@@ -41,7 +43,8 @@ class Evidence:
     candidate: Classes
     judging: Reviewed
     known: Reviewed
-    closed: Index
+    silent: Index
+    learnt: Index
     order: Index
 
     @property
@@ -51,37 +54,54 @@ class Evidence:
 
     @property
     def left(self) -> Index:
-        """The disagreements that may judge at the second look, in the order in which they are drawn."""
-        out = np.union1d(self.judging.index, self.closed)
+        """The disagreements that the second look draws from, in the order in which it draws them."""
+        right = self.incumbent[self.known.index] == self.known.labels
+        lost = self.known.index[right & (self.candidate[self.known.index] != self.known.labels)]
+        out = np.union1d(self.judging.index, np.setdiff1d(self.learnt, lost))
         return self.order[self.differs[self.order] & ~np.isin(self.order, out)]
 
-    def draw(self, n: int) -> Index:
-        """Return the first n of them that have no label yet among so many drawn: those to ask for."""
+    def ask(self, n: int) -> Index:
+        """Return those of the first n that are drawn which nobody was shown yet, ascending."""
         drawn = self.left[:n]
-        return np.sort(drawn[~np.isin(drawn, self.known.index)])
+        return np.sort(drawn[~np.isin(drawn, np.union1d(self.known.index, self.silent))])
+
+    def could_show(self, n: int, alpha: float) -> bool:
+        """Whether the second look could show a gain at this level, if all that it asks were won."""
+        won = self.ask(n)
+        best = self.second_look(n, Reviewed(won, self.candidate[won]), alpha)
+        return sign_test(best.better, best.worse + best.held_against) <= alpha
 
     def first_look(self, alpha: float) -> DriftComparison:
         """Compare the two by the random slice, for the whole window."""
-        return compare_on_window(
-            self.incumbent, self.candidate, self.judging.index, self.judging.labels, alpha, len(self.left)
-        )
+        index, labels = self.judging.index, self.judging.labels
+        return compare_on_window(self.incumbent, self.candidate, index, labels, alpha, left=len(self.left))
 
     def second_look(self, n: int, asked: Reviewed, alpha: float) -> DriftComparison:
-        """Compare the two by the first n drawn disagreements, for all samples that are not closed.
+        """Compare the two by the first n drawn disagreements.
+
+        Gain and accuracies hold for the samples that the candidate has not learnt from.
 
         Args:
             n: how many were drawn.
             asked: the labels that were asked for; others than those drawn do not count.
             alpha: that each end of the interval is wrong.
         """
-        labelled, drawn = join(self.known, asked), self.left[:n]
+        drawn = self.left[:n]
+        unlearnt = np.setdiff1d(np.arange(len(self.incumbent)), self.learnt)
+        labelled = join(self.known, asked)
+        labelled = labelled.take(np.isin(labelled.index, np.intersect1d(drawn, unlearnt)))
         first = self.judging
-        if len(self.left) > FEW:  # where the two agree a label is always welcome
+        if len(self.left) > FEW:  # a label where the two agree says something of both
             first = first.take(~self.differs[first.index])
-        judging = join(first, labelled.take(np.isin(labelled.index, drawn)))
-        may = np.setdiff1d(np.arange(len(self.incumbent)), self.closed)
-        index = np.searchsorted(may, judging.index)
-        return compare_on_window(self.incumbent[may], self.candidate[may], index, judging.labels, alpha)
+        judging = join(first, labelled)
+        return compare_on_window(
+            self.incumbent[unlearnt],
+            self.candidate[unlearnt],
+            np.searchsorted(unlearnt, judging.index),
+            judging.labels,
+            alpha,
+            held_against=len(drawn) - len(labelled),
+        )
 
 
 def gather(
@@ -104,16 +124,14 @@ def gather(
 
     >>> reviewed = Reviewed(np.array([0, 1, 2, 3]), np.array([1, 1, 1, 1]))
     >>> picks = {0: False, 1: False, 2: True, 3: True, 4: True}
-    >>> incumbent, candidate = np.array([0, 1, 0, 1, 0, 0, 0]), np.full(7, 2)
-    >>> found = gather(reviewed, picks, np.array([0, 1, 5]), incumbent, candidate, seed=0)
-    >>> found.judging.index, found.known.index, found.closed
-    (array([2, 3]), array([1]), array([0, 4, 5]))
+    >>> answers = np.array([0, 1, 0, 1, 0, 0]), np.array([1, 1, 1, 1, 1, 1])
+    >>> found = gather(reviewed, picks, np.array([0, 1, 5]), *answers, seed=0)
+    >>> found.judging.index, found.known.index, found.silent
+    (array([2, 3]), array([0, 1]), array([4]))
     """
-    drawn = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
-    seen = np.isin(reviewed.index, learnt)
-    lost = (incumbent[reviewed.index] == reviewed.labels) & (candidate[reviewed.index] != reviewed.labels)
-    judging, known = reviewed.take(drawn & ~seen), reviewed.take(np.where(seen, lost, ~drawn))
+    first = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
+    first &= ~np.isin(reviewed.index, learnt)
     shown = np.array(sorted(picks), dtype=np.int64)
-    closed = np.setdiff1d(np.union1d(shown, learnt), np.union1d(judging.index, known.index))
+    silent = np.setdiff1d(shown, reviewed.index)
     order = np.random.default_rng(seed).permutation(len(incumbent))
-    return Evidence(incumbent, candidate, judging, known, closed, order)
+    return Evidence(incumbent, candidate, reviewed.take(first), reviewed.take(~first), silent, learnt, order)

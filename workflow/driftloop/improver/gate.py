@@ -73,6 +73,16 @@ class Evaluation:
     more_labels: int | None
     sentence: str
 
+    @property
+    def second_level(self) -> float:
+        """The level of the second look's test, without rivals."""
+        return self.alpha * _LOOKS[True]
+
+    def given_up(self) -> Evaluation:
+        """Return the evaluation with nothing more to be asked: no answer could change it."""
+        sentence = f"Rejected: {_evidence(self, self.p_value)}. {_advice(self, None)}"
+        return replace(self, more_labels=None, sentence=sentence)
+
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain values, for `evaluation.json`."""
         return asdict(self)
@@ -114,7 +124,7 @@ def judge(
         raise ParameterError(f"gate.margin is {margin}; it lies between 0 and 1. Try 0.005.")
     if not clean.n:
         raise DriftloopError("The gate has no clean samples to judge on; give the test split some.")
-    p_value = min(1.0, sign_test(drift.better, drift.worse) / _LOOKS[second_look])
+    p_value = min(1.0, sign_test(drift.better, drift.worse + drift.held_against) / _LOOKS[second_look])
     evaluation = Evaluation(
         promote=False,
         p_value=p_value,
@@ -200,7 +210,7 @@ def _decide(evaluation: Evaluation, p_value: float, rivals: int = 1) -> Evaluati
     unshown, lost = p_value > evaluation.alpha, _loss(evaluation)
     more: int | None = 0
     if unshown and not lost:
-        level = evaluation.alpha * _LOOKS[True] / rivals
+        level = evaluation.second_level / rivals
         more = None if evaluation.second_look else labels_to_settle(evaluation.drift, level)
     if unshown:
         sentence = f"Rejected: {_evidence(evaluation, p_value)}. {lost or _advice(evaluation, more)}"
@@ -237,11 +247,13 @@ def _evidence(evaluation: Evaluation, p_value: float) -> str:
         return f"it answers all {drift.window} samples as the incumbent does"
     if not drift.labelled_disagreements:
         return f"of {drift.disagreements} samples on which the two disagree, none that may judge has a label"
+    against = f", {drift.held_against} more count against it" if drift.held_against else ""
+    where = f"the {drift.window} samples it has not learnt from" if evaluation.second_look else "this window"
+    gain = f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)}"
     return (
         f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
-        f"{drift.better} right and the incumbent {drift.worse} (p = {p_value:.2g}, for two looks), "
-        f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)} "
-        f"on {f'the {drift.window} samples that may judge' if evaluation.second_look else 'this window'}"
+        f"{drift.better} right and the incumbent {drift.worse}{against} (p = {p_value:.2g}, for two looks), "
+        f"{gain} on {where}"
     )
 
 

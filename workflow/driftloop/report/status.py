@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from driftloop import layout
 from driftloop.files import digest_json, read_json
 from driftloop.report.summary import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
-from driftloop.review.ledger import Entry, read_ledger, standing_decision
+from driftloop.review.ledger import Entry, read_ledger, settled_labels, standing_decision
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,15 +106,17 @@ def _read_state(window: str, mode: str) -> WindowState:
     if drift["drifted"] and entry is None:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
     shown = {pick["index"] for pick in drift["picks"]}
+    settled = _settled(window, entry, shown) if entry else {}
     answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
     if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
-    asked = set(evaluation.get("ask", ())) if evaluation else set()
-    if asked and entry and asked <= entry.answer.labels.keys():
+    left = set(evaluation.get("ask", ())) - settled.keys() if evaluation else set()
+    if evaluation and evaluation.get("ask") and not left:
         # The labels that the gate asked for are signed; it looks at them in the next run.
         return _state(window, "decided", drift, entry)
-    return _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
+    state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
+    return replace(state, unsettled=len(left)) if evaluation else state
 
 
 def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
@@ -144,13 +146,17 @@ def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
     return standing_decision(entries, report, images, humans_only=mode == "human")
 
 
+def _settled(window: str, entry: Entry, shown: set[int]) -> dict[int, str]:
+    """Return what was labelled beyond the review that this entry answers."""
+    return settled_labels(read_ledger(layout.ledger(window)), entry.report, entry.images, shown)
+
+
 def _state(
     window: str, state: str, drift: Facts, entry: Entry | None = None, evaluation: Facts | None = None
 ) -> WindowState:
     novel, accuracy = share(drift, "novel_share"), share(drift, "estimated_accuracy")
     repair = foremost(evaluation) if evaluation else None
     compared = evaluation["candidates"][repair]["drift"] if evaluation else {}
-    given = entry.answer.labels.keys() if entry else set()
     return WindowState(
         window=window,
         state=state,
@@ -167,7 +173,6 @@ def _state(
         repair=repair,
         incumbent_accuracy=compared.get("incumbent_accuracy"),
         candidate_accuracy=compared.get("candidate_accuracy"),
-        unsettled=len(set(evaluation.get("ask", ())) - given) if evaluation else None,
     )
 
 

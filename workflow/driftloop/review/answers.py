@@ -34,6 +34,8 @@ def find_problem(answer: Answer, material: Material) -> str | None:
         return f"diagnosis is {answer.diagnosis!r}.{hint} It is one of {', '.join(material.diagnoses)}."
     if material.fixed and "retrain" in REPAIRS[answer.decision]:
         return f"the model cannot be retrained, so {answer.decision} is not possible: decide filter or keep."
+    if material.settling and not answer.labels:
+        return "no sample has an answer."
     teaches = answer.decision in ("retrain", "both") and not material.settling
     if teaches and not set(answer.labels.values()) - {NONE, UNSURE}:
         return f"{answer.decision} needs at least one sample with a class as its label."

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from driftloop.review.decision import Agreement, agreement
-from driftloop.review.ledger import Entry
+from driftloop.review.ledger import Entry, reviews
 from driftloop.review.pen import clip
 
 
@@ -38,7 +38,7 @@ def _facts(entry: Entry) -> tuple[str, ...]:
 
 def _agreements(entries: Sequence[Entry]) -> list[str]:
     """Compare the newest answers of each two people to the same images."""
-    newest = {(entry.window, entry.images, entry.reviewer): entry for entry in entries if not entry.simulated}
+    newest = {(entry.window, entry.images, entry.reviewer): entry for entry in reviews(entries)}
     answers = list(newest.values())
     lines = []
     for place, first in enumerate(answers):

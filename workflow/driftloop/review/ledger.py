@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -188,6 +188,37 @@ def standing_decision(
     people = [entry for entry in fitting if not entry.simulated]
     candidates = people or ([] if humans_only else fitting)
     return candidates[-1] if candidates else None
+
+
+def settled_labels(
+    entries: Sequence[Entry], report: str, images: str, shown: Collection[int]
+) -> dict[int, str]:
+    """Return what people labelled beyond the samples of a review, to settle whether a repair helps.
+
+    It stays whoever reviews the window anew; of a sample the newest label counts.
+    """
+    fitting = [entry for entry in entries if (entry.report, entry.images) == (report, images)]
+    given = [each for entry in fitting if not entry.simulated for each in entry.answer.labels.items()]
+    return {index: label for index, label in given if index not in shown}
+
+
+def reviews(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries in which people say what they saw, oldest first.
+
+    Whoever settles a repair signs the answer that stands along with the new labels: no second opinion.
+    """
+    people = [entry for entry in entries if not entry.simulated]
+    return [
+        entry
+        for place, entry in enumerate(people)
+        if not any(_repeats(entry.answer, before.answer) for before in people[:place])
+    ]
+
+
+def _repeats(answer: Answer, before: Answer) -> bool:
+    """Whether an answer is one that was given before, with more labels."""
+    same = replace(answer, labels=before.labels) == before
+    return same and answer.labels.items() > before.labels.items()
 
 
 def _line(entry: Entry) -> bytes:

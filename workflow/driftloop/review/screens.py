@@ -212,7 +212,7 @@ def _sign(state: State, view: View) -> list[str]:
             f"{state.labelled} of {len(state.labels)}: {agreeing} as the model says, {other} otherwise, ",
         ),
         ("", f"{counts[NONE]} none of the classes, {counts[UNSURE]} can't tell"),
-        *([("", f"beside {len(unsettled.answer.labels)} of the review")] if unsettled else []),
+        *([("", f"beside {len(unsettled.answer.labels)} given before")] if unsettled else []),
         *([("judging", judging)] if (judging := _judging(answer, view)) else []),
         (
             "by class",
@@ -231,11 +231,13 @@ def _judging(answer: Answer, view: View) -> str:
     """Say how many samples would judge a repair, where that is not all that could."""
     drawn = {pick.index for pick in view.material.picks if pick.random}
     given = drawn & answer.labels.keys()
-    if view.questions.unsettled or not REPAIRS.get(answer.decision) or given == drawn:
+    if not REPAIRS.get(answer.decision) or given == drawn:
         return ""
+    if view.questions.unsettled:
+        return f'the gate waits until the other {len(drawn - given)} have an answer, if only "can\'t tell".'
     return (
         f"only {len(given)} of the {len(drawn)} samples drawn at random have labels (the last ones of the "
-        "grid). These alone judge the repair: with few, a good one can be rejected."
+        "grid). They judge the repair first: with few, a good one waits for more, or is rejected."
     )
 
 

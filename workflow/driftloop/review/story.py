@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from driftloop.report.summary import alarm, moved
 from driftloop.review.decision import REPAIRS, agreement
-from driftloop.review.ledger import Entry
+from driftloop.review.ledger import Entry, reviews
 from driftloop.review.material import STRANGE, Estimate, Material
 from driftloop.review.past import Past, Trial
 from driftloop.review.state import Unsettled
@@ -205,7 +205,7 @@ def _answered(material: Material, entries: Sequence[Entry], reviewer: str) -> li
 
 def _compared(material: Material, entries: Sequence[Entry]) -> list[Line]:
     """Say how far each two people agree on these samples, and which ones want a third look."""
-    newest = {entry.reviewer: entry.answer.labels for entry in entries if not entry.simulated}
+    newest = {entry.reviewer: entry.answer.labels for entry in reviews(entries)}
     places = {pick.index: place for place, pick in enumerate(material.picks, start=1)}
     lines = []
     for (one, first), (two, second) in itertools.combinations(newest.items(), 2):
