@@ -234,7 +234,10 @@ def _judging(answer: Answer, view: View) -> str:
     if not REPAIRS.get(answer.decision) or given == drawn:
         return ""
     if view.questions.unsettled:
-        return f'the gate waits until the other {len(drawn - given)} have an answer, if only "can\'t tell".'
+        left = len(drawn - given)
+        return (
+            f'the gate waits for the other {left}; "can\'t tell" is an answer, and counts against the repair.'
+        )
     return (
         f"only {len(given)} of the {len(drawn)} samples drawn at random have labels (the last ones of the "
         "grid). They judge the repair first: with few, a good one waits for more, or is rejected."
