@@ -22,6 +22,7 @@ from driftloop.models.predict import BATCH, predict
 from driftloop.models.store import load_model, model_digest, save_model
 
 INVERT = {"_target_": f"{__name__}.InvertBright"}
+DARKEN = {"_target_": f"{__name__}.Darken"}
 
 
 class InvertBright(nn.Module):
@@ -30,6 +31,13 @@ class InvertBright(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         bright = x.mean(dim=(1, 2, 3), keepdim=True) > 0.5
         return torch.where(bright, 1 - x, x)
+
+
+class Darken(nn.Module):
+    """A filter: halves every value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
 
 
 @pytest.fixture
@@ -85,6 +93,15 @@ def test_filters_act_in_order_and_only_where_needed(classifier: Classifier) -> N
         torch.testing.assert_close(filtered(images)[1], classifier(images)[0])
         assert not torch.allclose(classifier(images)[1], classifier(images)[0])
         assert classifier.filtered(images)[1].shape == (2, 0)
+
+
+def test_a_new_filter_comes_before_those_that_are_there(classifier: Classifier) -> None:
+    both = classifier.with_filter(INVERT, InvertBright()).with_filter(DARKEN, Darken())
+    bright = torch.full((1, 12, 10, 3), 200, dtype=torch.uint8)
+    shown, acted = both.filtered(bright)
+    assert shown.unique().tolist() == [100]  # too dark by then for the older one
+    assert acted.tolist() == [[True, False]]
+    assert [each["_target_"] for each in both.spec.filters] == [DARKEN["_target_"], INVERT["_target_"]]
 
 
 def test_every_grey_level_survives_an_idle_filter(classifier: Classifier) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import sys
 import tempfile
@@ -104,7 +105,9 @@ def predicted_rows(
                 }
                 if drift is not None:
                     told["drift_score"] = round(float(drift[row]), 4)
-                yield {**told, "filters": [number + 1 for number, on in enumerate(acted[row]) if on]}
+                # Numbered as they were trained: the newest is the first that an image meets.
+                numbers = range(acted.shape[1], 0, -1)
+                yield {**told, "filters": sorted(itertools.compress(numbers, acted[row]))}
             advance(min(start + BATCH, total), total)
 
 

@@ -1,13 +1,14 @@
 """Train a filter on pairs: clean images, and what the diagnosed corruption makes of them.
 
-The classifier's weights stay as they are. Its filters of before stay in front of the new one, so the new
-one learns from images as they come out of those.
+The classifier's weights stay as they are. The new filter comes before those that it has: it sees images as
+they arrive, before another takes a drift that it never learnt for its own, and what it restores looks clean
+to the others. Drifts repaired before must pass it as they are.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +76,7 @@ def train_filter(
     earlier: Sequence[Imitation] = (),
     progress: Progress | None = None,
 ) -> Classifier:
-    """Train a filter and put it at the end of the classifier's chain.
+    """Train a filter and put it at the head of the classifier's chain.
 
     Args:
         classifier: the incumbent; it is not changed.
@@ -106,11 +107,11 @@ def train_filter(
         base: type[Filter] = Filter
         repair = instantiate(spec, base, where="params.yaml: filter").to(device)
         frozen = copy.deepcopy(classifier).eval().requires_grad_(False)
-        pairs = _pairs(frozen, images, imitation, earlier, rng)
+        pairs = _pairs(images, imitation, earlier, rng, device)
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
     repair.eval().requires_grad_(False)
     passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
-    scores = [suspicions(repair.suspect, through_filters(frozen, each)) for each in passing]
+    scores = [suspicions(repair.suspect, _floats(each, device)) for each in passing]
     repair.threshold.fill_(max(limit(each, settings.touched) for each in scores))
     return classifier.with_filter(spec, repair).eval()
 
@@ -118,11 +119,14 @@ def train_filter(
 @torch.inference_mode()
 def through_filters(classifier: Classifier, images: Images) -> Tensor:
     """Return what the filters make of uint8 images (N, H, W, C): float (N, C, H, W) in [0, 1]."""
-    device = classifier.mean.device
+    return _floats(images, classifier.mean.device, classifier.filters)
+
+
+def _floats(images: Images, device: torch.device, filters: Iterable[nn.Module] = ()) -> Tensor:
     parts = [to_float(torch.from_numpy(np.array(images[:0])).to(device))]  # of no images, no images
     for start in range(0, len(images), _BATCH):
         x = to_float(torch.from_numpy(np.array(images[start : start + _BATCH])).to(device))
-        for repair in classifier.filters:
+        for repair in filters:
             x = repair(x)
         parts.append(x)
     return torch.cat(parts)
@@ -138,20 +142,17 @@ class _Pairs:
 
 
 def _pairs(
-    classifier: Classifier,
     images: Images,
     imitation: Imitation,
     earlier: Sequence[Imitation],
     rng: np.random.Generator,
+    device: torch.device,
 ) -> _Pairs:
     chosen = np.sort(rng.choice(len(images), min(_PAIRS, len(images)), replace=False))
     clean = np.asarray(images[chosen])
     passing = must_pass(clean, earlier, rng)
-    return _Pairs(
-        clean=to_float(torch.from_numpy(clean).to(classifier.mean.device)),
-        corrupted=through_filters(classifier, imitation.apply(clean, rng)).clone(),
-        passing=through_filters(classifier, passing).clone(),
-    )
+    corrupted = imitation.apply(clean, rng)
+    return _Pairs(_floats(clean, device), _floats(corrupted, device), _floats(passing, device))
 
 
 def _fit(

@@ -114,14 +114,14 @@ class Classifier(nn.Module):
         return x, acted
 
     def with_filter(self, spec: Mapping[str, Any], repair: nn.Module) -> Classifier:
-        """Return a classifier with one more filter at the end of its chain, sharing all the other parts.
+        """Return a classifier with one more filter at the head of its chain, sharing all the other parts.
 
         Args:
             spec: `_target_` and arguments that make a module like `repair`.
             repair: the filter, trained.
         """
-        chained = replace(self.spec, filters=(*self.spec.filters, spec))
-        return self._rebuilt(chained, [*self.filters, repair], self.network)
+        chained = replace(self.spec, filters=(spec, *self.spec.filters))
+        return self._rebuilt(chained, [repair, *self.filters], self.network)
 
     def with_network(self, spec: Mapping[str, Any], network: Network) -> Classifier:
         """Return a classifier with another network behind the same filters.
