@@ -33,7 +33,8 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     """Classify IMAGES with the model in production, or with the model folder MODEL, such as models/w05.
 
     IMAGES are pictures, folders of pictures, or .npy arrays; without any, one picture or array is read from
-    standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it.
+    standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it,
+    numbered as they were added.
     """
     from driftloop.checker.store import load_detector
     from driftloop.commands.classify import open_model
