@@ -18,7 +18,7 @@ from driftloop.improver.evidence import gather
 from driftloop.improver.gate import choose, judge
 from driftloop.improver.reviewed import Reviewed, draw_unlabelled
 
-ALPHA, MARGIN, TRIALS = 0.02, 0.005, 500
+ALPHA, MARGIN, TRIALS = 0.02, 0.005, 2000  # a rate of 2 % is known to 0.3 points by so many
 WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 52
 Classes = npt.NDArray[np.int64]
 
@@ -125,19 +125,18 @@ def breaking(rng: np.random.Generator) -> tuple[Pair, Pair]:
 def simulated() -> dict[str, dict[str, float]]:
     """Rates for made-up candidates, no better and five points better, by how often the two disagree."""
     found = {
-        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), WORTHLESS_TRIALS)
+        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), TRIALS)
         for share in WORTHLESS
     }
     for kind, learns in (("filter", False), ("retrained", True)):
         name = f"no_better_{kind}_failing_the_strangest_{BROKEN:.0%}"
-        found[name] = rates(breaking, WORTHLESS_TRIALS, learns=learns)
+        found[name] = rates(breaking, TRIALS, learns=learns)
     for lost in LOSSES:
         name = f"5_points_winning_{0.05 + lost:.0%}_losing_{lost:.0%}"
         found[name] = rates(made_up(0.05 + lost, lost), TRIALS)
     return found
 
 
-WORTHLESS_TRIALS = 2000  # a rate of 2 % is known to 0.3 points by so many
 BROKEN = 0.08
 WORTHLESS = (0.01, 0.03, 0.1, 0.2, 0.3)
 LOSSES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
