@@ -125,8 +125,7 @@ def breaking(rng: np.random.Generator) -> tuple[Pair, Pair]:
 def simulated() -> dict[str, dict[str, float]]:
     """Rates for made-up candidates, no better and five points better, by how often the two disagree."""
     found = {
-        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), TRIALS)
-        for share in WORTHLESS
+        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), TRIALS) for share in WORTHLESS
     }
     for kind, learns in (("filter", False), ("retrained", True)):
         name = f"no_better_{kind}_failing_the_strangest_{BROKEN:.0%}"
