@@ -247,7 +247,7 @@ def _evidence(evaluation: Evaluation, p_value: float) -> str:
         return f"it answers all {drift.window} samples as the incumbent does"
     if not drift.labelled_disagreements:
         return f"of {drift.disagreements} samples on which the two disagree, none that may judge has a label"
-    against = f", {drift.held_against} more count against it" if drift.held_against else ""
+    against = f", with {drift.held_against} more held against it" if drift.held_against else ""
     where = f"the {drift.window} samples it has not learnt from" if evaluation.second_look else "this window"
     gain = f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)}"
     return (
