@@ -76,7 +76,7 @@ class Occasion:
 
     @property
     def aligned_on(self) -> npt.NDArray[np.int64]:
-        """The samples by whose looks a network is aligned; none of them judges it."""
+        """The samples by whose looks a network is aligned; they may only speak against it."""
         strange = [index for index, random in self.picks.items() if not random]
         return np.union1d(np.array(strange, np.int64), self.parts.unlabelled)
 

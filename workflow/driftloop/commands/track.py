@@ -56,17 +56,18 @@ def why(path: str | None, overrides: tuple[str, ...], stale: bool) -> None:
     """
     if stale:
         given = (path, *overrides) if path else overrides
-        _print_stale(judge(places(load_params(given)), Digests()))
+        params = load_params(given)
+        _print_stale(judge(places(params), Digests()), params["filter"]["_target_"])
     elif path:
         _print_origins(path, judge(places(load_params(overrides)), Digests()))
     else:
         raise click.UsageError("Name the PATH of a product, or give --stale.")
 
 
-def _print_stale(judgements: list[Judgement]) -> None:
+def _print_stale(judgements: list[Judgement], filter_target: str) -> None:
     from driftloop.tracker.history import followers
 
-    asked = (each for each in judgements if _asked_for(each.made))
+    asked = (each for each in judgements if _asked_for(each.made, filter_target))
     judgements = sorted(asked, key=lambda each: each.made.began)  # in the order of the work
     stale = [each for each in judgements if each.reasons]
     if not stale:
@@ -79,16 +80,15 @@ def _print_stale(judgements: list[Judgement]) -> None:
         click.echo(f"Then, as far as what they read comes out otherwise: {', '.join(names)}")
 
 
-def _asked_for(made: Made) -> bool:
+def _asked_for(made: Made, filter_target: str) -> bool:
     """Whether the stream has this step as it was decided; a repair may be left from an earlier decision."""
-    from driftloop.params.load import load_params
     from driftloop.review.decision import STEPS, repairs_of
 
     if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
         return True
     verdict = layout.results(made.window) / "verdict.json"
     decision = read_json(verdict)["decision"] if verdict.exists() else "keep"
-    repairs = repairs_of(decision, load_params()["filter"]["_target_"])
+    repairs = repairs_of(decision, filter_target)
     return bool(repairs) and made.step in {*map(STEPS.get, repairs), "evaluate-candidates"}
 
 

@@ -106,13 +106,13 @@ def _read_state(window: str, mode: str) -> WindowState:
     if drift["drifted"] and entry is None:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
     shown = {pick["index"] for pick in drift["picks"]}
-    settled = _settled(window, entry, shown) if entry else {}
     answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
     if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
-    left = set(evaluation.get("ask", ())) - settled.keys() if evaluation else set()
-    if evaluation and evaluation.get("ask") and not left:
+    asked = evaluation.get("ask", ()) if evaluation and entry else ()
+    left = set(asked) - _settled(window, entry, shown).keys() if asked and entry else set()
+    if asked and not left:
         # The labels that the gate asked for are signed; it looks at them in the next run.
         return _state(window, "decided", drift, entry)
     state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
