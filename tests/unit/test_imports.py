@@ -90,7 +90,7 @@ def test_only_the_simulated_reviewer_and_the_scoring_see_the_answers() -> None:
     found = {module for module, _ in offenders(MODULES, "driftloop.data.answers")}
     assert found == {
         "commands/check.py",
-        "commands/review.py",
+        "commands/simulated.py",
         "commands/report.py",
     }  # the first one writes them
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from driftloop import layout
 from driftloop.cli import find_command
 from driftloop.commands import watch
-from driftloop.commands.review import settling_labels
+from driftloop.commands.settle import settling_labels
 from driftloop.data.inbox import Waiting
 from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params

@@ -34,7 +34,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "rollback": "production",
         "lineage": "production",
         "why": "track",
-        "ledger": "review",
+        "ledger": "ledger",
         "images": "containers",
     },
     _STEPS: {

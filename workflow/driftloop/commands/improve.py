@@ -152,7 +152,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.classify import predicted_classes
     from driftloop.commands.gate import Rivals
     from driftloop.commands.repair import Occasion, before_and_after
-    from driftloop.commands.review import settling_labels
+    from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
     from driftloop.improver.reviewed import read_reviewed

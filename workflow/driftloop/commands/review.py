@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftloop import layout
+from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
-    from driftloop.review.decision import Answer
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
@@ -124,11 +124,9 @@ def _export(material: Material, path: Path) -> None:
     from driftloop.commands.console import say
     from driftloop.errors import DataError
     from driftloop.files import atomic
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.sheet import draw_sheet
 
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    standing = standing_on(material)
     sheet = draw_sheet(material, standing.answer.labels) if standing else draw_sheet(material)
     try:
         with atomic(path) as temporary:
@@ -169,16 +167,14 @@ def _answer(
 
 def _ask(material: Material, reviewer: str | None, pictures: str, *, going_on: bool = False) -> Entry:
     """Ask the person at the terminal."""
-    from driftloop.review.ledger import project_id, read_ledger
     from driftloop.review.terminal import ask, is_interactive
 
     _refuse_undrifted(material)
     if not is_interactive():
         raise pending(material.window, f"driftloop review {material.window}")
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
     entry = ask(
         material,
-        entries,
+        entries_of(material.window),
         _DRAFTS,
         lambda *signed: append_answer(material, *signed),
         reviewer=reviewer,
@@ -205,16 +201,13 @@ def _write_verdict(
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
     """Return the entry that stands; if there is none, ask whoever is there to answer."""
+    from driftloop.commands.simulated import simulate_review
     from driftloop.errors import ReviewPendingError
     from driftloop.review.draft import has_draft
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
     from driftloop.review.terminal import is_interactive
 
     mode = params["review"]["reviewer"]
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    digests = material.report_digest, material.images_digest
-    standing = standing_decision(entries, *digests, humans_only=mode == "human")
-    if standing:
+    if standing := standing_on(material, humans_only=mode == "human"):
         return standing
     if mode != "simulated" and is_interactive():
         return _ask(material, reviewer, pictures, going_on=True)
@@ -223,93 +216,13 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pi
         _DRAFTS, material.window, report=material.report_digest, images=material.images_digest
     )
     if mode != "human" and not theirs and layout.answers(material.window).exists():
-        return _simulate(material, params)
+        return simulate_review(material, params)
     if mode == "simulated":
         raise ReviewPendingError(
             f"{material.window} came from production: nobody knows its true labels, so no simulated reviewer "
             f"can answer. A person has to: driftloop review {material.window}"
         )
     raise pending(material.window, f"driftloop review {material.window}")
-
-
-def _simulate(material: Material, params: dict[str, Any]) -> Entry:
-    """Answer from the true labels, loudly."""
-    from dataclasses import replace
-
-    from driftloop.commands.console import say
-    from driftloop.review.answers import check_answer
-    from driftloop.review.simulated import NAME
-
-    answer = _simulated_answer(material, [pick.index for pick in material.picks], params)
-    if material.fixed and answer.decision == "retrain":
-        answer = replace(answer, decision="keep")  # nothing else is possible
-    say(
-        f"[bold yellow]{material.window}: a SIMULATED reviewer answers from the true labels[/] "
-        f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
-    )
-    return append_answer(material, check_answer(answer, material), NAME, simulated=True)
-
-
-def _simulated_answer(material: Material, shown: list[int], params: dict[str, Any]) -> Answer:
-    import numpy as np
-
-    from driftloop.corruptions import find_corruption
-    from driftloop.data.answers import load_answers
-    from driftloop.review.simulated import simulate
-    from driftloop.tracker.trace import tracing
-
-    window, rates = material.window, params["review"]
-    with tracing():  # the verdict depends on the entry that this makes, not on the truth behind it
-        truth = load_answers(layout.answers(window))
-    corruption = truth.corruption
-    return simulate(
-        shown,
-        truth.labels,
-        material.classes,
-        corruption=corruption,
-        geometric=corruption is not None and find_corruption(params["corruptions"], corruption).geometric,
-        error_rate=rates["error_rate"],
-        abstention_rate=rates["abstention_rate"],
-        rng=np.random.default_rng([params["seed"], *window.encode()]),
-    )
-
-
-def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
-    """Return what was labelled after the review, to settle what the gate left open.
-
-    The simulated reviewer labels what is asked here and now, if its decision on this window stands.
-    """
-    from driftloop.commands.console import say
-    from driftloop.review.ledger import project_id, read_ledger, settled_labels, standing_decision
-    from driftloop.review.material import load_material
-
-    material = load_material(window, params["corruptions"])
-    entries = read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
-    digests = material.report_digest, material.images_digest
-    standing = standing_decision(entries, *digests)
-    if standing is None or not standing.simulated:
-        return settled_labels(entries, *digests, material.shown)
-    if not asked:
-        return {}
-    say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
-    return dict(_simulated_answer(material, asked, params).labels)
-
-
-def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
-    """Sign an answer: append it to the window's ledger."""
-    from driftloop.review.ledger import append, new_entry, project_id
-
-    entry = new_entry(
-        answer,
-        project=project_id(layout.DECISIONS),
-        window=material.window,
-        reviewer=reviewer,
-        simulated=simulated,
-        report=material.report_digest,
-        images=material.images_digest,
-        content=material.content,
-    )
-    return append(layout.ledger(material.window), entry)
 
 
 def _own_labels(material: Material, reviewer: str) -> dict[int, str]:
@@ -319,14 +232,12 @@ def _own_labels(material: Material, reviewer: str) -> dict[int, str]:
         LedgerError: another person's labels stand, which an answer without any would silently replace.
     """
     from driftloop.errors import LedgerError
-    from driftloop.review.ledger import project_id, read_ledger, reviews, standing_decision
+    from driftloop.review.ledger import reviews, standing_decision
 
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    digests = material.report_digest, material.images_digest
-    own = [entry for entry in reviews(entries) if entry.reviewer == reviewer]
-    if mine := standing_decision(own, *digests):
+    own = [entry for entry in reviews(entries_of(material.window)) if entry.reviewer == reviewer]
+    if mine := standing_decision(own, material.report_digest, material.images_digest):
         return dict(mine.answer.on(material.shown).labels)
-    standing = standing_decision(entries, *digests, humans_only=True)
+    standing = standing_on(material, humans_only=True)
     if standing and standing.answer.on(material.shown).labels:
         theirs = f"the {len(standing.answer.on(material.shown).labels)} of {standing.reviewer}"
         raise LedgerError(
@@ -361,10 +272,8 @@ def _print_questions(material: Material) -> None:
     from dataclasses import asdict
 
     from driftloop.review.decision import DECISIONS, NONE, UNSURE
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
 
-    entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    standing = standing_on(material)
     questions = {
         "window": material.window,
         "drifted": material.drifted,
@@ -375,55 +284,3 @@ def _print_questions(material: Material) -> None:
         "standing": standing and standing.as_dict(),
     }
     click.echo(json.dumps(questions, ensure_ascii=False, indent=2))
-
-
-@click.group()
-def ledger() -> None:
-    """Read and verify what people decided."""
-
-
-@ledger.command()
-@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
-def verify(windows: tuple[str, ...]) -> None:
-    """Check that no entry was changed, taken out or put in; name the first that does not hold."""
-    from driftloop.commands.console import say
-    from driftloop.review.ledger import project_id
-    from driftloop.review.ledger import verify as verify_ledger
-
-    paths = _ledgers(windows)
-    project = project_id(layout.DECISIONS)
-    counts = [verify_ledger(path, project=project) for path in paths]
-    kept = sum(map(bool, counts))
-    say(f"All entries hold: {sum(counts)} in {kept} ledger{'' if kept == 1 else 's'}.")
-
-
-@ledger.command()
-@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
-@click.option("--json", "as_json", is_flag=True, help="Print the entries as JSON.")
-def show(windows: tuple[str, ...], as_json: bool) -> None:
-    """Show who decided what, when and why, oldest first."""
-    from driftloop.review.ledger import project_id, read_ledger
-
-    project = project_id(layout.DECISIONS)
-    entries = [entry for path in _ledgers(windows) for entry in read_ledger(path, project=project)]
-    if as_json:
-        click.echo(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False, indent=2))
-        return
-    from rich.console import Console
-
-    from driftloop.review.history import history
-
-    Console(highlight=False).print(history(entries))
-
-
-def _ledgers(windows: tuple[str, ...]) -> list[Path]:
-    from driftloop.errors import LedgerError
-
-    if not windows:
-        return sorted(layout.DECISIONS.glob("*.jsonl"))
-    for window in windows:
-        if not layout.ledger(window).exists():
-            raise LedgerError(
-                f"{layout.ledger(window)} does not exist: nothing was decided about {window} yet."
-            )
-    return [layout.ledger(window) for window in windows]

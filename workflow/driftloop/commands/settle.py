@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftloop import layout
+from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
     from driftloop.review.decision import Answer
@@ -37,22 +38,19 @@ def settle(
     They are drawn at random from the samples on which incumbent and candidate disagree, so a few settle what
     the labels of the review left open. The gate looks again when the workflow runs next, and then no more.
     """
-    from driftloop.commands.review import append_answer, pending
+    from driftloop.commands.review import pending
     from driftloop.commands.step import known_window
     from driftloop.params.load import load_params
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.decision import Answer
-    from driftloop.review.ledger import settled_labels
     from driftloop.review.material import load_material
     from driftloop.review.state import Unsettled
     from driftloop.review.terminal import ask, git_name, is_interactive
 
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
-    entries = _entries(window)
-    standing = _standing(reviewed, entries)
-    settled = settled_labels(entries, reviewed.report_digest, reviewed.images_digest, reviewed.shown)
-    samples, said = _left_open(window, standing.answer.on(reviewed.shown), settled)
+    standing = _standing(reviewed)
+    samples, said = _left_open(window, standing.answer.on(reviewed.shown), _settled(reviewed))
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
@@ -75,17 +73,10 @@ def settle(
     _confirm(entry, samples)
 
 
-def _entries(window: str) -> Sequence[Entry]:
-    from driftloop.review.ledger import project_id, read_ledger
-
-    return read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
-
-
-def _standing(material: Material, entries: Sequence[Entry]) -> Entry:
+def _standing(material: Material) -> Entry:
     from driftloop.errors import LedgerError
-    from driftloop.review.ledger import standing_decision
 
-    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    standing = standing_on(material)
     if standing is None:
         raise LedgerError(
             f"No decision stands for {material.window}. Run: driftloop review {material.window}"
@@ -132,3 +123,29 @@ def _confirm(entry: Entry, asked: list[int]) -> None:
         f"{layout.ledger(entry.window)}. Next: "
         + (f"driftloop settle {entry.window}, for the rest" if left else "snakemake --cores all")
     )
+
+
+def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
+    """Return what was labelled after the review, to settle what the gate left open.
+
+    The simulated reviewer labels what is asked here and now, if its decision on this window stands.
+    """
+    from driftloop.commands.console import say
+    from driftloop.commands.simulated import simulated_answer
+    from driftloop.review.material import load_material
+
+    material = load_material(window, params["corruptions"])
+    standing = standing_on(material)
+    if standing is None or not standing.simulated:
+        return _settled(material)
+    if not asked:
+        return {}
+    say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
+    return dict(simulated_answer(material, asked, params).labels)
+
+
+def _settled(material: Material) -> dict[int, str]:
+    from driftloop.review.ledger import settled_labels
+
+    entries = entries_of(material.window)
+    return settled_labels(entries, material.report_digest, material.images_digest, material.shown)

@@ -1,0 +1,103 @@
+"""The ledger at the edges: entries read and signed, and `driftloop ledger`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from driftloop import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from driftloop.review.decision import Answer
+    from driftloop.review.ledger import Entry
+    from driftloop.review.material import Material
+
+
+def entries_of(window: str) -> Sequence[Entry]:
+    """Return what was answered about a window, oldest first."""
+    from driftloop.review.ledger import project_id, read_ledger
+
+    return read_ledger(layout.ledger(window), project=project_id(layout.DECISIONS))
+
+
+def standing_on(material: Material, *, humans_only: bool = False) -> Entry | None:
+    """Return the entry that answers this report and these images, a person's before a simulated one."""
+    from driftloop.review.ledger import standing_decision
+
+    entries = entries_of(material.window)
+    digests = material.report_digest, material.images_digest
+    return standing_decision(entries, *digests, humans_only=humans_only)
+
+
+def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
+    """Sign an answer: append it to the window's ledger."""
+    from driftloop.review.ledger import append, new_entry, project_id
+
+    entry = new_entry(
+        answer,
+        project=project_id(layout.DECISIONS),
+        window=material.window,
+        reviewer=reviewer,
+        simulated=simulated,
+        report=material.report_digest,
+        images=material.images_digest,
+        content=material.content,
+    )
+    return append(layout.ledger(material.window), entry)
+
+
+@click.group()
+def ledger() -> None:
+    """Read and verify what people decided."""
+
+
+@ledger.command()
+@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
+def verify(windows: tuple[str, ...]) -> None:
+    """Check that no entry was changed, taken out or put in; name the first that does not hold."""
+    from driftloop.commands.console import say
+    from driftloop.review.ledger import project_id
+    from driftloop.review.ledger import verify as verify_ledger
+
+    paths = _ledgers(windows)
+    project = project_id(layout.DECISIONS)
+    counts = [verify_ledger(path, project=project) for path in paths]
+    kept = sum(map(bool, counts))
+    say(f"All entries hold: {sum(counts)} in {kept} ledger{'' if kept == 1 else 's'}.")
+
+
+@ledger.command()
+@click.argument("windows", nargs=-1, metavar="[WINDOW]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the entries as JSON.")
+def show(windows: tuple[str, ...], as_json: bool) -> None:
+    """Show who decided what, when and why, oldest first."""
+    from driftloop.review.ledger import project_id, read_ledger
+
+    project = project_id(layout.DECISIONS)
+    entries = [entry for path in _ledgers(windows) for entry in read_ledger(path, project=project)]
+    if as_json:
+        click.echo(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    from driftloop.review.history import history
+
+    Console(highlight=False).print(history(entries))
+
+
+def _ledgers(windows: tuple[str, ...]) -> list[Path]:
+    from driftloop.errors import LedgerError
+
+    if not windows:
+        return sorted(layout.DECISIONS.glob("*.jsonl"))
+    for window in windows:
+        if not layout.ledger(window).exists():
+            raise LedgerError(
+                f"{layout.ledger(window)} does not exist: nothing was decided about {window} yet."
+            )
+    return [layout.ledger(window) for window in windows]
