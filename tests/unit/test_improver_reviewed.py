@@ -20,17 +20,14 @@ def test_a_label_that_is_no_class_is_refused_by_name():
 
 
 @pytest.mark.parametrize("strange", [0, 3, 30])
-def test_each_label_is_for_one_thing(strange):
+def test_strange_samples_teach_and_others_by_their_looks(strange):
     rng = np.random.default_rng(strange)
     reviewed = Reviewed(np.sort(rng.permutation(500)[:45]), rng.integers(0, 10, 45))
     order = rng.permutation(reviewed.index)
     picks = {int(index): place >= strange for place, index in enumerate(order)}
     parts = part(reviewed, picks, n=500)
-    together = np.concatenate([parts.taught.index, parts.judging.index])
-    assert np.array_equal(np.sort(together), reviewed.index)
     # Without a strange one the random ones teach, and the gate has to ask for others.
     assert sorted(parts.taught.index) == sorted(order[: strange or 45])
-    assert len(parts.judging) == (45 - strange if strange else 0)
     # Others teach by their looks: none that was shown, and at every call the same.
     assert len(parts.unlabelled) == (500 - 45) // 4
     assert not set(parts.unlabelled) & set(picks)

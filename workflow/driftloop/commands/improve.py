@@ -178,7 +178,9 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
         "ask": unsettled,
         "settling": {str(index): label for index, label in labels.items()},
     }
-    shown = occasion.samples(occasion.parts.judging if len(occasion.parts.judging) else occasion.parts.taught)
+    reviewed, taught = occasion.reviewed, occasion.parts.taught
+    others = reviewed.take(~np.isin(reviewed.index, taught.index))
+    shown = occasion.samples(others if len(others) else taught)
     images, said = before_and_after(occasion.incumbent, rivals.models[foremost(found)], shown)
     population = load_dataset(layout.population(window)).images
     predicted = [predicted_classes(model, population) for model in rivals.models.values()]

@@ -149,7 +149,7 @@ class Occasion:
 
 
 def parts_of(window: str) -> Parts:
-    """Which samples of a window repairs learn from, and which ones judge them.
+    """Which samples of a window repairs learn from.
 
     It follows from the verdict and from how the check picked the samples: what judged once never teaches.
     """

@@ -61,16 +61,14 @@ def read_reviewed(labels: Mapping[int, str], classes: Sequence[str], n: int) -> 
 
 @dataclass(frozen=True)
 class Parts:
-    """What each sample of a window is for; no sample both teaches and judges.
+    """The samples of a window that teach; the others can judge (`driftloop.improver.evidence`).
 
     Attributes:
-        taught: repairs learn from these: samples that were picked for being strange.
-        judging: the random slice of the review, which judges repairs for the whole window.
+        taught: whatever is retrained learns from these: samples that were picked for being strange.
         unlabelled: int64, positions of those that teach by their looks alone.
     """
 
     taught: Reviewed
-    judging: Reviewed
     unlabelled: npt.NDArray[np.int64]
 
 
@@ -80,18 +78,17 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
     Args:
         reviewed: those to which a reviewer gave a class.
         picks: for each sample that the check picked, whether it was drawn at random. If no other one is
-            labelled, the random ones teach, and nothing is left to judge at first.
+            labelled, the random ones teach, and nothing is left to judge what was retrained at first.
         n: samples in the window.
 
     >>> reviewed = Reviewed(np.array([2, 5]), np.array([0, 1]))
     >>> parts = part(reviewed, {2: True, 5: False, 7: True}, n=11)
-    >>> parts.taught.index, parts.judging.index, len(parts.unlabelled)
-    (array([5]), array([2]), 2)
+    >>> parts.taught.index, len(parts.unlabelled)
+    (array([5]), 2)
     """
     random = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
-    strange, drawn = reviewed.take(~random), reviewed.take(random)
-    taught, judging = (strange, drawn) if len(strange) else (drawn, strange)
-    return Parts(taught, judging, draw_unlabelled(n, picks))
+    strange = reviewed.take(~random)
+    return Parts(strange if len(strange) else reviewed, draw_unlabelled(n, picks))
 
 
 _UNLABELLED = 0.25
