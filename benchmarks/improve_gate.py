@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from driftloop.improver.comparison import DriftComparison, compare
 from driftloop.improver.evidence import gather
-from driftloop.improver.gate import choose, judge
+from driftloop.improver.gate import Evaluation, choose, judge
 from driftloop.improver.reviewed import Reviewed, draw_unlabelled
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 2000  # a rate of 2 % is known to 0.3 points by so many
@@ -66,17 +66,17 @@ def pass_through_gate(
     )
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
 
-    def promotes(drift: DriftComparison, *, second_look: bool) -> tuple[bool, int]:
+    def look(drift: DriftComparison, *, second_look: bool) -> Evaluation:
         judged = judge(drift, on_clean, alpha=ALPHA, margin=margin, second_look=second_look)
-        evaluations, winner = choose({"it": judged})
-        return winner is not None, min(evaluations["it"].more_labels or 0, ASKED)
+        return choose({"it": judged})[0]["it"]
 
-    promoted, more = promotes(evidence.first_look(ALPHA), second_look=False)
-    if promoted or not more:
-        return Outcome(promoted, len(shown))
+    first = look(evidence.first_look(ALPHA), second_look=False)
+    more = min(first.more_labels or 0, ASKED)
+    if not more or not evidence.could_show(more, first.second_level):
+        return Outcome(first.promote, len(shown))
     asked = evidence.ask(more)
     second = evidence.second_look(more, Reviewed(asked, window.labels[asked]), ALPHA)
-    return Outcome(promotes(second, second_look=True)[0], len(shown) + len(asked))
+    return Outcome(look(second, second_look=True).promote, len(shown) + len(asked))
 
 
 def rates(

@@ -311,8 +311,9 @@ def test_few_disagreements_are_labelled_all_at_once_and_count_together():
 
 
 def test_nothing_is_asked_where_too_little_is_left_to_show_anything():
-    assert labels_to_settle(on_window(5, 1, 94, rows=np.r_[0:1, 5:100]), 0.8 * ALPHA) is None
-    assert labels_to_settle(on_window(9, 1, 90, rows=np.r_[0:1, 9:100]), 0.8 * ALPHA) == 8
+    few, enough = (evidence(*pair(wins, 0, 500 - wins), 0, learns=False, strange=0) for wins in (4, 12))
+    assert not few.could_show(len(few.left), 0.8 * ALPHA)
+    assert enough.could_show(len(enough.left), 0.8 * ALPHA)
 
 
 def test_known_losses_leave_too_little_to_ask_for():

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from driftloop.errors import DataError, ModelError
-from driftloop.improver.align import align, unaligned
+from driftloop.improver.align import TARGET, align, unaligned
 from driftloop.improver.imitate import Imitation
 from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.train_filter import FilterSettings
@@ -19,6 +19,7 @@ from driftloop.models.export import export_model
 from driftloop.models.networks import Network
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model, save_model
+from driftloop.review.decision import repairs_of
 
 shared = runpy.run_path(str(Path(__file__).with_name("test_improver.py")))
 FOG, LINES, TURN = (shared[name] for name in ("FOG", "LINES", "TURN"))
@@ -119,3 +120,8 @@ class Bare(Network):
 
     def head(self, embedding: torch.Tensor) -> torch.Tensor:
         return self.last(embedding)
+
+
+def test_nothing_is_retrained_behind_an_alignment():
+    assert repairs_of("both", TARGET) == ("retrain", "filter")
+    assert repairs_of("both", "driftloop.improver.filters.GatedDenoiser")[-1] == "retrain_filtered"

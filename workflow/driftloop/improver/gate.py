@@ -180,8 +180,7 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
 
     Returns:
         All, where they are `FEW`. Else as many as show the gain with probability 0.95 if the candidate wins
-        about as often as it did so far, 100 at most; None where it looks worse, or where there are too few
-        for any result to show anything.
+        about as often as it did so far, 100 at most; None where it looks worse, or where none is left.
 
     >>> from driftloop.improver.comparison import compare_on_window
     >>> same = np.zeros(40, np.int64)
@@ -194,8 +193,8 @@ def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
     left = min(drift.left, _MOST_LABELS)
     if not left or sign_test(drift.worse, drift.better) < _HOPELESS:
         return None
-    if left <= FEW:  # then those of the first look count, too
-        return left if sign_test(drift.better + left, drift.worse) <= alpha else None
+    if left <= FEW:
+        return left
     wins, losses = drift.better + _HOPED_FOR[0], drift.worse + _HOPED_FOR[1]
     share = max(_LEAST_HOPE, wins / (wins + losses))
     labels = np.arange(1, left + 1)
