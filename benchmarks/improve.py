@@ -7,7 +7,8 @@ every method is scored on 2,000 others that no window shows, corrupted the same 
 
 Each figure is written to `benchmarks/results/improve/DATASET-SEED.json` as soon as it is measured, and is
 not measured again while the code that decides it stays the same: a run that was cut short goes on, on this
-machine or on another. Seeds may be measured side by side, by one process each. At the end
+machine or on another. With `--jobs N` so many corruptions are measured side by side, on one GPU where there
+is one. At the end
 `benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from all that is there, whatever
 was asked for; with `--minutes 0` that is all that is done.
 """
@@ -18,9 +19,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from driftloop.corruptions import SUITES
 from driftloop.files import write_json, write_text
@@ -37,6 +42,8 @@ QUICK_METHODS = (
     *("none", "bn", "tent", "scanflow", "finetune_100"),
     *("retrain_20", "retrain_100", "align", "filter_known", "both_100"),
 )
+Whose = tuple[str, int, Path]
+"""Dataset, seed and folder of a material."""
 
 
 def main() -> None:
@@ -47,13 +54,24 @@ def main() -> None:
     every = QUICK_METHODS if given.quick else tuple(METHODS)
     methods = given.methods.split(",") if given.methods else every
     folder = given.results / "improve"
-    for dataset in given.datasets.split(","):
-        for seed in map(int, (given.seeds or ("0" if given.quick else "0,1,2")).split(",")):
-            material, store = Material(dataset, seed, given.work), Store(folder, dataset, seed)
-            for name in wanted or SUITES[material.suite]:
-                measure_missing(Case(material, name), methods, store, stop)
-            if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
-                measure_sequences(material, store, stop)
+    with _processes(given.jobs) as pool:
+        tasks = []
+        for dataset in given.datasets.split(","):
+            for seed in map(int, (given.seeds or ("0" if given.quick else "0,1,2")).split(",")):
+                material, store = Material(dataset, seed, given.work), Store(folder, dataset, seed)
+                whose = (dataset, seed, given.work)
+                names = [
+                    name
+                    for name in wanted or SUITES[material.suite]
+                    if not set(methods) <= set(kept(material, store, name))
+                ]
+                if names and time.monotonic() < stop:
+                    _ = material.classifier  # trained once, here, for all who ask for it later
+                tasks += [pool.submit(_measure_case, whose, name, methods, store, stop) for name in names]
+                if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
+                    tasks.append(pool.submit(_measure_sequences, whose, store, stop))
+        for task in tasks:
+            task.result()
     result = summarise(gather(folder, given.work))
     write_json(given.results / "improve.json", result)
     write_text(given.table, table(result))
@@ -72,10 +90,29 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=np.inf, help="begin no cell later; 0 writes down what is there"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that measure side by side")
     parser.add_argument("--work", type=Path, default=Path(".driftloop/benchmark"))
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--table", type=Path, default=HERE.parent / "docs/benchmark-improve.md")
     return parser.parse_args()
+
+
+def _processes(jobs: int) -> ProcessPoolExecutor:
+    """Return processes that share the processor's cores; a GPU is not forked, so they are spawned."""
+    threads = max(1, torch.get_num_threads() // jobs)
+    return ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,))
+
+
+_material = lru_cache(maxsize=1)(Material)
+"""The material that a process works on: its cases come one after another."""
+
+
+def _measure_case(whose: Whose, corruption: str, methods: Sequence[str], store: Store, stop: float) -> None:
+    measure_missing(Case(_material(*whose), corruption), methods, store, stop)
+
+
+def _measure_sequences(whose: Whose, store: Store, stop: float) -> None:
+    measure_sequences(_material(*whose), store, stop)
 
 
 def measure_missing(case: Case, methods: Sequence[str], store: Store, stop: float) -> None:

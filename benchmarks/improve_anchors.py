@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def align_statistics(classifier: Classifier, window: Images) -> Classifier:
         norm.momentum = None  # the plain mean over batches
     adapted.train()
     with torch.no_grad():
-        adapted(torch.from_numpy(window))
+        adapted(_on_device(adapted, window))
     return adapted.eval()
 
 
@@ -42,7 +43,7 @@ def tent(classifier: Classifier, window: Images, *, seed: int, epochs: int = 3) 
     order = np.random.default_rng(seed)
     for _ in range(epochs):
         for rows in np.array_split(order.permutation(len(window)), max(1, len(window) // 125)):
-            log = functional.log_softmax(adapted(torch.from_numpy(window[rows])), 1)
+            log = functional.log_softmax(adapted(_on_device(adapted, window[rows])), 1)
             optimizer.zero_grad()
             (-(log.exp() * log).sum(1).mean()).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -76,12 +77,17 @@ def _fine_tune(
         rows = [rng.integers(0, len(s), size) for s, size in zip(sources, sizes, strict=True)]
         images = np.concatenate([s.images[r] for s, r in zip(sources, rows, strict=True)])
         labels = np.concatenate([s.labels[r] for s, r in zip(sources, rows, strict=True)])
-        loss: Tensor = functional.cross_entropy(adapted(torch.from_numpy(images)), torch.from_numpy(labels))
+        logits = adapted(_on_device(adapted, images))
+        loss: Tensor = functional.cross_entropy(logits, _on_device(adapted, labels))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return adapted.eval()
+
+
+def _on_device(classifier: Classifier, values: npt.NDArray[Any]) -> Tensor:
+    return torch.from_numpy(values).to(classifier.mean.device)
 
 
 def _norms(classifier: Classifier) -> list[nn.modules.batchnorm._BatchNorm]:

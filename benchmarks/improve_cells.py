@@ -292,4 +292,6 @@ REPAIRING = {
 def machine() -> str:
     """Say where this runs."""
     kind = platform.processor() or platform.machine()
-    return f"{kind}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{gpu}{kind}, {threads}, torch {torch.__version__}"

@@ -17,6 +17,7 @@ from driftloop.data.split import split_indices
 from driftloop.files import digest_file
 from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
+from driftloop.models.device import default_device
 from driftloop.params.compose import compose
 from material import kept_classifier, kept_dataset
 
@@ -63,9 +64,9 @@ class Material:
 
     @cached_property
     def classifier(self) -> Classifier:
-        """The classifier before any repair."""
+        """The classifier before any repair, on the GPU where there is one."""
         train = self._data.take(self._rows["train"])
-        return kept_classifier(self.params, train, self._home, self.seed)
+        return kept_classifier(self.params, train, self._home, self.seed).to(default_device())
 
     @cached_property
     def weights(self) -> str:

@@ -7,6 +7,10 @@ is measured anew, and so is one whose neighbours began with another model than i
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,7 +81,10 @@ class Cell:
 
 
 class Store:
-    """The file of one dataset and seed. It is read anew before each write, and written whole."""
+    """The file of one dataset and seed. It is read anew before each write, and written whole.
+
+    Several processes may put cells into it at once.
+    """
 
     def __init__(self, folder: Path, dataset: str, seed: int) -> None:
         self.path = folder / f"{dataset}-{seed}.json"
@@ -88,11 +95,10 @@ class Store:
 
     def put(self, corruption: str, method: str, cell: Cell) -> None:
         """Keep a cell, and drop those of the corruption that began with another model."""
-        everything = self._read()
-        others = everything["cells"].get(corruption, {}).items()
-        kept = {name: row for name, row in others if row["model"] == cell.model}
-        everything["cells"][corruption] = kept | {method: asdict(cell)}
-        write_json(self.path, everything)
+        with self._changed() as everything:
+            others = everything["cells"].get(corruption, {}).items()
+            kept = {name: row for name, row in others if row["model"] == cell.model}
+            everything["cells"][corruption] = kept | {method: asdict(cell)}
 
     def sequence(self, way: str) -> dict[str, Any] | None:
         """Return the sequence that was repaired in one way, or None."""
@@ -101,9 +107,21 @@ class Store:
 
     def put_sequence(self, way: str, run: dict[str, Any]) -> None:
         """Keep a sequence."""
-        everything = self._read()
-        everything["sequences"][way] = run
-        write_json(self.path, everything)
+        with self._changed() as everything:
+            everything["sequences"][way] = run
+
+    @contextmanager
+    def _changed(self) -> Iterator[dict[str, Any]]:
+        """Yield what the file holds, to be changed and written back before another process may do so."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            everything = self._read()
+            yield everything
+            write_json(self.path, everything)
+        finally:
+            os.close(folder)
 
     def _read(self) -> dict[str, Any]:
         if not self.path.exists():
