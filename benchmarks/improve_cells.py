@@ -267,13 +267,13 @@ def code_of(material: Material, method: str) -> str:
     """Digest what decides a cell, beside the machine: code that repairs and picks, parameters, the model."""
     package = Path(driftloop.__file__).parent
     names = ["models/classifier", "models/predict", "models/device", "checker/picks"]
-    names += [f"improver/{name}" for name in REPAIRING.get(method.partition("_")[0], ())]
+    modules, used = REPAIRING.get(method.partition("_")[0], ((), ()))
+    names += [f"improver/{name}" for name in modules]
     files = [*(package / f"{name}.py" for name in names), *sorted((package / "corruptions").glob("*.py"))]
     if method in ANCHORS:
         files.append(Path(__file__).parent / "improve_anchors.py")
     sources = [path.read_text(encoding="utf-8") for path in files]
     sources += [inspect.getsource(each) for each in (Case, retrained, filtered, _picks)]
-    used = () if method in ANCHORS else ("retrain", "filter")
     params = {key: material.params[key] for key in used}
     how = inspect.getsource(METHODS[method])  # its entry in the dictionary
     return digest_of(sources, [how, WINDOW, POPULATION, material.made_by, params])
@@ -281,12 +281,12 @@ def code_of(material: Material, method: str) -> str:
 
 FILTERING = ("filters", "imitate", "suspicion", "train_filter")
 REPAIRING = {
-    "align": ("align", "reviewed", "suspicion", "train_filter"),
-    "filter": FILTERING,
-    "retrain": ("imitate", "retrain", "reviewed", "train_filter"),
-    "both": ("retrain", "reviewed", *FILTERING),
+    "align": (("align", "reviewed", "suspicion", "train_filter"), ("filter",)),
+    "filter": (FILTERING, ("filter",)),
+    "retrain": (("imitate", "retrain", "reviewed", "train_filter"), ("retrain",)),
+    "both": (("retrain", "reviewed", *FILTERING), ("retrain", "filter")),
 }
-"""The modules that make each kind of repair."""
+"""The modules that make each kind of repair, and the parameters that they take."""
 
 
 def machine() -> str:
