@@ -16,7 +16,7 @@ from PIL import Image
 from driftloop import contracts
 from driftloop.checker.combined import Combined
 from driftloop.data.sources import Digits
-from driftloop.improver.filters import GatedDenoiser
+from driftloop.improver.filters import GatedDenoiser, ResidualDenoiser
 from driftloop.models.networks import ConvNet, ResNet
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -45,7 +45,7 @@ def test_detectors() -> None:
 
 
 def test_filters() -> None:
-    for make in (GatedDenoiser, example("my_filter").Smooth):
+    for make in (GatedDenoiser, ResidualDenoiser, example("my_filter").Smooth):
         contracts.check_filter(make)
 
 

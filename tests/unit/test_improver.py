@@ -1,15 +1,16 @@
 """Filters and retraining on scikit-learn's digits, twice as large: real images, small enough for seconds."""
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 from driftloop.corruptions import corrupt
 from driftloop.errors import DataError, ModelError, ParameterError
-from driftloop.improver.filters import Filter, GatedDenoiser
+from driftloop.improver.filters import Filter, GatedDenoiser, ResidualDenoiser
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 from driftloop.improver.train_filter import FilterSettings, train_filter
@@ -156,14 +157,49 @@ def test_a_second_filter_stacks_and_the_first_drift_is_still_repaired():
 
 
 def test_an_untrained_filter_acts_on_nothing_and_takes_any_size():
-    for channels, height, width in ((1, 28, 28), (3, 32, 32), (3, 9, 13)):
+    kinds, sizes = (GatedDenoiser, ResidualDenoiser), ((1, 28, 28), (3, 32, 32), (3, 9, 13))
+    for kind, (channels, height, width) in itertools.product(kinds, sizes):
         x = torch.rand(2, channels, height, width)
-        repair = GatedDenoiser(channels).eval()
+        repair = kind(channels).eval()
         assert torch.equal(repair(x), x)
         repair.threshold.fill_(-1e9)
         y = repair(x)
         assert y.shape == x.shape
         assert 0 <= y.min() <= y.max() <= 1
+
+
+@pytest.mark.slow
+def test_a_filter_takes_noise_out_of_photographs_and_leaves_their_texture(tmp_path):
+    photographs = [image[:416].reshape(13, 32, 20, 32, 3) for image in load_sample_images().images]
+    patches = np.concatenate([each.swapaxes(1, 2).reshape(-1, 32, 32, 3) for each in photographs])
+    order = np.random.default_rng(0).permutation(len(patches))
+    train, held_out = order[:400], order[400:]
+    classifier, _ = train_classifier(
+        patches[train],
+        (train >= len(patches) // 2).astype(np.int64),
+        network={"_target_": "driftloop.models.networks.ConvNet", "width": 8},
+        classes=["china", "flower"],
+        settings=TrainSettings(epochs=4, batch_size=32),
+        seed=0,
+        device="cpu",
+    )
+    noise = Imitation("cifar10_c", {("gaussian_noise", 5): 1.0})
+    candidate = train_filter(
+        classifier,
+        patches[train],
+        patches[held_out],
+        noise,
+        spec={"_target_": "driftloop.improver.filters.ResidualDenoiser"},
+        settings=FilterSettings(steps=200, batch_size=16),
+        seed=0,
+    )
+    noisy = to_float(torch.from_numpy(noise.apply(patches[held_out], np.random.default_rng(9))))
+    clean = to_float(torch.from_numpy(patches[held_out]))
+    with torch.no_grad():
+        restored = candidate.filters[0].restore(noisy).sigmoid()
+    assert (restored - clean).square().mean() < 0.6 * (noisy - clean).square().mean()
+    assert candidate.filters[0].acts(noisy).float().mean() > 0.8
+    assert export_model(candidate, tmp_path / "model.pt2") < 1e-4
 
 
 def test_retraining_learns_a_rotation_and_forgets_little():

@@ -152,6 +152,7 @@ def suggest(seen: Survey, side: int | None = None) -> dict[str, Any]:
             "cutout": 0,
         },
         "retrain.steps": 300,
+        "filter._target_": "driftloop.improver.filters.ResidualDenoiser",
         "filter.steps": 400,
         "gate.margin": suggest_margin(split["test"]),
         "stream": {

@@ -99,8 +99,9 @@ class GatedDenoiser(_Denoiser):
 class ResidualDenoiser(_Denoiser):
     """A U-shaped network that adds to each pixel what it finds missing, and the same small gate.
 
-    Of a photograph it keeps what it does not understand, where `GatedDenoiser`, which paints the image anew,
-    loses the texture. It works at full resolution, for about twice the time a step.
+    Residual learning (Zhang et al., arXiv 1608.03981), on logits: of a photograph it keeps what it does not
+    understand, where `GatedDenoiser`, which draws the image anew, loses the texture. It works at full
+    resolution, for about twice the time a step.
 
     Args:
         channels: of the images.
