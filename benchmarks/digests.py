@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from driftloop.files import digest_json
@@ -14,6 +15,7 @@ def digest_of(sources: Iterable[str], facts: Any) -> str:
     return digest_json([[_bare(source) for source in sources], facts])[:12]
 
 
+@cache
 def _bare(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):

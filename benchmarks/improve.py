@@ -1,6 +1,7 @@
 """How much of the lost accuracy do the repairs win back? Against well-known ways, on the same network.
 
     python benchmarks/improve.py [--quick] [--datasets mnist] [--seeds 0,1,2] [--corruptions impulse_noise,…]
+        [--methods retrain_100,…] [--jobs 1] [--minutes 60]
 
 For each corruption, at its suite's own severity: a window of 500 images, reviewed by the simulated reviewer;
 every method is scored on 2,000 others that no window shows, corrupted the same way, and on 5,000 clean ones.
@@ -19,7 +20,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,7 +32,7 @@ from driftloop.corruptions import SUITES
 from driftloop.files import write_json, write_text
 from improve_cells import METHODS, Case, code_of, measure
 from improve_material import Material
-from improve_sequence import DRIFTS, kept_sequences, measure_sequences
+from improve_sequence import DRIFTS, WAYS, kept_sequences, measure_sequences
 from improve_store import Cell, Store, kept_in
 from improve_summary import Measured, summarise
 from improve_table import table
@@ -58,20 +59,9 @@ def main() -> None:
         tasks = []
         for dataset in given.datasets.split(","):
             for seed in map(int, (given.seeds or ("0" if given.quick else "0,1,2")).split(",")):
-                material, store = Material(dataset, seed, given.work), Store(folder, dataset, seed)
-                whose = (dataset, seed, given.work)
-                names = [
-                    name
-                    for name in wanted or SUITES[material.suite]
-                    if not set(methods) <= set(kept(material, store, name))
-                ]
-                if names and time.monotonic() < stop:
-                    _ = material.classifier  # trained once, here, for all who ask for it later
-                tasks += [pool.submit(_measure_case, whose, name, methods, store, stop) for name in names]
-                if wanted is None and set(DRIFTS) <= set(SUITES[material.suite]):
-                    tasks.append(pool.submit(_measure_sequences, whose, store, stop))
-        for task in tasks:
-            task.result()
+                whose, store = (dataset, seed, given.work), Store(folder, dataset, seed)
+                tasks += _submit(pool, whose, wanted, methods, store, stop)
+        _wait(tasks)
     result = summarise(gather(folder, given.work))
     write_json(given.results / "improve.json", result)
     write_text(given.table, table(result))
@@ -99,8 +89,42 @@ def _arguments() -> argparse.Namespace:
 
 def _processes(jobs: int) -> ProcessPoolExecutor:
     """Return processes that share the processor's cores; a GPU is not forked, so they are spawned."""
-    threads = max(1, torch.get_num_threads() // jobs)
+    threads = max(1, torch.get_num_threads() // max(1, jobs))
     return ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,))
+
+
+def _submit(
+    pool: Executor,
+    whose: Whose,
+    wanted: Sequence[str] | None,
+    methods: Sequence[str],
+    store: Store,
+    stop: float,
+) -> list[Future[None]]:
+    """Have all that is missing of a dataset and seed measured."""
+    if time.monotonic() >= stop:
+        return []
+    material = Material(*whose)
+    suite = SUITES[material.suite]
+    names = [name for name in wanted or suite if not set(methods) <= set(kept(material, store, name))]
+    sequences = (
+        wanted is None and set(DRIFTS) <= set(suite) and len(kept_sequences(material, store)) < len(WAYS)
+    )
+    if names or sequences:
+        _ = material.classifier  # fetched and trained once, here, for all who ask for it later
+    tasks = [pool.submit(_measure_case, whose, name, methods, store, stop) for name in names]
+    return [*tasks, pool.submit(_measure_sequences, whose, store, stop)] if sequences else tasks
+
+
+def _wait(tasks: Sequence[Future[None]]) -> None:
+    """Wait for all; where one fails, or somebody interrupts, what has not begun never does."""
+    try:
+        for task in as_completed(tasks):
+            task.result()
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise
 
 
 _material = lru_cache(maxsize=1)(Material)

@@ -262,21 +262,29 @@ def _agreement(before: Classifier, after: Classifier, samples: Samples) -> Agree
     return Agreement.between(incumbent, candidate, samples.labels)
 
 
-@cache
 def code_of(material: Material, method: str) -> str:
     """Digest what decides a cell, beside the machine: code that repairs and picks, parameters, the model."""
+    modules, used = REPAIRING.get(method.partition("_")[0], ((), ()))
+    params = {key: material.params[key] for key in used}
+    how = _source(METHODS[method])  # its entry in the dictionary
+    facts = [how, WINDOW, POPULATION, material.made_by, params]
+    return digest_of(_sources(modules, anchor=method in ANCHORS), facts)
+
+
+_source = cache(inspect.getsource)
+
+
+@cache
+def _sources(modules: tuple[str, ...], *, anchor: bool) -> list[str]:
+    """Return the code that makes a cell: what all of them share, modules of the improver, or the anchors'."""
     package = Path(driftloop.__file__).parent
     names = ["models/classifier", "models/predict", "models/device", "checker/picks"]
-    modules, used = REPAIRING.get(method.partition("_")[0], ((), ()))
     names += [f"improver/{name}" for name in modules]
     files = [*(package / f"{name}.py" for name in names), *sorted((package / "corruptions").glob("*.py"))]
-    if method in ANCHORS:
+    if anchor:
         files.append(Path(__file__).parent / "improve_anchors.py")
     sources = [path.read_text(encoding="utf-8") for path in files]
-    sources += [inspect.getsource(each) for each in (Case, retrained, filtered, _picks)]
-    params = {key: material.params[key] for key in used}
-    how = inspect.getsource(METHODS[method])  # its entry in the dictionary
-    return digest_of(sources, [how, WINDOW, POPULATION, material.made_by, params])
+    return sources + [_source(each) for each in (Case, retrained, filtered, _picks)]
 
 
 FILTERING = ("filters", "imitate", "suspicion", "train_filter")

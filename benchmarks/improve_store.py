@@ -25,7 +25,7 @@ Classes = npt.NDArray[np.int64]
 
 def kept_in(folder: Path) -> list[tuple[str, int]]:
     """Return the datasets and seeds of which a folder has a file."""
-    names = [path.stem.rpartition("-") for path in sorted(folder.glob("*-*.json"))]
+    names = [path.stem.rpartition("-") for path in sorted(folder.glob("[!.]*-*.json"))]
     return [(dataset, int(seed)) for dataset, _, seed in names]
 
 

@@ -38,11 +38,12 @@ RESULTS = Path(__file__).parent / "results/predict.json"
 def main() -> None:
     """Measure both, in turns."""
     material = Material("mnist", 0, Path(".driftloop/benchmark"))
+    incumbent = material.classifier.to("cpu")
     clean = np.asarray(material.train.images[:4_000])
     images = clean.copy()
     images[::2] = corrupt(clean[::2], "mnist_c", "fog", None, np.random.default_rng(0))
     repaired = train_filter(
-        material.classifier,
+        incumbent,
         material.train.images,
         material.calibration.images,
         Imitation("mnist_c", {("fog", 3): 1.0}),
@@ -52,7 +53,7 @@ def main() -> None:
     )
     found: dict[str, Any] = {
         name: compare(classifier, images)
-        for name, classifier in (("plain", material.classifier), ("with a filter", repaired))
+        for name, classifier in (("plain", incumbent), ("with a filter", repaired))
     }
     found["environment"] = {
         "processor": platform.processor() or platform.machine(),

@@ -33,7 +33,9 @@ def test_it_says_what_it_saw_and_the_size_that_was_asked_for(photos: Path) -> No
     assert done.exit_code == 0, done.output
     assert "200 colour images of 2 classes, 12 x 12; 100 of a class." in done.output
     assert "They become 20 pixels a side" in done.output
-    assert "size: 20" in Path("new/params.yaml").read_text()
+    written = Path("new/params.yaml").read_text()
+    assert "size: 20" in written
+    assert "driftloop.improver.filters.ResidualDenoiser" in written
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from torch.nn import functional
 from driftloop.improver.suspicion import suspicion_network
 
 _ALMOST = 0.02
-"""What a black pixel is taken for before its logit is, and a white one but for so much of 1."""
+"""Pixels are clipped to this distance from 0 and 1 before their logits are taken, which would be infinite."""
 
 
 class Filter(nn.Module, ABC):
@@ -66,13 +66,13 @@ class _Denoiser(Filter):
 class GatedDenoiser(_Denoiser):
     """A small U-shaped network that restores (Ronneberger et al., arXiv 1505.04597), and a smaller gate.
 
-    It works on blocks of two by two pixels, as channels at half the resolution: four times faster, and as
-    good. Every layer looks at one image only (GroupNorm, no BatchNorm): what becomes of an image does not
-    depend on the others beside it.
+    It works on blocks of two by two pixels, as channels at half the resolution: four times faster, and on
+    digits as good. Every layer looks at one image only (GroupNorm, no BatchNorm): what becomes of an image
+    does not depend on the others beside it.
 
     Args:
         channels: of the images.
-        width: channels at half the resolution; twice as many at a quarter.
+        width: channels at half the resolution, a multiple of 4; twice as many at a quarter.
     """
 
     def __init__(self, channels: int, width: int = 24) -> None:
@@ -101,7 +101,7 @@ class ResidualDenoiser(_Denoiser):
 
     Residual learning (Zhang et al., arXiv 1608.03981), on logits: of a photograph it keeps what it does not
     understand, where `GatedDenoiser`, which draws the image anew, loses the texture. It works at full
-    resolution, for about twice the time a step.
+    resolution, and a step takes about 1.7 times as long.
 
     Args:
         channels: of the images.
@@ -140,7 +140,6 @@ class ResidualDenoiser(_Denoiser):
         y = self.fine(functional.pixel_unshuffle(full, 2))
         y = y + functional.interpolate(self.coarse(y), size=y.shape[-2:], mode="nearest")
         missing = self.last(torch.cat([full, self.outward(y)], 1))[..., :height, :width]
-        # As logits black and white lie at infinity, where nothing can be added.
         logits: Tensor = torch.logit(x, eps=_ALMOST) + missing
         return logits
 
