@@ -1,4 +1,4 @@
-"""Filters and retraining on scikit-learn's digits, twice as large, and on photographs: real, and soon done."""
+"""Filters and retraining on scikit-learn's digits, twice as large, and on photographs: real and soon done."""
 
 import itertools
 from functools import cache
