@@ -9,9 +9,8 @@ every method is scored on 2,000 others that no window shows, corrupted the same 
 Each figure is written to `benchmarks/results/improve/DATASET-SEED.json` as soon as it is measured, and is
 not measured again while the code that decides it stays the same: a run that was cut short goes on, on this
 machine or on another. With `--jobs N` so many corruptions are measured side by side, on one GPU where there
-is one. At the end
-`benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from all that is there, whatever
-was asked for; with `--minutes 0` that is all that is done.
+is one. At the end `benchmarks/results/improve.json` and `docs/benchmark-improve.md` are made from all that
+is there, whatever was asked for; with `--minutes 0` that is all that is done.
 """
 
 from __future__ import annotations

@@ -53,8 +53,13 @@ class Filter(nn.Module, ABC):
 
 
 class _Denoiser(Filter):
-    """A filter whose gate is a small network."""
+    """A U-shaped network (Ronneberger et al., arXiv 1505.04597) whose gate is a smaller one.
 
+    Every layer looks at one image only (GroupNorm, no BatchNorm): what becomes of an image does not depend on
+    the others beside it.
+    """
+
+    coarse: nn.Module
     gate: nn.Module
 
     def suspect(self, x: Tensor) -> Tensor:
@@ -62,13 +67,15 @@ class _Denoiser(Filter):
         scores: Tensor = self.gate(2 * x - 1)
         return scores[:, 0]
 
+    def _with_coarse(self, y: Tensor) -> Tensor:
+        """Add to features (N, D, h, w) what is seen of them at half the resolution."""
+        return y + functional.interpolate(self.coarse(y), size=y.shape[-2:], mode="nearest")
+
 
 class GatedDenoiser(_Denoiser):
-    """A small U-shaped network that restores (Ronneberger et al., arXiv 1505.04597), and a smaller gate.
+    """Draws the image anew, from blocks of two by two pixels as channels at half the resolution.
 
-    It works on blocks of two by two pixels, as channels at half the resolution: four times faster, and on
-    digits as good. Every layer looks at one image only (GroupNorm, no BatchNorm): what becomes of an image
-    does not depend on the others beside it.
+    Four times faster than at full resolution, and on digits as good.
 
     Args:
         channels: of the images.
@@ -90,18 +97,15 @@ class GatedDenoiser(_Denoiser):
     def restore(self, x: Tensor) -> Tensor:
         """Return the clean images as logits (N, C, H, W)."""
         height, width = x.shape[-2:]
-        even = functional.pad(2 * x - 1, (0, width % 2, 0, height % 2), mode="replicate")
-        y = self.fine(functional.pixel_unshuffle(even, 2))
-        y = y + functional.interpolate(self.coarse(y), size=y.shape[-2:], mode="nearest")
+        y = self._with_coarse(self.fine(functional.pixel_unshuffle(_evened(2 * x - 1), 2)))
         return functional.pixel_shuffle(self.outward(y), 2)[..., :height, :width]
 
 
 class ResidualDenoiser(_Denoiser):
-    """A U-shaped network that adds to each pixel what it finds missing, and the same small gate.
+    """Adds to each pixel what it finds missing, at full resolution.
 
     Residual learning (Zhang et al., arXiv 1608.03981), on logits: of a photograph it keeps what it does not
-    understand, where `GatedDenoiser`, which draws the image anew, loses the texture. It works at full
-    resolution, and a step takes about 1.7 times as long.
+    understand, where `GatedDenoiser` loses the texture. A step takes about 1.7 times as long.
 
     Args:
         channels: of the images.
@@ -113,10 +117,7 @@ class ResidualDenoiser(_Denoiser):
         super().__init__()
         self.full = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU())
         self.fine = nn.Sequential(
-            nn.Conv2d(4 * width, 2 * width, 1, bias=False),
-            nn.GroupNorm(4, 2 * width),
-            nn.ReLU(),
-            _convolution(2 * width, 2 * width),
+            _convolution(4 * width, 2 * width, kernel=1), _convolution(2 * width, 2 * width)
         )
         self.coarse = nn.Sequential(
             _convolution(2 * width, 3 * width, stride=2),
@@ -135,18 +136,22 @@ class ResidualDenoiser(_Denoiser):
     def restore(self, x: Tensor) -> Tensor:
         """Return the clean images as logits (N, C, H, W)."""
         height, width = x.shape[-2:]
-        even = functional.pad(2 * x - 1, (0, width % 2, 0, height % 2), mode="replicate")
-        full = self.full(even)
-        y = self.fine(functional.pixel_unshuffle(full, 2))
-        y = y + functional.interpolate(self.coarse(y), size=y.shape[-2:], mode="nearest")
+        full = self.full(_evened(2 * x - 1))
+        y = self._with_coarse(self.fine(functional.pixel_unshuffle(full, 2)))
         missing = self.last(torch.cat([full, self.outward(y)], 1))[..., :height, :width]
         logits: Tensor = torch.logit(x, eps=_ALMOST) + missing
         return logits
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def _evened(x: Tensor) -> Tensor:
+    """Repeat the last row and column of images (N, C, H, W) where their number is odd."""
+    height, width = x.shape[-2:]
+    return functional.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, stride=stride, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, stride=stride, bias=False),
         nn.GroupNorm(4, outputs),
         nn.ReLU(),
     )
