@@ -58,4 +58,4 @@ def test_what_is_done_stays_done(demo: Path) -> None:
 def test_the_status_tells_the_story_and_the_next_command(demo: Path) -> None:
     said = run(demo, "driftloop", "status").stdout
     assert "results/report.html" in said
-    assert "driftloop predict models/w05" in said
+    assert "driftloop predict IMAGE…" in said

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from driftloop import layout
 from driftloop.cli import find_command
-from driftloop.errors import ModelError
+from driftloop.commands.improve import _in_use, _put_to_use
+from driftloop.commands.production import _tree
+from driftloop.errors import ModelError, ParameterError
 from driftloop.files import digest_json, write_json
 from driftloop.models.store import FIELDS, FORMAT
-from driftloop.tracker.production import follow, move, previous, production_folder, read_moves
+from driftloop.params.load import load_params
+from driftloop.report.status import WindowState
+from driftloop.tracker.production import Move, follow, move, previous, production_folder, read_moves
 
 
 @pytest.fixture
@@ -64,7 +73,70 @@ def test_a_rollback_stands_until_a_person_ends_it(models):
         run("rollback")
     run("promote", "w02")
     walk(models)
+    assert production_folder() == layout.model("w02")  # she went back from w03; no run goes there again
+    assert follow("w09", digest_json("another"), models["w02"]).owner == "w09"
+
+
+def test_a_step_back_by_hand_outlives_whatever_runs_again_and_can_be_undone(models):
+    walk(models)
+    run("promote", "reference", "--reason", "All repairs misread sevens.")
+    walk(models)
+    assert production_folder() == layout.model("reference")
+    run("rollback")
     assert production_folder() == layout.model("w03")
+    run("rollback")
+    assert production_folder() == layout.model("w02")
+
+
+def test_a_pin_outlives_that_its_model_is_made_anew(models):
+    walk(models)
+    run("rollback")
+    remake("w02", "other")
+    with pytest.raises(ModelError, match="driftloop promote w02"):
+        production_folder()
+    run("promote", "w02")
+    assert production_folder() == layout.model("w02")
+    assert read_moves()[-1].pinned
+    run("promote", "w02")
+    assert not read_moves()[-1].pinned
+
+
+@pytest.mark.parametrize("owner", ["w99", "reference/", "../models/w02", ""])
+def test_only_what_the_stream_knows_is_promoted(models, owner):
+    walk(models)
+    with pytest.raises(ParameterError, match="There is no window"):
+        run("promote", owner)
+    assert production_folder() == layout.model("w03")
+
+
+def test_a_rehearsal_changes_nothing_of_what_is_in_production(models):
+    params = Path("params.yaml")
+    inbox = "inbox: {folder: inbox, settle: 10, cut: null}"
+    params.write_text(re.sub("^inbox: null", inbox, params.read_text(), flags=re.MULTILINE))
+    for window in ("w01", "w02"):  # both are simulated
+        assert load_params()["stream"][window]["rehearsal"]
+        _put_to_use(*_in_use(load_params(), window))
+    assert [each.owner for each in read_moves()] == ["reference"]
+    with pytest.raises(ParameterError, match="w02 is a rehearsal"):
+        run("promote", "w02")
+
+
+def test_a_repair_that_stays_out_of_production_is_said(models, capsys):
+    walk(models)
+    run("rollback")
+    _put_to_use("w03", "w02")
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert "w03: its model is not in production; that of w02 is" in said
+    assert "driftloop promote w03" in said
+
+
+def test_a_reason_that_is_no_text_is_refused(models):
+    walk(models)
+    command = [sys.executable, "-m", "driftloop", "promote", "w02", "--reason", b"caf\xe9"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, b"no UTF-8 text" in done.stderr) == (2, True), done.stderr
+    assert b"Traceback" not in done.stderr
+    assert read_moves()[-1].owner == "w03"
 
 
 def test_a_branch_that_was_not_made_from_what_is_in_production_leaves_it_alone(models):
@@ -99,8 +171,8 @@ def test_a_step_back_is_never_a_step_forth(project):
     for owner in ("reference", "w02", "w03"):
         move(owner, owner, "workflow")
     assert previous(read_moves()).owner == "w02"
-    move("w02", "w02", "Ada")
-    assert previous(read_moves()).owner == "reference"
+    rolled_back = Move("w02", "w02", "2026-01-31T23:59:59Z", "Ada", pinned=True)
+    assert previous((*read_moves(), rolled_back)).owner == "reference"
 
 
 def test_the_lineage_tells_window_decision_person_and_gain(models):
@@ -113,3 +185,13 @@ def test_the_lineage_tells_window_decision_person_and_gain(models):
     (second,) = (each for each in told["windows"] if each["window"] == "w02")
     assert (second["parent"], second["repair"], second["by"]) == ("w01", "filter", "the simulated reviewer")
     assert [each["owner"] for each in told["production"]] == ["w01", "w02", "w03"]
+
+
+def test_the_lineage_also_hangs_a_window_below_a_later_one():
+    """An undecided window follows what comes into production, be it of a window that arrived after it."""
+    states = [WindowState(name, "promoted") for name in ("monday", "tuesday")]
+    shown = Console(width=80, color_system=None)
+    with shown.capture() as capture:
+        shown.print(_tree(states, {"monday": "tuesday", "tuesday": "reference"}, "monday"))
+    told = capture.get()
+    assert told.index("reference") < told.index("tuesday") < told.index("monday")

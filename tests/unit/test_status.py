@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,7 +125,16 @@ def test_a_finished_stream_names_the_report_and_the_model_to_try(finished):
     Path("results/report.html").write_text("")
     output = CliRunner().invoke(driftloop, ["status"], catch_exceptions=False).output
     assert "results/report.html" in output
-    assert "driftloop predict models/w05 IMAGE…" in output
+    assert "driftloop predict IMAGE…" in output
+
+
+def test_where_nothing_has_arrived_yet_the_inbox_is_next(project):
+    path = Path("params.yaml")
+    path.write_text(re.sub(r"^  w0\d: .*\n", "", path.read_text(), flags=re.MULTILINE))
+    inbox = "inbox: {folder: inbox, settle: 10, cut: null}"
+    path.write_text(path.read_text().replace("stream:", "stream: {}").replace("inbox: null", inbox))
+    output = CliRunner().invoke(driftloop, ["status"], catch_exceptions=False).output
+    assert "driftloop watch" in output
 
 
 def test_json_holds_every_window(finished):

@@ -135,6 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _complain("Interrupted: nothing more was written.")
         status = 130
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        _complain(f"{error.object!r} holds bytes that are no UTF-8 text; nothing was written.")
+        status = 2
     except BrokenPipeError:
         sys.stderr.close()
         status = 0

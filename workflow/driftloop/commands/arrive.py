@@ -12,7 +12,6 @@ from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.data.inbox import Waiting, look_into
-from driftloop.files import read_json
 from driftloop.params.load import load_params
 
 
@@ -33,7 +32,7 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
         if keep:
             cut_windows(params)
         waiting = look_for_windows(params)
-        arrivals = add_arrivals(arrivals, waiting.whole, _decided(arrivals))
+        arrivals = add_arrivals(arrivals, waiting.whole, _models(arrivals), _production())
         if keep:
             write_arrivals(layout.ARRIVALS, arrivals)
     for refusal in waiting.refused:
@@ -41,20 +40,30 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
     return arrivals
 
 
-def _decided(arrivals: Iterable[str]) -> dict[str, int]:
-    """Return how many repairs stand behind each window that is decided; its incumbent stays what it was.
+def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
+    """Return the digest of the model behind the reference and each window that is decided.
 
     Decided is what has a model of its own, and what a person has said something about, even before a run
-    has made anything of that: their answer holds for what they saw.
+    has made anything of that: their answer holds for what they saw, and its incumbent stays what it was.
     """
-    repairs = {}
-    for name in arrivals:
-        lineage, ledger = layout.model(name) / "lineage.json", layout.ledger(name)
-        if lineage.exists():
-            repairs[name] = len(read_json(lineage)["repairs"])
+    from driftloop.models.store import model_digest
+
+    models: dict[str, str | None] = {}
+    for name in (layout.REFERENCE, *arrivals):
+        ledger, home = layout.ledger(name), layout.model(name)
+        if (home / "model.json").exists():
+            models[name] = model_digest(home)
         elif ledger.exists() and ledger.stat().st_size:
-            repairs[name] = -1
-    return repairs
+            models[name] = None
+    return models
+
+
+def _production() -> tuple[str, str]:
+    """Return whose model is in production, and its digest; before the first one, the reference's."""
+    from driftloop.tracker.production import read_moves
+
+    moves = read_moves()
+    return (moves[-1].owner, moves[-1].model) if moves else (layout.REFERENCE, "")
 
 
 def look_for_windows(params: Mapping[str, Any]) -> Waiting:

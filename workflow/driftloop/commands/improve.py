@@ -196,25 +196,52 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
 
 @step(
     "promote-model",
-    reads=("seed", "detector.method", "detector.reference", "stream.{window}.parent"),
+    reads=(
+        "seed",
+        "detector.method",
+        "detector.reference",
+        "stream.{window}.parent",
+        "stream.{window}.rehearsal",
+    ),
     home="models/{window}",
 )
 def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own; without one the incumbent stays."""
-    from driftloop.models.store import model_digest
-    from driftloop.tracker.production import follow
-    from driftloop.tracker.trace import tracing
-
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
     evaluation = evaluation_of(window)
     if evaluation is None or evaluation["winner"] is None:
         _keep(parent, home, window)
     else:
         _promote(params, window, evaluation)
-    with tracing():  # the pointer is no product of this step: it moves on
-        followed = follow(window, model_digest(home), model_digest(parent))
+    _put_to_use(*_in_use(params, window))
+
+
+def _in_use(params: dict[str, Any], window: str) -> tuple[str, str]:
+    """Return whose model a window may bring into production, and what that was made from.
+
+    Where windows arrive from production, those that are simulated are rehearsals, and leave it as it is.
+    """
+    facts = params["stream"][window]
+    return (layout.REFERENCE, layout.REFERENCE) if facts["rehearsal"] else (window, facts["parent"])
+
+
+def _put_to_use(owner: str, parent: str) -> None:
+    """Let production follow to a model, if that is made from what is in use, and say so."""
+    from driftloop.models.store import model_digest
+    from driftloop.tracker.production import follow, read_moves
+    from driftloop.tracker.trace import tracing
+
+    model, incumbent = model_digest(layout.model(owner)), model_digest(layout.model(parent))
+    with tracing():  # the pointer is no product of a step: it moves on
+        followed = follow(owner, model, incumbent)
+        now = read_moves()[-1]
     if followed:
-        say(f"{window}: its model is in production.")
+        say(f"{owner}: its model is in production.")
+    elif model not in (now.model, incumbent):
+        say(
+            f"{owner}: its model is not in production; that of {now.owner} is, put there by {now.by}. "
+            f"To use this one: driftloop promote {owner}"
+        )
 
 
 def _keep(parent: Path, home: Path, window: str) -> None:

@@ -10,6 +10,8 @@ import click
 from driftloop import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.text import Text
     from rich.tree import Tree
 
@@ -28,8 +30,10 @@ def promote(owner: str, reason: str) -> None:
     certain model, or for going on after a rollback.
     """
     from driftloop.models.store import model_digest
+    from driftloop.params.load import load_params
     from driftloop.tracker.production import move
 
+    _check_owner(owner, load_params())
     now = move(owner, model_digest(layout.model(owner)), _me(), reason=reason)
     _tell(now.owner)
 
@@ -41,20 +45,9 @@ def rollback(reason: str) -> None:
 
     A second rollback goes one model further back. `driftloop promote` ends it.
     """
-    from driftloop.errors import ModelError
-    from driftloop.models.store import model_digest
-    from driftloop.tracker.production import move, previous, read_moves
+    from driftloop.tracker.production import roll_back
 
-    before = previous(read_moves())
-    if before is None:
-        raise ModelError("No other model was in production before. To choose one: driftloop lineage")
-    if model_digest(layout.model(before.owner)) != before.model:
-        raise ModelError(
-            f"{layout.model(before.owner)} was made anew since it was in production. To use it as it is now: "
-            f"driftloop promote {before.owner}"
-        )
-    move(before.owner, before.model, _me(), pinned=True, reason=reason)
-    _tell(before.owner)
+    _tell(roll_back(_me(), reason=reason).owner)
 
 
 @click.command()
@@ -97,10 +90,18 @@ def _tree(states: list[WindowState], parents: dict[str, str], in_use: str | None
 
     tree = Tree(mark(layout.REFERENCE, Text(layout.REFERENCE, style="bold")))
     models = {layout.REFERENCE: tree}
-    for state in states:
-        below = models[parents[state.window]]
-        grown = below.add(mark(state.window, _line(state)))
-        models[state.window] = grown if state.state == "promoted" else below
+    known = {state.window: state for state in states}
+
+    def model(owner: str) -> Tree:
+        """Return where the model that stands after a window hangs, after what it was made from."""
+        if owner not in models:
+            below = model(parents[owner])
+            grown = below.add(mark(owner, _line(known[owner])))
+            models[owner] = grown if known[owner].state == "promoted" else below
+        return models[owner]
+
+    for owner in known:
+        model(owner)
     return tree
 
 
@@ -130,6 +131,18 @@ def _facts(state: WindowState) -> dict[str, Any]:
         "repair": state.repair if state.state == "promoted" else None,
         "gain": None if before is None or after is None else after - before,
     }
+
+
+def _check_owner(owner: str, params: Mapping[str, Any]) -> None:
+    """Refuse what has no model that could be in production."""
+    from driftloop.commands.step import known_window
+    from driftloop.errors import ParameterError
+
+    if owner != layout.REFERENCE and params["stream"][known_window(params, owner)]["rehearsal"]:
+        raise ParameterError(
+            f"{owner} is a rehearsal: its drift was made up, so its model never comes into production. "
+            f"Name a window that arrived, or {layout.REFERENCE}."
+        )
 
 
 def _me() -> str:

@@ -7,8 +7,8 @@ It is what makes a window part of the stream. So a window that comes late goes t
 begun does not see those that arrive meanwhile. Git tracks the file; a person may take a line out.
 
 A window is checked against what is in production when it arrives, and does not wait for reviews of others.
-While it is undecided and a repair is promoted, it is checked again, against that: perhaps nobody has to be
-asked any more.
+While it is undecided and another model comes into production, it is checked again, against that: perhaps
+nobody has to be asked any more.
 """
 
 from __future__ import annotations
@@ -67,34 +67,41 @@ def is_window_name(name: str) -> bool:
     return bool(WINDOW_NAME.fullmatch(name)) and name != REFERENCE
 
 
-def add_arrivals(arrivals: Arrivals, new: Sequence[str], repairs: Mapping[str, int]) -> dict[str, str]:
-    """Return the arrivals with `new` ones at their end; what is undecided follows a repair that was promoted.
+def add_arrivals(
+    arrivals: Arrivals, new: Sequence[str], models: Mapping[str, str | None], production: tuple[str, str]
+) -> dict[str, str]:
+    """Return the arrivals with `new` ones at their end; what is undecided follows what is in production.
 
-    In production is the model with the most repairs; of several, the one that arrived last.
+    Of several windows that left that model in production the last one is followed: behind it a slow drift
+    has been watched for longest.
 
     Args:
         arrivals: so far.
         new: windows that arrive now.
-        repairs: for each window that is decided, how many repairs its model carries.
+        models: the digest of the model that stands after each window that is decided, and of the reference;
+            None where it has not been made, or is lost.
+        production: whose model is in production, and its digest.
 
-    >>> add_arrivals({"a": "reference", "b": "reference"}, ["c"], {"a": 1})
-    {'a': 'reference', 'b': 'a', 'c': 'a'}
-    >>> add_arrivals({"a": "reference", "b": "reference"}, ["c"], {"a": 0})
-    {'a': 'reference', 'b': 'reference', 'c': 'a'}
+    >>> models = {"reference": "0", "a": "0", "b": "1"}
+    >>> add_arrivals({"a": "reference", "b": "a", "c": "a"}, ["d"], models, ("b", "1"))
+    {'a': 'reference', 'b': 'a', 'c': 'b', 'd': 'b'}
+    >>> add_arrivals({"a": "reference", "b": "a", "c": "b"}, ["d"], models, ("reference", "0"))
+    {'a': 'reference', 'b': 'a', 'c': 'a', 'd': 'a'}
     """
-    production = REFERENCE
-    most = 0
-    for name in arrivals:
-        if name in repairs and repairs[name] >= most:
-            production, most = name, repairs[name]
+    owner, model = production
+    fitting = [name for name in (REFERENCE, *arrivals) if models.get(name) == model]
+    newest = fitting[-1] if fitting else owner if owner in arrivals else REFERENCE
+    line = [newest]  # what it was made from never follows it
+    while line[-1] != REFERENCE:
+        line.append(arrivals[line[-1]])
 
-    def owner(name: str) -> str:
-        before = arrivals.get(name)
-        stays = before is not None and (name in repairs or repairs.get(before, 0) >= most)
-        return str(before) if stays else production
+    def incumbent(name: str) -> str:
+        # Where the model in production is not there to be compared with, nothing is moved.
+        stays = name in models or name in line or not fitting or arrivals[name] in fitting
+        return arrivals[name] if stays else newest
 
-    names = [*arrivals, *(name for name in new if name not in arrivals)]
-    return {name: owner(name) for name in names}
+    followed = {name: incumbent(name) for name in arrivals}
+    return followed | {name: newest for name in new if name not in arrivals}
 
 
 @contextmanager

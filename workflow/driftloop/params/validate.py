@@ -45,8 +45,8 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
 
     Optional keys of a window get their defaults; each window is given its `parent`, `before` (the sizes
     of the simulated windows before it, which have used up that much of the pool), and whether it is
-    `simulated`. Windows that arrived from production follow the simulated ones; no rehearsal changes what
-    is in production.
+    `simulated` and, in a project with an inbox, a `rehearsal`. Windows that arrived from production follow
+    the simulated ones; no rehearsal changes what is in production.
 
     Args:
         params: what was read, of any type.
@@ -64,7 +64,7 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
         raise ParameterError(_say(error, where))
     complete = copy.deepcopy(dict(params))
     _complete_optional(complete)
-    _complete_stream(complete["stream"], where)
+    _complete_stream(complete["stream"], where, rehearsal=complete["inbox"] is not None)
     _add_arrived(complete, where, arrived or {})
     if complete["split"]["population"] >= complete["split"]["production"]:
         raise ParameterError(
@@ -74,7 +74,7 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
     return complete
 
 
-def _complete_stream(stream: dict[str, Params], where: str) -> None:
+def _complete_stream(stream: dict[str, Params], where: str, *, rehearsal: bool) -> None:
     rules = schema()["properties"]["stream"]["additionalProperties"]["properties"]
     defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}
     earlier: list[str] = []
@@ -87,7 +87,7 @@ def _complete_stream(stream: dict[str, Params], where: str) -> None:
                 "it names a window that stands before it in the stream, or reference."
             )
         window["before"] = [stream[each]["n"] for each in earlier]
-        window["simulated"] = True
+        window |= {"simulated": True, "rehearsal": rehearsal}
         earlier.append(name)
 
 
@@ -149,7 +149,7 @@ def _add_arrived(params: Params, where: str, arrived: Mapping[str, str]) -> None
             raise ParameterError(
                 f"{where}: {name} is a simulated window of the stream and one that arrived. Rename either."
             )
-        stream[name] = {"parent": arrived[name], "before": [], "simulated": False}
+        stream[name] = {"parent": arrived[name], "before": [], "simulated": False, "rehearsal": False}
 
 
 def _say(error: ValidationError, where: str) -> str:

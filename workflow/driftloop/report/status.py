@@ -94,7 +94,7 @@ def next_step(states: Sequence[WindowState]) -> str:
         return "snakemake --cores all"
     if unsettled := [state.window for state in states if state.unsettled]:
         return f"driftloop settle {unsettled[0]}"
-    return f"driftloop predict {layout.model(states[-1].window)} IMAGE…"
+    return "driftloop predict IMAGE…" if states else "driftloop watch"
 
 
 def _read_state(window: str, mode: str) -> WindowState:

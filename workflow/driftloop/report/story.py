@@ -15,7 +15,7 @@ _WON = {
     "retrain": "the retrained model",
     "retrain_filtered": "the model retrained behind the filter",
 }
-"""Repair → what went into production."""
+"""Repair → what was promoted."""
 
 
 def headline(rows: Sequence[Row]) -> str:
@@ -59,10 +59,8 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
     won = _WON[row["promoted"]]
     before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
     if before is None:  # no label told of both what they make of ordinary samples
-        return f"{text}; {won} passed the gate and went into production."
-    return (
-        f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and went into production."
-    )
+        return f"{text}; {won} passed the gate and was promoted."
+    return f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and was promoted."
 
 
 def _calm(row: Row) -> str:

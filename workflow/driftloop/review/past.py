@@ -25,7 +25,7 @@ class Trial:
         before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1];
             None where these are too few to tell.
         after: the candidate's, on the same.
-        promoted: whether it went into production.
+        promoted: whether it was promoted.
     """
 
     before: float | None

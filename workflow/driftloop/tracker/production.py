@@ -2,7 +2,8 @@
 
 `decisions/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
 top of what is in production; people move it with `driftloop promote` and `driftloop rollback`. After a
-rollback it stays where it is until a person moves it again.
+rollback it stays where it is until a person moves it again, and what a person has moved it away from the
+workflow never brings back, whatever it makes anew.
 """
 
 from __future__ import annotations
@@ -60,10 +61,36 @@ def read_moves() -> tuple[Move, ...]:
         raise ModelError(f"{path} is no pointer of this version of driftloop ({error}).") from error
 
 
-def move(owner: str, model: str, by: str, *, pinned: bool = False, reason: str = "") -> Move:
-    """Point production at a model. Readers see the pointer before the move or after it, never between."""
+def move(owner: str, model: str, by: str, *, reason: str = "") -> Move:
+    """Point production at a model. Readers see the pointer before the move or after it, never between.
+
+    A pin ends with it, except where only the model that is in use was made anew.
+    """
     with _locked():
-        return _append(read_moves(), owner, model, by, pinned=pinned, reason=reason)
+        moves = read_moves()
+        anew = bool(moves) and moves[-1].owner == owner and moves[-1].model != model
+        return _append(moves, owner, model, by, pinned=anew and moves[-1].pinned, reason=reason)
+
+
+def roll_back(by: str, *, reason: str = "") -> Move:
+    """Put back what was in use before, and pin it there.
+
+    Raises:
+        ModelError: nothing was in use before, or it was made anew since.
+    """
+    from driftloop.models.store import model_digest
+
+    with _locked():
+        moves = read_moves()
+        before = previous(moves)
+        if before is None:
+            raise ModelError("No other model was in production before. To choose one: driftloop lineage")
+        if model_digest(layout.model(before.owner)) != before.model:
+            raise ModelError(
+                f"{layout.model(before.owner)} was made anew since it was in production. To use it as it is "
+                f"now: driftloop promote {before.owner}"
+            )
+        return _append(moves, before.owner, before.model, by, pinned=True, reason=reason)
 
 
 def follow(owner: str, model: str, parent: str) -> Move | None:
@@ -75,13 +102,15 @@ def follow(owner: str, model: str, parent: str) -> Move | None:
         parent: digest of its incumbent.
 
     Returns:
-        The move; None where the pointer is at this model already, is pinned, or is somewhere else.
+        The move; None where the pointer is at this model already, is pinned, is somewhere else, or was moved
+        away from this window.
     """
     with _locked():
         moves = read_moves()
         if moves:
             now = moves[-1]
-            ours = now.model == parent or now.owner == owner
+            left = any(each.owner == owner for each in moves)
+            ours = now.owner == owner or (now.model == parent and not left)
             if now.model == model or now.pinned or not ours:
                 return None
         return _append(moves, owner, model, WORKFLOW)
@@ -90,16 +119,23 @@ def follow(owner: str, model: str, parent: str) -> Move | None:
 def previous(moves: tuple[Move, ...]) -> Move | None:
     """Return what was in use before what is in use now, or None.
 
-    A rollback is a step back in time: a second one goes further back, not forth again.
+    A rollback is a step back in time: a second one goes further back, not forth again. Whoever promotes an
+    earlier model goes forth to it, and a rollback undoes that.
 
     >>> a, b = Move("reference", "0", "", ""), Move("w02", "1", "", "")
-    >>> previous((a, b)).owner, previous((a, b, a))
-    ('reference', None)
+    >>> previous((a, b)).owner, previous((a, b, a)).owner
+    ('reference', 'w02')
+    >>> rolled_back = Move("reference", "0", "", "", pinned=True)
+    >>> previous((a, b, rolled_back))
     """
     trail: list[Move] = []
     for each in moves:
         models = [step.model for step in trail]
-        trail = [*trail[: models.index(each.model)], each] if each.model in models else [*trail, each]
+        if each.pinned and each.model in models:
+            del trail[models.index(each.model) :]
+        elif trail and trail[-1].owner == each.owner:
+            del trail[-1]  # made anew
+        trail.append(each)
     return trail[-2] if len(trail) > 1 else None
 
 

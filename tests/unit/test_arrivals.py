@@ -1,0 +1,97 @@
+"""Which model a window that arrives is checked against: what is in production then, whoever put it there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driftloop import layout
+from driftloop.commands.arrive import arrivals_now
+from driftloop.data.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
+from driftloop.files import digest_json, write_json, write_text
+from driftloop.models.store import FIELDS, FORMAT
+from driftloop.params.compose import compose, render
+from driftloop.tracker.production import follow, move, roll_back
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with an inbox, whose reference model is in production."""
+    monkeypatch.chdir(tmp_path)
+    changes = ("dataset=digits", "inbox={folder: inbox, settle: 0, cut: null}")
+    write_text(Path("params.yaml"), render(compose(changes), changes))
+    move(REFERENCE, made(REFERENCE, "reference"), "workflow")
+
+
+def made(owner: str, weights: str) -> str:
+    """Make a model, and return its digest."""
+    meta = {"format": FORMAT, **dict.fromkeys(FIELDS, weights)}
+    write_json(layout.model(owner) / "model.json", meta)
+    return digest_json(meta)
+
+
+def arrive(*windows: str) -> dict[str, str]:
+    for window in windows:
+        (Path("inbox") / window).mkdir(parents=True)
+        (Path("inbox") / window / "a.png").touch()
+    return arrivals_now(keep=True)
+
+
+def test_a_window_follows_the_repair_that_is_in_production() -> None:
+    assert arrive("monday") == {"monday": REFERENCE}
+    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    assert arrive("tuesday")["tuesday"] == "monday"
+
+
+def test_of_windows_that_left_the_model_in_production_the_last_is_followed() -> None:
+    arrive("monday", "tuesday")
+    made("monday", "reference")
+    made("tuesday", "reference")
+    assert arrive("wednesday")["wednesday"] == "tuesday"
+
+
+def test_after_a_rollback_nothing_that_is_undecided_follows_the_repair() -> None:
+    arrive("monday")
+    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    assert arrive("tuesday") == {"monday": REFERENCE, "tuesday": "monday"}
+    roll_back("Ada")
+    assert arrive("wednesday") == {"monday": REFERENCE, "tuesday": REFERENCE, "wednesday": REFERENCE}
+
+
+def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None:
+    arrive("monday", "tuesday")
+    reference = made(REFERENCE, "reference")
+    follow("monday", made("monday", "filtered"), reference)
+    tuesday = made("tuesday", "retrained")
+    assert follow("tuesday", tuesday, reference) is None
+    assert arrive("wednesday")["wednesday"] == "monday"
+    move("tuesday", tuesday, "Ada")
+    assert arrivals_now(keep=True)["wednesday"] == "tuesday"
+
+
+def test_what_a_person_has_answered_keeps_its_incumbent() -> None:
+    arrive("monday", "tuesday")
+    write_text(layout.ledger("tuesday"), "an entry\n")
+    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    assert arrivals_now(keep=True)["tuesday"] == REFERENCE
+
+
+def test_where_models_are_lost_no_line_changes() -> None:
+    """As in a clone before `dvc pull`."""
+    arrive("monday")
+    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    before = arrive("tuesday")
+    for owner in (REFERENCE, "monday"):
+        (layout.model(owner) / "model.json").unlink()
+    assert arrivals_now(keep=True) == before
+    assert arrive("wednesday")["wednesday"] == "monday"
+
+
+def test_no_window_ever_follows_itself() -> None:
+    """An undecided window that production was made from, as its own model is lost."""
+    arrivals = {"monday": REFERENCE, "tuesday": "monday", "wednesday": "monday"}
+    models = {REFERENCE: "0", "tuesday": "1"}
+    path = Path("arrivals.txt")
+    write_arrivals(path, add_arrivals(arrivals, [], models, ("tuesday", "1")))
+    assert read_arrivals(path) == {"monday": REFERENCE, "tuesday": "monday", "wednesday": "tuesday"}
