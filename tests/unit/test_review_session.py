@@ -67,7 +67,20 @@ def test_what_the_gate_left_open_takes_labels_and_a_signature_and_nothing_else()
     assert said.labels == {100: "airplane", 101: "automobile"}
     assert play("<shift-tab>", asked, state).stage is Stage.LABEL
     with pytest.raises(ValueError, match="other questions"):
-        resume({**snapshot(state), "stage": "decide"}, asked)
+        resume({**snapshot(state, asked), "stage": "decide"}, asked)
+
+
+def test_a_draft_of_what_the_gate_left_open_keeps_labels_with_their_samples_and_no_old_decision() -> None:
+    asked = replace(questions(3), unsettled=Unsettled(Answer("retrain", "rotate", "Askew."), ("Too few.",)))
+    state = play("<enter><enter>", asked)
+    saved = json.loads(json.dumps(snapshot(state, asked)))
+    now = Unsettled(Answer("filter", "fog", "It is fog."), ("Too few.",))
+    others = replace(asked, indices=(102, 999, 100), unsettled=now)
+    said = answer_of(resume(saved, others), others)
+    given = answer_of(state, asked).labels
+    assert given.keys() >= {100}
+    assert said.labels == {index: given[index] for index in (102, 100) if index in given}
+    assert (said.decision, said.diagnosis, said.reason) == ("filter", "fog", "It is fog.")
 
 
 def test_ambiguous_letters_wait_and_enter_takes_the_first() -> None:
@@ -228,12 +241,12 @@ def test_no_keys_break_it_and_every_state_survives_a_crash(
         assert 0 <= state.cursor <= max(0, count - 1)
         assert len(state.labels) == count
         assert set(state.labels) <= {*CLASSES, NONE, UNSURE, None}
-        saved = json.loads(json.dumps(snapshot(state)))
-        assert snapshot(resume(saved, asked)) == saved
+        saved = json.loads(json.dumps(snapshot(state, asked)))
+        assert snapshot(resume(saved, asked), asked) == saved
 
 
 @pytest.mark.parametrize("change", [{"labels": []}, {"cursor": 99}, {"stage": "lost"}])
 def test_a_snapshot_of_another_review_is_refused(change: dict[str, object]) -> None:
     asked = questions()
     with pytest.raises(ValueError, match=r"other samples|not a valid Stage"):
-        resume({**snapshot(start(asked)), **change}, asked)
+        resume({**snapshot(start(asked), asked), **change}, asked)

@@ -16,6 +16,7 @@ from driftloop.data.inbox import Waiting
 from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params
 from driftloop.report.status import next_step, windows
+from driftloop.review.decision import Answer
 from driftloop.review.ledger import project_id, read_ledger
 
 
@@ -116,6 +117,32 @@ def test_whoever_settles_a_repair_gives_no_second_opinion(asked):
     assert "agree on" not in told
 
 
+def test_a_decision_that_came_meanwhile_is_not_signed_away(asked, monkeypatch):
+    """Ada decides anew while Grace labels what the gate asked about the repair of before."""
+
+    def label_slowly(material, entries, drafts, record, **how):
+        ada = ["w03", "--decision", "keep", "--reviewer", "Ada <ada@example.org>"]
+        assert CliRunner().invoke(find_command("review"), ada).exit_code == 0
+        return record(Answer("retrain", "rotate", "", dict.fromkeys(asked, "7")), "Grace")
+
+    monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
+    monkeypatch.setattr("driftloop.review.terminal.ask", label_slowly)
+    assert "was decided anew by Ada" in str(settle("w03").exception)
+    assert (newest().reviewer, newest().answer.decision) == ("Ada <ada@example.org>", "keep")
+
+
+def test_two_who_settle_at_once_lose_no_label(asked, monkeypatch):
+    def label_slowly(material, entries, drafts, record, **how):
+        Path("new.csv").write_text(f"index,label\n{asked[0]},3\n")
+        assert settle("w03", "--labels", "new.csv", "--reviewer", "Bob").exit_code == 0
+        return record(Answer("retrain", "rotate", "", {asked[1]: "7"}), "Grace")
+
+    monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
+    monkeypatch.setattr("driftloop.review.terminal.ask", label_slowly)
+    assert settle("w03").exit_code == 0
+    assert {asked[0]: "3", asked[1]: "7"}.items() <= newest().answer.labels.items()
+
+
 def test_an_answer_that_says_nothing_is_not_signed(asked):
     entries = newest()
     Path("new.csv").write_text("index,label\n")
@@ -129,7 +156,7 @@ def test_watch_says_what_waits_for_labels_and_what_came_of_the_others(asked, cap
     lineage = layout.model("w03") / "lineage.json"
     write_json(lineage, {**read_json(lineage), "repairs": []})
     monkeypatch.setattr(watch, "_waiting", lambda: Waiting((), (), ("'my window' cannot name a window",)))
-    assert watch._tell({"w01": "waiting", "w02": "promoted"}) == 75
+    assert watch._tell({"w01": "waiting", "w02": "promoted"})
     said = "".join(capsys.readouterr())
     assert "w03 has drifted and its repair waits for labels: driftloop settle w03" in said
     assert "w01: kept." in said

@@ -38,8 +38,11 @@ def settle(
     They are drawn at random from the samples on which incumbent and candidate disagree, so a few settle what
     the labels of the review left open. The gate looks again when the workflow runs next, and then no more.
     """
+    from dataclasses import replace
+
     from driftloop.commands.review import pending
     from driftloop.commands.step import known_window
+    from driftloop.errors import LedgerError
     from driftloop.params.load import load_params
     from driftloop.review.answers import check_answer, read_labels
     from driftloop.review.decision import Answer
@@ -50,16 +53,21 @@ def settle(
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
-    samples, said = _left_open(window, standing.answer.on(reviewed.shown), _settled(reviewed))
+    samples, said = _left_open(window, _verdict(standing, reviewed), _settled(reviewed))
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
         return
 
     def record(answer: Answer, name: str) -> Entry:
-        """Sign the review's answer anew, with the new labels beside the old ones."""
-        together = {**standing.answer.labels, **check_answer(answer, asked).labels}
-        return append_answer(reviewed, _with_labels(answer, together), name)
+        """Sign the answer that stands anew, with the new labels beside the old ones."""
+        new, now = check_answer(answer, asked).labels, _standing(reviewed)
+        if _verdict(now, reviewed) != _verdict(standing, reviewed):
+            raise LedgerError(
+                f"{window} was decided anew by {now.reviewer} meanwhile, so its repair is another one. "
+                "Nothing was signed; labels given at the terminal are kept. Run: snakemake --cores all"
+            )
+        return append_answer(reviewed, replace(now.answer, labels={**now.answer.labels, **new}), name)
 
     if labels:
         before = standing.answer
@@ -84,17 +92,25 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _left_open(window: str, answer: Answer, given: Mapping[int, str]) -> tuple[list[int], tuple[str, ...]]:
+def _verdict(entry: Entry, reviewed: Material) -> dict[str, Any]:
+    """Return what an entry lets the workflow do, whatever was labelled after the review."""
+    from driftloop.review.decision import verdict
+
+    return verdict(entry.window, drifted=True, answer=entry.answer.on(reviewed.shown))
+
+
+def _left_open(
+    window: str, verdict: Mapping[str, Any], given: Mapping[int, str]
+) -> tuple[list[int], tuple[str, ...]]:
     """Return the samples whose labels the gate still asks for, and what it said of each candidate."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
     from driftloop.report.summary import believed
-    from driftloop.review.decision import verdict
 
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
-    if found and believed(verdict(window, drifted=True, answer=answer), found) is None:
+    if found and believed(verdict, found) is None:
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )
@@ -105,12 +121,6 @@ def _left_open(window: str, answer: Answer, given: Mapping[int, str]) -> tuple[l
     if not left:
         raise LedgerError(f"All that was asked for {window} is answered. Run: snakemake --cores all")
     return left, said
-
-
-def _with_labels(answer: Answer, labels: dict[int, str]) -> Answer:
-    from dataclasses import replace
-
-    return replace(answer, labels=labels)
 
 
 def _confirm(entry: Entry, asked: list[int]) -> None:

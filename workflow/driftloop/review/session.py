@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from driftloop.review.decision import DECISIONS, NONE, UNSURE
-from driftloop.review.state import Grid, Questions, Stage, State
+from driftloop.review.state import Grid, Questions, Stage, State, start
 
 _LEAVE = ("ctrl-c", "ctrl-d", "eof")
 
@@ -53,25 +53,28 @@ def matching_classes(typed: str, classes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def resume(saved: Mapping[str, Any], questions: Questions) -> State:
-    """Return the state that a snapshot was taken of.
+    """Return the state that a snapshot was taken of; labels stay with their samples if others are asked now.
 
     Raises:
         ValueError, KeyError, TypeError: it was taken of another review.
     """
-    labels, stage = tuple(saved["labels"]), Stage(saved["stage"])
+    stage, cursor = Stage(saved["stage"]), int(saved["cursor"])
+    samples, labels = saved.get("samples", questions.indices), saved["labels"]
     if stage not in questions.screens:
         raise ValueError("the snapshot is of other questions")
-    if len(labels) != len(questions.indices) or not 0 <= saved["cursor"] < max(1, len(labels)):
+    if len(labels) != len(samples) or not 0 <= cursor < max(1, len(labels)):
         raise ValueError("the snapshot is of other samples")
-    state = State(
-        labels=labels,
+    given = dict(zip(samples, labels, strict=True))
+    state = replace(
+        start(questions, str(saved["reviewer"])),
+        labels=tuple(given.get(index) for index in questions.indices),
         stage=stage,
-        cursor=int(saved["cursor"]),
-        diagnosis=saved["diagnosis"],
-        decision=saved["decision"],
-        reason=str(saved["reason"]),
-        reviewer=str(saved["reviewer"]),
+        cursor=min(cursor, max(0, len(questions.indices) - 1)),
     )
+    if questions.unsettled is None:  # else the answer that stands is signed again, not what stood once
+        state = replace(
+            state, diagnosis=saved["diagnosis"], decision=saved["decision"], reason=str(saved["reason"])
+        )
     return _highlight(state, questions)
 
 

@@ -134,11 +134,12 @@ def answer_of(state: State, questions: Questions) -> Answer:
     return Answer(state.decision or "", state.diagnosis, state.reason.strip(), labels)
 
 
-def snapshot(state: State) -> dict[str, Any]:
+def snapshot(state: State, questions: Questions) -> dict[str, Any]:
     """Return what must survive a crash, as JSON."""
     return {
         "stage": state.stage.value,
         "cursor": state.cursor,
+        "samples": list(questions.indices),
         "labels": list(state.labels),
         "diagnosis": state.diagnosis,
         "decision": state.decision,

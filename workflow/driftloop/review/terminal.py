@@ -149,7 +149,7 @@ def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
     if following.stage is Stage.SIGNED and find_problem(answer_of(following, view.questions), view.material):
         return state  # the screen says what is missing
     if following.stage not in (Stage.SIGNED, Stage.LEFT):
-        draft.save(snapshot(following))
+        draft.save(snapshot(following, view.questions))
     return following
 
 
