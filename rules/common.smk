@@ -28,7 +28,7 @@ try:
     PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=running))
     changes += through(PARAMS)
     if workflow.is_main_process:
-        settle_times(PARAMS)
+        settle_times(PARAMS, keep=running)
 except DriftloopError as error:
     raise WorkflowError(str(error))
 OVERRIDES = " ".join(map(shlex.quote, changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +204,42 @@ def test_known_digests_are_taken_only_of_files_that_kept_their_times() -> None:
     os.utime(FIRST, ns=(kept.st_atime_ns, kept.st_mtime_ns + 1))
     assert Digests()("data/first.json") != before
     assert Digests()("data/none.json") is None
+
+
+def test_what_is_signed_while_files_are_read_is_newer_than_what_was_made_without_it() -> None:
+    run({"seed": 10, "unit": "m"})
+    ledger = Path("decisions/w01.jsonl")
+
+    class SignedMeanwhile(list[Place]):
+        def __iter__(self) -> Iterator[Place]:
+            yield from super().__iter__()
+            write_text(ledger, "an entry\n")
+
+    settle(SignedMeanwhile(places({"seed": 10, "unit": "m"})), Path("params.yaml"), Path("decisions"))
+    assert max(times().values()) < ledger.stat().st_mtime_ns
+
+
+def test_what_was_changed_since_it_was_read_is_not_known() -> None:
+    run({"seed": 10, "unit": "m"})
+    known = Digests()
+    before = known("data/first.json")
+    with FIRST.open("a") as stream:
+        stream.write(" ")
+    known.save()
+    assert Digests()("data/first.json") != before
+
+
+def test_a_plan_sets_times_and_nothing_else() -> None:
+    run({"seed": 10, "unit": "m"})
+    left = Path("results/parts/1-of-2.safetensors")
+    left.parent.mkdir()
+    left.write_bytes(b"scores")
+    os.utime(SECOND, (1, 1))
+    there = set(Path().rglob("*"))
+    folders = [left.parent]
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"), folders, keep=False)
+    assert times()["second.json"] == times()["first.json"] > 1_000_000_000
+    assert set(Path().rglob("*")) == there
 
 
 def test_a_trace_notes_the_project_s_files_as_they_were_read(tmp_path: Path) -> None:

@@ -36,12 +36,17 @@ def places(params: Mapping[str, Any]) -> Iterator[Place]:
         yield Place(record(layout.results(window), review.STEP), only(params, review.READS))
 
 
-def settle_times(params: Mapping[str, Any]) -> None:
-    """Let the files' times say which products hold, before Snakemake plans by them."""
+def settle_times(params: Mapping[str, Any], *, keep: bool) -> None:
+    """Let the files' times say which products hold, before Snakemake plans by them.
+
+    Args:
+        params: of the present stream.
+        keep: remove what an earlier run left half-used, and remember digests; a plan does neither.
+    """
     from driftloop.cli import steps
 
     spent = [step.record(name).parent for step in steps() if step.temporary for name in params["stream"]]
-    settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent)
+    settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent, keep=keep)
 
 
 @click.command()

@@ -51,21 +51,34 @@ class Digests:
             self._known: dict[str, list[Any]] = dict(read_json(_KNOWN))
         except (DataError, TypeError, ValueError):
             self._known = {}
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, tuple[list[int], str]] = {}
 
     def __call__(self, path: str) -> str | None:
         """Return the SHA-256 of a file, or None where there is none."""
-        if path in self._asked:
-            return self._asked[path]
-        if not Path(path).is_file():
-            return None
-        *mark, digest = self._known.get(path, [None])
-        self._asked[path] = digest if mark == _mark(path) else digest_file(Path(path))
-        return self._asked[path]
+        if path not in self._asked:
+            if not Path(path).is_file():
+                return None
+            now = _mark(path)  # before it is read: what is written meanwhile shows
+            *mark, digest = self._known.get(path, [None])
+            self._asked[path] = now, digest if mark == now else digest_file(Path(path))
+        return self._asked[path][1]
+
+    def date(self, path: str | Path, moment: int) -> None:
+        """Set a file's time (ns), which changes nothing of what is known of it."""
+        if Path(path).stat().st_mtime_ns == moment:
+            return
+        os.utime(path, ns=(moment, moment))
+        if known := self._asked.get(str(path)):
+            (size, _, inode), digest = known
+            self._asked[str(path)] = [size, moment, inode], digest
 
     def save(self) -> None:
-        """Keep what was asked for, with the present times."""
-        known = {path: [*_mark(path), digest] for path, digest in self._asked.items()}
+        """Keep what was asked for, but of files that were changed since."""
+        known = {
+            path: [*mark, digest]
+            for path, (mark, digest) in self._asked.items()
+            if Path(path).is_file() and _mark(path) == mark
+        }
         if known != self._known:
             write_json(_KNOWN, known)
 
@@ -76,7 +89,14 @@ def judge(places: Iterable[Place], digest: Digests) -> list[Judgement]:
     return [Judgement(made, tuple(changes(made, params, digest))) for made, params in records if made]
 
 
-def settle(places: Sequence[Place], params: Path, decisions: Path, temporary: Iterable[Path] = ()) -> None:
+def settle(
+    places: Sequence[Place],
+    params: Path,
+    decisions: Path,
+    temporary: Iterable[Path] = (),
+    *,
+    keep: bool = True,
+) -> None:
     """Set the times of all products by whether they hold; not while a run is under way.
 
     Args:
@@ -85,12 +105,13 @@ def settle(places: Sequence[Place], params: Path, decisions: Path, temporary: It
         decisions: the folder of ledgers; they are inputs, too.
         temporary: folders of products that are gone once they were used. No record vouches for what a run
             left there that ended too soon, so it goes: Snakemake misses it only where it is needed.
+        keep: False for a plan: times are all that it sets.
     """
     if under_way():
         return
-    for folder in temporary:
+    for folder in temporary if keep else ():
         shutil.rmtree(folder, ignore_errors=True)
-    digest = Digests()
+    digest, began = Digests(), time.time_ns()
     judgements = judge(places, digest)
     good = {path for each in judgements if not each.reasons for path in each.made.outputs}
     read = {path for each in judgements for path in each.made.inputs}
@@ -99,14 +120,16 @@ def settle(places: Sequence[Place], params: Path, decisions: Path, temporary: It
     )
     now = time.time_ns()
     for source in (each for each in (params, *decisions.glob("*")) if each.stat().st_mtime_ns > now):
-        _date(source, now)  # Snakemake wants products to be younger than what they are made from
-    new = min(now, max(_times([params, *decisions.glob("*"), *good, *read])))
+        digest.date(source, began)  # Snakemake wants products to be younger than what they are made from
+    # What is signed while the files are read is newer than every product, so that none made without it stays.
+    new = min(began, max(_times([params, *decisions.glob("*"), *good, *read])))
     old = params.stat().st_mtime_ns - _SECOND
     for path in (each for each in good if Path(each).is_file()):
-        _date(path, new)
+        digest.date(path, new)
     for path in (each for each in bad - good if Path(each).is_file()):
-        _date(path, min(old, Path(path).stat().st_mtime_ns))
-    digest.save()
+        digest.date(path, min(old, Path(path).stat().st_mtime_ns))
+    if keep:
+        digest.save()
 
 
 def _left(homes: Iterable[Path]) -> set[str]:
@@ -117,11 +140,6 @@ def _left(homes: Iterable[Path]) -> set[str]:
 
 def _times(paths: Iterable[str | Path]) -> list[int]:
     return [Path(path).stat().st_mtime_ns for path in paths if Path(path).is_file()]
-
-
-def _date(path: str | Path, moment: int) -> None:
-    if Path(path).stat().st_mtime_ns != moment:
-        os.utime(path, ns=(moment, moment))
 
 
 def _mark(path: str) -> list[int]:
