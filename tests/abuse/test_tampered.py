@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,21 @@ def test_a_changed_model_is_refused(case: str, project: Path, driftloop: Command
     changed(MODEL, **META[case])
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
     refused(driftloop("predict", "models/reference", "x.npy"))
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("brought", ["come/model", "come"])
+def test_code_that_comes_along_with_a_model_is_not_run(
+    brought: str, project: Path, driftloop: Command
+) -> None:
+    shutil.copytree(MODEL.parent, brought)
+    Path("come/evil.py").write_text("open('executed', 'w')\nfrom driftloop.models.networks import ConvNet\n")
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    changed(Path(brought, "model.json"), network={"_target_": "come.evil.ConvNet"})
+    refused(driftloop("predict", brought, "x.npy"), "not run")
+    shutil.copyfile(MODEL, Path(brought, "model.json"))
+    changed(Path(brought, "detector.json"), detector={"_target_": "come.evil.ConvNet"})
+    refused(driftloop("predict", "--drift", brought, "x.npy"), "not run")
     assert not Path("executed").exists()
 
 
@@ -128,6 +144,15 @@ LEDGERS: dict[str, Callable[[list[str]], list[str]]] = {
     "a list": lambda lines: [*lines, "[]"],
     "a blank between": lambda lines: [lines[0], "", "", lines[1].replace("Ada", "Bob")],
 }
+
+
+def test_where_nothing_was_decided_there_is_nothing_to_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driftloop: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = driftloop("ledger", "verify")
+    assert (outcome.status, "nothing was decided here" in outcome.said) == (0, True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("case", LEDGERS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from driftloop.errors import DriftloopError, ParameterError
@@ -53,6 +55,39 @@ def instantiate(
         return cls(**arguments)
     except (TypeError, ValueError) as cause:
         raise error(f"{where}: {target} refuses its arguments: {cause}") from cause
+
+
+def refuse_code_beside(folder: Path, specs: Any, error: type[DriftloopError]) -> None:
+    """Refuse classes that would be imported out of a folder that brings their names, or from around it.
+
+    The working directory is on Python's path, so a folder from elsewhere could name code that lies in it.
+    Nothing is imported to find that out.
+
+    Raises:
+        DriftloopError: `error`, with the first such class.
+    """
+    home = folder.resolve()
+    for target in _targets(specs):
+        package = target.partition(".")[0]
+        found = PathFinder.find_spec(package) if package else None
+        places = [*(found.submodule_search_locations or ()), found.origin] if found else []
+        around = [Path(place).resolve() for place in places if place]
+        if any(home.is_relative_to(each) or each.is_relative_to(home) for each in around):
+            raise error(
+                f"{folder} names {target}, which lies in it or around it; code that comes along with a model "
+                "is not run. If it is yours, move it beside params.yaml."
+            )
+
+
+def _targets(specs: Any) -> Iterator[str]:
+    """Yield every `_target_` in specifications, at any depth."""
+    if isinstance(specs, Mapping):
+        if isinstance(target := specs.get("_target_"), str):
+            yield target
+        specs = list(specs.values())
+    if isinstance(specs, Sequence) and not isinstance(specs, str):
+        for each in specs:
+            yield from _targets(each)
 
 
 def _locate(target: str, base: type[T], where: str, error: type[DriftloopError]) -> type[T]:
