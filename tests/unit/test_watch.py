@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
 from driftloop.commands import watch
 
@@ -32,6 +34,28 @@ def test_the_step_whose_log_was_written_last_is_the_one_that_runs(running: watch
 def test_logs_of_earlier_runs_say_nothing(running: watch._Run) -> None:
     running.began = 200.0
     assert watch._doing(running) == "running the pipeline"
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "status"),
+    [
+        ("Command 'set -euo pipefail; driftloop review w01' returned 75", True, 75),
+        ("RuleException:\nCommand 'set -euo pipefail; driftloop take-window w02' returned 1", True, 1),
+        ("MissingInputException in rule split_dataset:", False, 1),
+    ],
+)
+def test_cron_is_told_of_a_run_that_failed_also_while_somebody_is_waited_for(
+    said: str, asked: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watch, "load_params", lambda: {"inbox": {}})
+    monkeypatch.setattr(watch, "_wait_for_growing", lambda: None)
+    monkeypatch.setattr(watch, "_states", list)
+    monkeypatch.setattr(watch, "_tell", lambda _: asked)
+    program = f"import sys; print({said!r}); sys.exit(1)"
+    begin = watch._begin
+    monkeypatch.setattr(watch, "_begin", lambda _: begin([sys.executable, "-c", program]))
+    assert CliRunner().invoke(watch.watch, ["--once"]).exit_code == status
 
 
 def test_without_a_run_it_waits() -> None:

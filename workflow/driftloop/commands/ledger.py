@@ -64,9 +64,10 @@ def verify(windows: tuple[str, ...]) -> None:
     from driftloop.review.ledger import project_id
     from driftloop.review.ledger import verify as verify_ledger
 
-    paths = _ledgers(windows)
-    project = project_id(layout.DECISIONS)
-    counts = [verify_ledger(path, project=project) for path in paths]
+    counts = [verify_ledger(path, project=project_id(layout.DECISIONS)) for path in _ledgers(windows)]
+    if not counts:
+        say(f"{layout.DECISIONS} holds no ledger: nothing was decided here yet.")
+        return
     kept = sum(map(bool, counts))
     say(f"All entries hold: {sum(counts)} in {kept} ledger{'' if kept == 1 else 's'}.")
 
@@ -78,8 +79,11 @@ def show(windows: tuple[str, ...], as_json: bool) -> None:
     """Show who decided what, when and why, oldest first."""
     from driftloop.review.ledger import project_id, read_ledger
 
-    project = project_id(layout.DECISIONS)
-    entries = [entry for path in _ledgers(windows) for entry in read_ledger(path, project=project)]
+    entries = [
+        entry
+        for path in _ledgers(windows)
+        for entry in read_ledger(path, project=project_id(layout.DECISIONS))
+    ]
     if as_json:
         click.echo(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False, indent=2))
         return

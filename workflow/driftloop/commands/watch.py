@@ -58,14 +58,15 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")
         before = {state.window: state.state for state in _states()}
-        status = _run_to_end(command)
-        raise SystemExit(_tell(before) or status)
+        failed = _run_to_end(command)
+        asked = _tell(before)
+        raise SystemExit(1 if failed else _PENDING if asked else 0)
     _watch(command)
 
 
-def _tell(before: Mapping[str, str]) -> int:
-    """Say what a run has come to since windows had these states; return 75 while a person is waited for."""
-    waiting, open_ = _waiting(), 0
+def _tell(before: Mapping[str, str]) -> bool:
+    """Say what a run has come to since windows had these states; return whether a person is waited for."""
+    waiting, asked = _waiting(), False
     for window in waiting.growing:
         say(f"[yellow]inbox:[/] {window} still changes, and is left for the next time.")
     for refusal in waiting.refused:
@@ -74,11 +75,11 @@ def _tell(before: Mapping[str, str]) -> int:
         say(f"inbox: loose pictures that are not cut into a window yet: {waiting.loose:,}.")
     for state in _states():
         if command := _ASKS.get(state.state):
-            open_ += 1
+            asked = True
             say(f"{state.window} has drifted and {command[0]}: driftloop {command[1]} {state.window}")
         elif before.get(state.window) != state.state:
             say(f"{state.window}: {state.state}.")
-    return _PENDING if open_ else 0
+    return asked
 
 
 @dataclass
@@ -158,16 +159,18 @@ def _begin(command: Sequence[str]) -> subprocess.Popen[bytes]:
         )
 
 
-def _run_to_end(command: Sequence[str]) -> int:
+def _run_to_end(command: Sequence[str]) -> bool:
+    """Run, and return whether it failed otherwise than for a review that is pending; say why."""
     process = _begin(command)
     try:
         status = process.wait()
     except KeyboardInterrupt:
         _stop(_Run(process))
         raise
-    if status and (complaint := _complaint()):
+    complaint = _complaint() if status else ""
+    if complaint:
         say(complaint)
-    return status
+    return bool(complaint)
 
 
 def _stop(run: _Run) -> None:
