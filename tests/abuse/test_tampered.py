@@ -63,19 +63,46 @@ def test_a_changed_model_is_refused(case: str, project: Path, driftloop: Command
     assert not Path("executed").exists()
 
 
-@pytest.mark.parametrize("brought", ["come/model", "come"])
+# The second package is one that is installed, and takes folders of its name from all over Python's path.
+@pytest.mark.parametrize("package", ["come", "pydevd_plugins"])
+@pytest.mark.parametrize("inside", [".", "model"])
 def test_code_that_comes_along_with_a_model_is_not_run(
-    brought: str, project: Path, driftloop: Command
+    package: str, inside: str, project: Path, driftloop: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    brought = Path(package, inside)
     shutil.copytree(MODEL.parent, brought)
-    Path("come/evil.py").write_text("open('executed', 'w')\nfrom driftloop.models.networks import ConvNet\n")
+    evil = "open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n"
+    Path(package, "evil.py").write_text(evil)
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
-    changed(Path(brought, "model.json"), network={"_target_": "come.evil.ConvNet"})
+    changed(brought / "model.json", network={"_target_": f"{package}.evil.ConvNet"})
     refused(driftloop("predict", brought, "x.npy"), "not run")
-    shutil.copyfile(MODEL, Path(brought, "model.json"))
-    changed(Path(brought, "detector.json"), detector={"_target_": "come.evil.ConvNet"})
+    shutil.copyfile(MODEL, brought / "model.json")
+    changed(brought / "detector.json", detector={"_target_": f"{package}.evil.ConvNet"})
     refused(driftloop("predict", "--drift", brought, "x.npy"), "not run")
-    assert not Path("executed").exists()
+    assert not list(project.rglob("executed"))
+
+
+def test_code_that_lies_where_no_project_is_is_not_run(
+    project: Path, driftloop: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(MODEL.parent, "come/model")
+    Path("come/evil.py").write_text("open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n")
+    changed(Path("come/model/model.json"), network={"_target_": "evil.ConvNet"})
+    monkeypatch.chdir("come")
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    refused(driftloop("predict", "model", "x.npy"), "not run")
+    assert not list(project.rglob("executed"))
+
+
+def test_a_project_s_own_code_is_run(project: Path, driftloop: Command) -> None:
+    Path("my_net.py").write_text(
+        "open('executed', 'w').close()\nfrom driftloop.models.wrapped import Wrapped as Mine\n"
+    )
+    network = json.loads(MODEL.read_text())["network"]
+    changed(MODEL, network={**network, "_target_": "my_net.Mine"})
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    driftloop("predict", "models/reference", "x.npy")
+    assert Path("executed").exists()
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {

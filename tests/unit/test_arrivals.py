@@ -40,7 +40,7 @@ def arrive(*windows: str) -> dict[str, str]:
 
 def test_a_window_follows_the_repair_that_is_in_production() -> None:
     assert arrive("monday") == {"monday": REFERENCE}
-    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrive("tuesday")["tuesday"] == "monday"
 
 
@@ -53,15 +53,15 @@ def test_of_windows_that_left_the_model_in_production_the_last_is_followed() -> 
 
 def test_after_a_rollback_nothing_that_is_undecided_follows_the_repair() -> None:
     arrive("monday")
-    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrive("tuesday") == {"monday": REFERENCE, "tuesday": "monday"}
-    roll_back("Ada")
+    roll_back("Ada", [REFERENCE, "monday"])
     assert arrive("wednesday") == {"monday": REFERENCE, "tuesday": REFERENCE, "wednesday": REFERENCE}
 
 
 def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None:
     arrive("monday", "tuesday")
-    reference = made(REFERENCE, "reference")
+    reference = (REFERENCE, made(REFERENCE, "reference"))
     follow("monday", made("monday", "filtered"), reference)
     tuesday = made("tuesday", "retrained")
     assert follow("tuesday", tuesday, reference) is None
@@ -73,14 +73,29 @@ def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None
 def test_what_a_person_has_answered_keeps_its_incumbent() -> None:
     arrive("monday", "tuesday")
     write_text(layout.ledger("tuesday"), "an entry\n")
-    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrivals_now(keep=True)["tuesday"] == REFERENCE
+
+
+def test_a_window_that_may_yet_be_repaired_is_not_followed() -> None:
+    arrive("monday", "tuesday")
+    made("monday", "reference")
+    made("tuesday", "reference")
+    write_json(layout.results("tuesday") / "evaluation.json", {"ask": [3]})
+    assert arrive("wednesday")["wednesday"] == "monday"
+
+
+def test_a_damaged_model_stops_no_plan() -> None:
+    arrive("monday")
+    made("monday", "reference")
+    write_text(layout.model("monday") / "model.json", "{")
+    assert arrive("tuesday")["tuesday"] == REFERENCE
 
 
 def test_where_models_are_lost_no_line_changes() -> None:
     """As in a clone before `dvc pull`."""
     arrive("monday")
-    follow("monday", made("monday", "filtered"), made(REFERENCE, "reference"))
+    follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     before = arrive("tuesday")
     for owner in (REFERENCE, "monday"):
         (layout.model(owner) / "model.json").unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from driftloop import layout
 from driftloop.cli import find_command
-from driftloop.commands.improve import _in_use, _put_to_use
+from driftloop.commands.improve import _put_to_use
 from driftloop.commands.production import _tree
 from driftloop.errors import ModelError, ParameterError
 from driftloop.files import digest_json, write_json
@@ -50,14 +49,14 @@ def walk(models: dict[str, str]) -> list[str]:
     """Let the workflow go through the stream; return whose model is in production after each window."""
     owners = list(models)
     for parent, owner in pairwise(owners):
-        follow(owner, models[owner], models[parent])
+        follow(owner, models[owner], (parent, models[parent]))
     return [each.owner for each in read_moves()]
 
 
 def test_production_follows_each_repair_and_no_window_that_was_kept(models):
-    assert walk(models) == ["w01", "w02", "w03"]
+    assert walk(models) == ["reference", "w02", "w03"]
     assert production_folder() == layout.model("w03")
-    assert walk(models) == ["w01", "w02", "w03"]
+    assert walk(models) == ["reference", "w02", "w03"]
 
 
 def test_a_rollback_stands_until_a_person_ends_it(models):
@@ -68,13 +67,13 @@ def test_a_rollback_stands_until_a_person_ends_it(models):
     walk(models)
     assert production_folder() == layout.model("w02")
     run("rollback")
-    assert production_folder() == layout.model("w01")
+    assert production_folder() == layout.model("reference")
     with pytest.raises(ModelError, match="No other model was in production before"):
         run("rollback")
     run("promote", "w02")
     walk(models)
     assert production_folder() == layout.model("w02")  # she went back from w03; no run goes there again
-    assert follow("w09", digest_json("another"), models["w02"]).owner == "w09"
+    assert follow("w09", digest_json("another"), ("w02", models["w02"])).owner == "w09"
 
 
 def test_a_step_back_by_hand_outlives_whatever_runs_again_and_can_be_undone(models):
@@ -110,21 +109,49 @@ def test_only_what_the_stream_knows_is_promoted(models, owner):
 
 
 def test_a_rehearsal_changes_nothing_of_what_is_in_production(models):
-    params = Path("params.yaml")
-    inbox = "inbox: {folder: inbox, settle: 10, cut: null}"
-    params.write_text(re.sub("^inbox: null", inbox, params.read_text(), flags=re.MULTILINE))
-    for window in ("w01", "w02"):  # both are simulated
-        assert load_params()["stream"][window]["rehearsal"]
-        _put_to_use(*_in_use(load_params(), window))
+    rehearse(models)
     assert [each.owner for each in read_moves()] == ["reference"]
     with pytest.raises(ParameterError, match="w02 is a rehearsal"):
         run("promote", "w02")
 
 
+def rehearse(models: dict[str, str]) -> None:
+    """Go through the stream in a project with an inbox, where all that is simulated is rehearsed."""
+    params = Path("params.yaml")
+    params.write_text(
+        params.read_text().replace("inbox: null", "inbox: {folder: inbox, settle: 10, cut: null}")
+    )
+    for window, facts in load_params()["stream"].items():
+        assert facts["rehearsal"]
+        _put_to_use(window, facts)
+
+
+def test_an_inbox_that_comes_later_takes_the_rehearsals_out_of_production(models):
+    walk(models)
+    rehearse(models)
+    assert production_folder() == layout.model("reference")
+    with pytest.raises(ModelError, match="No other model was in production before"):
+        run("rollback")
+
+
+def test_a_repair_that_is_settled_late_is_followed(models):
+    """A first window is unsettled, a second one's repair comes and is taken back, the first is settled."""
+    reference = ("reference", models["reference"])
+    follow("a", models["reference"], reference)
+    follow("c", digest_json("c"), reference)
+    follow("c", models["reference"], reference)
+    assert follow("a", digest_json("a"), reference).owner == "a"
+
+
+def test_a_rollback_never_skips_a_model():
+    told = (("ref", False), ("b", False), ("ref", False), ("c", False), ("ref", True))
+    assert previous(tuple(Move(owner, owner, "", "", pinned) for owner, pinned in told)).owner == "b"
+
+
 def test_a_repair_that_stays_out_of_production_is_said(models, capsys):
     walk(models)
     run("rollback")
-    _put_to_use("w03", "w02")
+    _put_to_use("w03", load_params()["stream"]["w03"])
     said = " ".join("".join(capsys.readouterr()).split())
     assert "w03: its model is not in production; that of w02 is" in said
     assert "driftloop promote w03" in said
@@ -141,8 +168,8 @@ def test_a_reason_that_is_no_text_is_refused(models):
 
 def test_a_branch_that_was_not_made_from_what_is_in_production_leaves_it_alone(models):
     walk(models)
-    assert follow("w09", digest_json("another"), models["w02"]) is None
-    assert follow("w09", digest_json("another"), models["w03"]).owner == "w09"
+    assert follow("w09", digest_json("another"), ("w02", models["w02"])) is None
+    assert follow("w09", digest_json("another"), ("w04", models["w03"])).owner == "w09"
 
 
 def test_a_model_that_was_made_anew_is_not_taken_for_the_one_in_production(models):
@@ -152,7 +179,7 @@ def test_a_model_that_was_made_anew_is_not_taken_for_the_one_in_production(model
     with pytest.raises(ModelError, match="driftloop promote w03"):
         production_folder()
     # The workflow that made it anew puts it there itself.
-    assert follow("w03", anew, models["w02"]).model == anew != old
+    assert follow("w03", anew, ("w02", models["w02"])).model == anew != old
     assert production_folder() == layout.model("w03")
 
 
@@ -184,7 +211,7 @@ def test_the_lineage_tells_window_decision_person_and_gain(models):
     told = json.loads(run("lineage", "--json"))
     (second,) = (each for each in told["windows"] if each["window"] == "w02")
     assert (second["parent"], second["repair"], second["by"]) == ("w01", "filter", "the simulated reviewer")
-    assert [each["owner"] for each in told["production"]] == ["w01", "w02", "w03"]
+    assert [each["owner"] for each in told["production"]] == ["reference", "w02", "w03"]
 
 
 def test_the_lineage_also_hangs_a_window_below_a_later_one():

@@ -229,6 +229,19 @@ def test_what_was_changed_since_it_was_read_is_not_known() -> None:
     assert Digests()("data/first.json") != before
 
 
+def test_a_product_that_is_linked_is_known_by_all_its_names() -> None:
+    run({"seed": 10, "unit": "m"})
+    link_file(FIRST, Path("results/linked.json"))
+    known = Digests()
+    names = ("data/first.json", "results/linked.json")
+    before = [known(name) for name in names]
+    for name in names:
+        known.date(name, 10**18)
+    known.save()
+    assert read_json(Path(".driftloop/digests.json")).keys() == set(names)
+    assert [Digests()(name) for name in names] == before
+
+
 def test_a_plan_sets_times_and_nothing_else() -> None:
     run({"seed": 10, "unit": "m"})
     left = Path("results/parts/1-of-2.safetensors")

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from driftloop.commands import watch
+from driftloop.data.inbox import Waiting
+from driftloop.tracker.production import move
 
 
 @pytest.fixture
@@ -39,9 +41,12 @@ def test_logs_of_earlier_runs_say_nothing(running: watch._Run) -> None:
 @pytest.mark.parametrize(
     ("said", "asked", "status"),
     [
-        ("Command 'set -euo pipefail; driftloop review w01' returned 75", True, 75),
-        ("RuleException:\nCommand 'set -euo pipefail; driftloop take-window w02' returned 1", True, 1),
-        ("MissingInputException in rule split_dataset:", False, 1),
+        ("Error in rule review_window:", True, 75),
+        ("Error in rule review_window:", False, 1),
+        ("Error in rule review_window:\nError in rule take_window:", True, 1),
+        ("Error in rule review_window:\nMissingOutputException in rule take_window in file", True, 1),
+        ("MissingInputException in rule split_dataset in file", False, 1),
+        ("WorkflowError:\nparams.yaml lacks 'seed'.", True, 1),
     ],
 )
 def test_cron_is_told_of_a_run_that_failed_also_while_somebody_is_waited_for(
@@ -56,6 +61,16 @@ def test_cron_is_told_of_a_run_that_failed_also_while_somebody_is_waited_for(
     begin = watch._begin
     monkeypatch.setattr(watch, "_begin", lambda _: begin([sys.executable, "-c", program]))
     assert CliRunner().invoke(watch.watch, ["--once"]).exit_code == status
+
+
+def test_a_model_that_comes_into_production_is_a_reason_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watch, "_waiting", lambda: Waiting((), (), ()))
+    before = watch._situation()
+    move("reference", "0", "Ada")
+    assert watch._situation() != before
 
 
 def test_without_a_run_it_waits() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.data.inbox import Waiting, look_into
+from driftloop.errors import DataError, ModelError
+from driftloop.files import read_json
 from driftloop.params.load import load_params
 
 
@@ -45,17 +48,26 @@ def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
 
     Decided is what has a model of its own, and what a person has said something about, even before a run
     has made anything of that: their answer holds for what they saw, and its incumbent stays what it was.
+    No digest has a model that is not there, is damaged, or may become another once it is settled.
     """
-    from driftloop.models.store import model_digest
-
     models: dict[str, str | None] = {}
     for name in (layout.REFERENCE, *arrivals):
-        ledger, home = layout.ledger(name), layout.model(name)
-        if (home / "model.json").exists():
-            models[name] = model_digest(home)
+        ledger = layout.ledger(name)
+        if (layout.model(name) / "model.json").exists():
+            models[name] = _digest(name)
         elif ledger.exists() and ledger.stat().st_size:
             models[name] = None
     return models
+
+
+def _digest(owner: str) -> str | None:
+    from driftloop.models.store import model_digest
+
+    evaluation = layout.results(owner) / "evaluation.json"
+    with suppress(DataError, ModelError):  # a run makes anew what is damaged
+        found = read_json(evaluation) if evaluation.exists() else {}
+        return None if found.get("ask") else model_digest(layout.model(owner))
+    return None
 
 
 def _production() -> tuple[str, str]:

@@ -13,6 +13,8 @@ from driftloop.errors import ModelError, ParameterError
 from driftloop.files import digest_file, digest_json, link_file, read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from driftloop.commands.repair import Occasion
     from driftloop.improver.imitate import Imitation
     from driftloop.models.classifier import Classifier
@@ -213,34 +215,32 @@ def promote_model(params: dict[str, Any], window: str) -> None:
         _keep(parent, home, window)
     else:
         _promote(params, window, evaluation)
-    _put_to_use(*_in_use(params, window))
+    _put_to_use(window, params["stream"][window])
 
 
-def _in_use(params: dict[str, Any], window: str) -> tuple[str, str]:
-    """Return whose model a window may bring into production, and what that was made from.
+def _put_to_use(window: str, facts: Mapping[str, Any]) -> None:
+    """Let production follow to a window's model, if that is made from what is in use, and say so.
 
-    Where windows arrive from production, those that are simulated are rehearsals, and leave it as it is.
+    Where windows arrive from production, those that are simulated are rehearsals, and stay out of it.
     """
-    facts = params["stream"][window]
-    return (layout.REFERENCE, layout.REFERENCE) if facts["rehearsal"] else (window, facts["parent"])
-
-
-def _put_to_use(owner: str, parent: str) -> None:
-    """Let production follow to a model, if that is made from what is in use, and say so."""
     from driftloop.models.store import model_digest
-    from driftloop.tracker.production import follow, read_moves
+    from driftloop.tracker.production import follow, leave_out, read_moves
     from driftloop.tracker.trace import tracing
 
-    model, incumbent = model_digest(layout.model(owner)), model_digest(layout.model(parent))
+    parent: str = layout.REFERENCE if facts["rehearsal"] else facts["parent"]
+    model, incumbent = model_digest(layout.model(window)), model_digest(layout.model(parent))
     with tracing():  # the pointer is no product of a step: it moves on
-        followed = follow(owner, model, incumbent)
+        if facts["rehearsal"]:
+            moved = leave_out(window, incumbent)
+        else:
+            moved = follow(window, model, (parent, incumbent))
         now = read_moves()[-1]
-    if followed:
-        say(f"{owner}: its model is in production.")
-    elif model not in (now.model, incumbent):
+    if moved:
+        say(f"{moved.owner}: its model is in production.")
+    elif not facts["rehearsal"] and model not in (now.model, incumbent):
         say(
-            f"{owner}: its model is not in production; that of {now.owner} is, put there by {now.by}. "
-            f"To use this one: driftloop promote {owner}"
+            f"{window}: its model is not in production; that of {now.owner} is, put there by {now.by}. "
+            f"To use this one: driftloop promote {window}"
         )
 
 

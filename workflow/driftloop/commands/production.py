@@ -45,9 +45,11 @@ def rollback(reason: str) -> None:
 
     A second rollback goes one model further back. `driftloop promote` ends it.
     """
+    from driftloop.params.load import load_params
     from driftloop.tracker.production import roll_back
 
-    _tell(roll_back(_me(), reason=reason).owner)
+    owners = [name for name, facts in load_params()["stream"].items() if not facts["rehearsal"]]
+    _tell(roll_back(_me(), [layout.REFERENCE, *owners], reason=reason).owner)
 
 
 @click.command()

@@ -41,7 +41,7 @@ def settle_times(params: Mapping[str, Any], *, keep: bool) -> None:
 
     Args:
         params: of the present stream.
-        keep: remove what an earlier run left half-used, and remember digests; a plan does neither.
+        keep: False for a plan, which makes and removes no file.
     """
     from driftloop.cli import steps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,8 @@ _LOG = Path("logs/watch.log")
 _POLL_SECONDS = 1.0
 _PENDING = 75
 _SHOWN = 20
+_FAILED = re.compile(r"^(?:Error|\w+Exception) in rule (\w+)", re.MULTILINE)
+"""Names the rule, in Snakemake's log."""
 _ASKS = {
     "pending": ("waits for its review", "review"),
     "unsettled": ("its repair waits for labels", "settle"),
@@ -58,9 +61,9 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")
         before = {state.window: state.state for state in _states()}
-        failed = _run_to_end(command)
-        asked = _tell(before)
-        raise SystemExit(1 if failed else _PENDING if asked else 0)
+        status = _run_to_end(command)
+        failed, asked = bool(status and _complaint()), _tell(before)
+        raise SystemExit(1 if failed else _PENDING if asked else status)
     _watch(command)
 
 
@@ -120,8 +123,8 @@ def _step(run: _Run, command: Sequence[str]) -> None:
 
 
 def _situation() -> tuple[Any, ...]:
-    """Return what a run depends on: windows that are whole, answers, parameters, the workflow."""
-    files = (PARAMS_FILE, Path("Snakefile"))
+    """Return what a run depends on: whole windows, answers, parameters, the workflow, production."""
+    files = (PARAMS_FILE, Path("Snakefile"), layout.PRODUCTION)
     times = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
     ledgers = tuple((path.name, path.stat().st_size) for path in sorted(layout.DECISIONS.glob("*.jsonl")))
     return times, tuple(each for each in ledgers if each[1]), _waiting().whole
@@ -159,18 +162,16 @@ def _begin(command: Sequence[str]) -> subprocess.Popen[bytes]:
         )
 
 
-def _run_to_end(command: Sequence[str]) -> bool:
-    """Run, and return whether it failed otherwise than for a review that is pending; say why."""
+def _run_to_end(command: Sequence[str]) -> int:
     process = _begin(command)
     try:
         status = process.wait()
     except KeyboardInterrupt:
         _stop(_Run(process))
         raise
-    complaint = _complaint() if status else ""
-    if complaint:
+    if status and (complaint := _complaint()):
         say(complaint)
-    return bool(complaint)
+    return status
 
 
 def _stop(run: _Run) -> None:
@@ -191,13 +192,13 @@ def _complaint() -> str:
     text = _LOG.read_text(encoding="utf-8", errors="replace")
     if "LockException" in text:
         return "Another run holds the lock of this folder. If none is under way: snakemake --unlock"
+    if set(_FAILED.findall(text)) == {"review_window"}:
+        return ""
     said = [line.strip() for line in text.splitlines() if line.strip()]
-    failed = [line for line in said if line.startswith(("Command 'set", "CalledProcessError"))]
-    others = [line for line in failed if "driftloop review " not in line and line.startswith("Command")]
-    if others or not failed:
-        reason = next((said[i - 1] for i, line in enumerate(said) if line == "RuleException:" and i), "")
-        return f"The run failed. {reason or said[-1] if said else ''} See {_LOG}."
-    return ""
+    failures = [place for place, line in enumerate(said) if line == "RuleException:" and place]
+    others = [place for place in failures if "driftloop review " not in " ".join(said[place : place + 3])]
+    reason = said[others[0] - 1] if others else said[-1] if said else ""
+    return f"The run failed. {reason} See {_LOG}."
 
 
 @contextmanager

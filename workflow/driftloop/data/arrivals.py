@@ -79,7 +79,7 @@ def add_arrivals(
         arrivals: so far.
         new: windows that arrive now.
         models: the digest of the model that stands after each window that is decided, and of the reference;
-            None where it has not been made, or is lost.
+            None where it has not been made, is lost, or may yet change.
         production: whose model is in production, and its digest.
 
     >>> models = {"reference": "0", "a": "0", "b": "1"}

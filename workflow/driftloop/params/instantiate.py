@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.machinery import PathFinder
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -60,22 +60,34 @@ def instantiate(
 def refuse_code_beside(folder: Path, specs: Any, error: type[DriftloopError]) -> None:
     """Refuse classes that would be imported out of a folder that brings their names, or from around it.
 
-    The working directory is on Python's path, so a folder from elsewhere could name code that lies in it.
-    Nothing is imported to find that out.
+    The working directory is on Python's path for the sake of a project's own classes, so a folder from
+    elsewhere could name code that it brought there. Nothing is imported to find that out.
 
     Raises:
         DriftloopError: `error`, with the first such class.
     """
-    home = folder.resolve()
+    home, here = folder.resolve(), Path.cwd().resolve()
+    own = (here / "params.yaml").exists()
     for target in _targets(specs):
-        package = target.partition(".")[0]
-        found = PathFinder.find_spec(package) if package else None
-        places = [*(found.submodule_search_locations or ()), found.origin] if found else []
-        around = [Path(place).resolve() for place in places if place]
-        if any(home.is_relative_to(each) or each.is_relative_to(home) for each in around):
-            raise error(
-                f"{folder} names {target}, which lies in it or around it; code that comes along with a model "
-                "is not run. If it is yours, move it beside params.yaml."
+        package = (here / target.partition(".")[0]).resolve()
+        for module in _modules(here, target):
+            if module.is_relative_to(home) or home.is_relative_to(package) or not own:
+                raise error(
+                    f"{folder} names {target}, which is {module}; code that may have come along with a model "
+                    "is not run. If it is yours, let it lie beside params.yaml, or in a folder of PYTHONPATH."
+                )
+
+
+def _modules(folder: Path, target: str) -> Iterator[Path]:
+    """Yield the files of a folder that Python would run, or might, to import a target from there."""
+    parts = [part for part in target.split(".") if part.isidentifier()]
+    for depth in range(1, len(parts) + 1):
+        path = folder.joinpath(*parts[:depth])
+        for suffix in all_suffixes():
+            yield from (
+                each.resolve()
+                for each in (path.with_name(path.name + suffix), path / f"__init__{suffix}")
+                if each.exists()
             )
 
 

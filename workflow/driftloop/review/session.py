@@ -59,7 +59,9 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
         ValueError, KeyError, TypeError: it was taken of another review.
     """
     stage, cursor = Stage(saved["stage"]), int(saved["cursor"])
-    samples, labels = saved.get("samples", questions.indices), saved["labels"]
+    # A review's samples follow from its report; those that the gate asks for do not.
+    samples = saved["samples"] if questions.unsettled else saved.get("samples", questions.indices)
+    labels = saved["labels"]
     if stage not in questions.screens:
         raise ValueError("the snapshot is of other questions")
     if len(labels) != len(samples) or not 0 <= cursor < max(1, len(labels)):

@@ -52,6 +52,7 @@ class Digests:
         except (DataError, TypeError, ValueError):
             self._known = {}
         self._asked: dict[str, tuple[list[int], str]] = {}
+        self._dated: dict[int, int] = {}
 
     def __call__(self, path: str) -> str | None:
         """Return the SHA-256 of a file, or None where there is none."""
@@ -65,20 +66,18 @@ class Digests:
 
     def date(self, path: str | Path, moment: int) -> None:
         """Set a file's time (ns), which changes nothing of what is known of it."""
-        if Path(path).stat().st_mtime_ns == moment:
-            return
-        os.utime(path, ns=(moment, moment))
-        if known := self._asked.get(str(path)):
-            (size, _, inode), digest = known
-            self._asked[str(path)] = [size, moment, inode], digest
+        found = Path(path).stat()
+        if found.st_mtime_ns != moment:
+            os.utime(path, ns=(moment, moment))
+            self._dated[found.st_ino] = moment  # of all names that it has: models are linked
 
     def save(self) -> None:
         """Keep what was asked for, but of files that were changed since."""
-        known = {
-            path: [*mark, digest]
-            for path, (mark, digest) in self._asked.items()
-            if Path(path).is_file() and _mark(path) == mark
-        }
+        known = {}
+        for path, ((size, modified, inode), digest) in self._asked.items():
+            mark = [size, self._dated.get(inode, modified), inode]
+            if Path(path).is_file() and _mark(path) == mark:
+                known[path] = [*mark, digest]
         if known != self._known:
             write_json(_KNOWN, known)
 
@@ -105,7 +104,7 @@ def settle(
         decisions: the folder of ledgers; they are inputs, too.
         temporary: folders of products that are gone once they were used. No record vouches for what a run
             left there that ended too soon, so it goes: Snakemake misses it only where it is needed.
-        keep: False for a plan: times are all that it sets.
+        keep: False for a plan, which makes and removes no file.
     """
     if under_way():
         return
@@ -128,7 +127,7 @@ def settle(
         digest.date(path, new)
     for path in (each for each in bad - good if Path(each).is_file()):
         digest.date(path, min(old, Path(path).stat().st_mtime_ns))
-    if keep:
+    if keep or _KNOWN.exists():
         digest.save()
 
 

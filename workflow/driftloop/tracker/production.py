@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -72,8 +72,13 @@ def move(owner: str, model: str, by: str, *, reason: str = "") -> Move:
         return _append(moves, owner, model, by, pinned=anew and moves[-1].pinned, reason=reason)
 
 
-def roll_back(by: str, *, reason: str = "") -> Move:
+def roll_back(by: str, owners: Collection[str], *, reason: str = "") -> Move:
     """Put back what was in use before, and pin it there.
+
+    Args:
+        by: who does it.
+        owners: whose models may be in production.
+        reason: why, in their words.
 
     Raises:
         ModelError: nothing was in use before, or it was made anew since.
@@ -82,7 +87,7 @@ def roll_back(by: str, *, reason: str = "") -> Move:
 
     with _locked():
         moves = read_moves()
-        before = previous(moves)
+        before = previous((*(each for each in moves[:-1] if each.owner in owners), *moves[-1:]))
         if before is None:
             raise ModelError("No other model was in production before. To choose one: driftloop lineage")
         if model_digest(layout.model(before.owner)) != before.model:
@@ -93,13 +98,13 @@ def roll_back(by: str, *, reason: str = "") -> Move:
         return _append(moves, before.owner, before.model, by, pinned=True, reason=reason)
 
 
-def follow(owner: str, model: str, parent: str) -> Move | None:
+def follow(owner: str, model: str, parent: tuple[str, str]) -> Move | None:
     """Move the pointer on to a window's model, if what is in production is what that model was made from.
 
     Args:
         owner: the window.
         model: digest of the model that stands after it.
-        parent: digest of its incumbent.
+        parent: whose model its incumbent is, and that model's digest.
 
     Returns:
         The move; None where the pointer is at this model already, is pinned, is somewhere else, or was moved
@@ -110,10 +115,31 @@ def follow(owner: str, model: str, parent: str) -> Move | None:
         if moves:
             now = moves[-1]
             left = any(each.owner == owner for each in moves)
-            ours = now.owner == owner or (now.model == parent and not left)
+            ours = now.owner == owner or (now.model == parent[1] and not left)
             if now.model == model or now.pinned or not ours:
                 return None
+        elif model == parent[1]:  # no repair: what was there is in use
+            owner, model = parent
         return _append(moves, owner, model, WORKFLOW)
+
+
+def leave_out(rehearsal: str, reference: str) -> Move | None:
+    """Let the reference model stand in production where nothing does, or a rehearsal whose turn is over.
+
+    Args:
+        rehearsal: the window whose model is kept out.
+        reference: digest of the reference model.
+
+    Returns:
+        The move; None where production is elsewhere, pinned, or at this model already.
+    """
+    with _locked():
+        moves = read_moves()
+        if moves:
+            now = moves[-1]
+            if now.owner not in (rehearsal, layout.REFERENCE) or now.pinned or now.model == reference:
+                return None
+        return _append(moves, layout.REFERENCE, reference, WORKFLOW)
 
 
 def previous(moves: tuple[Move, ...]) -> Move | None:
@@ -132,7 +158,7 @@ def previous(moves: tuple[Move, ...]) -> Move | None:
     for each in moves:
         models = [step.model for step in trail]
         if each.pinned and each.model in models:
-            del trail[models.index(each.model) :]
+            del trail[len(models) - 1 - models[::-1].index(each.model) :]
         elif trail and trail[-1].owner == each.owner:
             del trail[-1]  # made anew
         trail.append(each)
