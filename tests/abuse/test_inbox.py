@@ -14,6 +14,9 @@ import pytest
 from PIL import Image
 from tests.abuse.conftest import Command, files, refused
 
+from driftloop.data.pictures import Form
+from driftloop.data.read_window import Arrived, read_window
+
 
 def picture(level: int = 90) -> bytes:
     stream = io.BytesIO()
@@ -118,6 +121,21 @@ def test_a_window_that_cannot_be_used_is_refused_and_not_taken(
     before = files(project.parent)
     refused(arrive(driftloop), "inbox")
     assert files(project.parent) - before <= {"project/arrivals.txt"}
+
+
+def test_a_window_that_changes_while_it_is_read_is_not_taken(
+    project: Path, driftloop: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(project / "inbox" / "w", a_png=picture())
+
+    def read_slowly(path: Path, form: Form) -> Arrived:
+        arrived = read_window(path, form)
+        (path / "b.png").write_bytes(picture(3))
+        return arrived
+
+    monkeypatch.setattr("driftloop.data.read_window.read_window", read_slowly)
+    refused(arrive(driftloop), "changed while it was read")
+    assert not Path("data/windows/w/meta.json").exists()
 
 
 @pytest.mark.parametrize("case", GOOD)

@@ -86,7 +86,9 @@ def test_code_that_lies_where_no_project_is_is_not_run(
     project: Path, driftloop: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(MODEL.parent, "come/model")
-    Path("come/evil.py").write_text("open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n")
+    Path("come/evil.py").write_text(
+        "open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n"
+    )
     changed(Path("come/model/model.json"), network={"_target_": "evil.ConvNet"})
     monkeypatch.chdir("come")
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))

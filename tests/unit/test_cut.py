@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from driftloop.data.cut import cut_loose
-from driftloop.data.inbox import look_into
+from driftloop.data.inbox import look_into, loose_pictures
 from driftloop.errors import DataError
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -69,6 +69,46 @@ def test_a_picture_that_comes_late_to_a_day_that_was_cut_stays(tmp_path: Path) -
     arrive(tmp_path, "late.png", ago=DAY)
     assert cut_loose(tmp_path, "day", 10, NOW, taken=("day-2026-11-23",)) == ()
     assert loose(tmp_path) == ["late.png"]
+
+
+def test_what_comes_late_goes_into_the_next_day(tmp_path: Path) -> None:
+    arrive(tmp_path, "late.png", ago=2 * DAY)
+    arrive(tmp_path, "a.png", ago=DAY)
+    assert cut_loose(tmp_path, "day", 10, NOW, taken=("day-2026-11-22",)) == ("day-2026-11-23",)
+    assert windows(tmp_path) == {"day-2026-11-23": ["a.png", "late.png"]}
+
+
+def test_a_day_is_over_once_its_last_pictures_have_settled(tmp_path: Path) -> None:
+    midnight = NOW + DAY / 2
+    arrive(tmp_path, "early.png", ago=100)
+    (tmp_path / "last.png").touch()
+    os.utime(tmp_path / "last.png", (midnight - 1, midnight - 1))
+    assert cut_loose(tmp_path, "day", 10, midnight + 5) == ()
+    assert cut_loose(tmp_path, "day", 10, midnight + 10) == ("day-2026-11-24",)
+    assert loose(tmp_path) == []
+
+
+def test_what_an_interrupted_cut_left_overwrites_nothing_and_is_not_lost(tmp_path: Path) -> None:
+    arrive(tmp_path, "a.png", "b.png", ago=DAY)
+    stage = tmp_path / ".cutting-cut-000001"
+    stage.mkdir()
+    (tmp_path / "a.png").rename(stage / "a.png")
+    (tmp_path / "a.png").write_bytes(b"another")
+    os.utime(tmp_path / "a.png", (NOW - 50, NOW - 50))
+    assert cut_loose(tmp_path, "day", 10, NOW) == ("day-2026-11-23",)  # by day now
+    (kept,) = ((tmp_path / "day-2026-11-23") / name for name in ("a.png", "a-2.png")
+               if ((tmp_path / "day-2026-11-23") / name).exists())  # fmt: skip
+    assert kept.read_bytes() == b"a.png"
+    assert (tmp_path / "a.png").read_bytes() == b"another"
+
+
+def test_a_picture_that_its_writer_renames_meanwhile_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(tmp_path, "a.png", "b.png", ago=100)
+    gone = [tmp_path / "gone.png"]
+    monkeypatch.setattr("driftloop.data.cut.loose_pictures", lambda inbox: [*gone, *loose_pictures(inbox)])
+    assert cut_loose(tmp_path, 2, 10, NOW) == ("cut-000001",)
 
 
 def test_what_is_still_being_written_and_what_is_no_picture_stays(tmp_path: Path) -> None:

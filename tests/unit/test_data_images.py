@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from driftloop.data.pictures import Form
 from driftloop.data.read_images import read_images
 from driftloop.errors import DataError
 
@@ -25,10 +26,10 @@ def save(path: Path, picture: Image.Image | np.ndarray, **options: object) -> Pa
 
 def test_fitting_pictures_keep_every_pixel(tmp_path: Path) -> None:
     for name in ("a.png", "a.bmp", "a.tif", "a.pgm"):
-        read = read_images([save(tmp_path / name, DIGIT)], GREY)
+        read = read_images([save(tmp_path / name, DIGIT)], Form(GREY))
         np.testing.assert_array_equal(read.images, DIGIT[None, :, :, None])
         assert (read.names, read.notes) == ((str(tmp_path / name),), ())
-    read = read_images([save(tmp_path / "photo.png", PHOTO)], COLOUR)
+    read = read_images([save(tmp_path / "photo.png", PHOTO)], Form(COLOUR))
     np.testing.assert_array_equal(read.images, PHOTO[None])
 
 
@@ -37,7 +38,7 @@ def test_a_folder_is_read_in_the_order_of_names_and_the_rest_is_told(tmp_path: P
         save(tmp_path / name, np.full((28, 28), level, np.uint8))
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / "inner").mkdir()
-    read = read_images([tmp_path], GREY)
+    read = read_images([tmp_path], Form(GREY))
     assert read.images[:, 0, 0, 0].tolist() == [1, 2, 3]
     assert [Path(name).name for name in read.names] == ["a.PNG", "b.png", "c.jpg"]
     assert read.notes == (f"2 other files or folders in {tmp_path} left out",)
@@ -47,7 +48,7 @@ def test_arrays_and_window_folders(tmp_path: Path) -> None:
     array = RNG.integers(0, 256, (3, 28, 28, 1), dtype=np.uint8)
     np.save(tmp_path / "images.npy", array)
     np.save(tmp_path / "flat.npy", array[..., 0])
-    read = read_images([tmp_path, tmp_path / "flat.npy"], GREY)
+    read = read_images([tmp_path, tmp_path / "flat.npy"], Form(GREY))
     np.testing.assert_array_equal(read.images, np.concatenate([array, array]))
     assert read.names[2:4] == (f"{tmp_path / 'images.npy'}[2]", f"{tmp_path / 'flat.npy'}[0]")
 
@@ -64,24 +65,24 @@ def test_arrays_and_window_folders(tmp_path: Path) -> None:
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(DataError, match=r"x\.npy is .*; the model takes uint8 \(N, 28, 28, 1\)"):
-        read_images([tmp_path / "x.npy"], GREY)
+        read_images([tmp_path / "x.npy"], Form(GREY))
 
 
 def test_a_pickled_array_is_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"x\.npy"):
-        read_images([tmp_path / "x.npy"], GREY)
+        read_images([tmp_path / "x.npy"], Form(GREY))
 
 
 def test_pictures_are_turned_as_their_exif_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
-    read = read_images([save(tmp_path / "x.png", DIGIT, exif=exif)], GREY)
+    read = read_images([save(tmp_path / "x.png", DIGIT, exif=exif)], Form(GREY))
     np.testing.assert_array_equal(read.images[0, :, :, 0], np.rot90(DIGIT, -1))
 
 
 def test_sixteen_bit_grey_is_scaled(tmp_path: Path) -> None:
-    read = read_images([save(tmp_path / "x.png", DIGIT.astype(np.uint16) * 257)], GREY)
+    read = read_images([save(tmp_path / "x.png", DIGIT.astype(np.uint16) * 257)], Form(GREY))
     np.testing.assert_array_equal(read.images[0, :, :, 0], DIGIT)
 
 
@@ -93,22 +94,22 @@ def test_palettes_bits_and_opaque_alpha_become_plain(tmp_path: Path) -> None:
         save(tmp_path / "palette.png", picture.quantize(4)),
         save(tmp_path / "alpha.png", picture.convert("RGBA")),
     ]
-    for image in read_images(paths, COLOUR).images:
+    for image in read_images(paths, Form(COLOUR)).images:
         np.testing.assert_array_equal(image, flat)
-    cmyk = read_images([save(tmp_path / "cmyk.tif", picture.convert("CMYK"))], COLOUR).images[0]
+    cmyk = read_images([save(tmp_path / "cmyk.tif", picture.convert("CMYK"))], Form(COLOUR)).images[0]
     assert np.abs(cmyk.astype(int) - flat).max() <= 1
-    bits = read_images([save(tmp_path / "bits.png", Image.fromarray(DIGIT > 99))], GREY).images[0]
+    bits = read_images([save(tmp_path / "bits.png", Image.fromarray(DIGIT > 99))], Form(GREY)).images[0]
     np.testing.assert_array_equal(bits[..., 0], np.where(DIGIT > 99, 255, 0))
 
 
 def test_colour_grey_and_size_are_changed_and_told(tmp_path: Path) -> None:
     save(tmp_path / "large.png", np.full((64, 64, 3), (255, 0, 0), np.uint8))
-    read = read_images([tmp_path], GREY)
+    read = read_images([tmp_path], Form(GREY))
     assert np.unique(read.images).tolist() == [76]  # 0.299 of 255
     assert read.notes == ("1 pictures turned from colour to grey", "1 pictures resized to 28 x 28")
     checks = np.indices((128, 128)).sum(axis=0) % 2 * np.uint8(255)
     save(tmp_path / "large.png", checks.astype(np.uint8))
-    read = read_images([tmp_path], COLOUR)
+    read = read_images([tmp_path], Form(COLOUR))
     assert read.images.shape == (1, 32, 32, 3)
     assert np.abs(read.images.astype(int) - 127).max() < 20  # antialiased: no checks left
     assert read.notes == ("1 grey pictures repeated to colour", "1 pictures resized to 32 x 32")
@@ -116,10 +117,10 @@ def test_colour_grey_and_size_are_changed_and_told(tmp_path: Path) -> None:
 
 def test_other_proportions_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "near.png", np.zeros((57, 56), np.uint8))
-    assert read_images([tmp_path / "near.png"], GREY).images.shape == (1, 28, 28, 1)
+    assert read_images([tmp_path / "near.png"], Form(GREY)).images.shape == (1, 28, 28, 1)
     save(tmp_path / "wide.png", np.zeros((28, 40), np.uint8))
     with pytest.raises(DataError, match=r"wide\.png is 40 x 28 pixels; .*Crop it"):
-        read_images([tmp_path / "wide.png"], GREY)
+        read_images([tmp_path / "wide.png"], Form(GREY))
 
 
 def test_what_would_need_a_guess_is_refused(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_what_would_need_a_guess_is_refused(tmp_path: Path) -> None:
     }
     for path, message in cases.items():
         with pytest.raises(DataError, match=message):
-            read_images([path], COLOUR)
+            read_images([path], Form(COLOUR))
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.gif", "x.tif", "x.webp", "x.bmp"])
@@ -142,7 +143,7 @@ def test_damaged_pictures_are_refused(tmp_path: Path, name: str) -> None:
     for damaged in (content[: len(content) // 2], content[:10], b"", b"just text"):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(DataError, match=name):
-            read_images([tmp_path / name], COLOUR)
+            read_images([tmp_path / name], Form(COLOUR))
 
 
 def test_a_decompression_bomb_is_refused_unopened(tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_a_decompression_bomb_is_refused_unopened(tmp_path: Path) -> None:
             b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
         )
         with pytest.raises(DataError, match=r"bomb\.png claims too many pixels"):
-            read_images([tmp_path / "bomb.png"], GREY)
+            read_images([tmp_path / "bomb.png"], Form(GREY))
 
 
 def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
@@ -174,6 +175,6 @@ def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
     }
     for path, message in cases.items():
         with pytest.raises(DataError, match=message):
-            read_images([path], GREY)
+            read_images([path], Form(GREY))
     with pytest.raises(DataError, match="there are no images to read"):
-        read_images([], GREY)
+        read_images([], Form(GREY))

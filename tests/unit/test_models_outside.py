@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from tests.unit.foreign import HIDDEN, Plain, fitted, write_exported, write_onnx
 
 from driftloop.errors import ModelError
+from driftloop.models.export import export_model
 from driftloop.models.outside import adopt
 from driftloop.models.predict import predict
 from driftloop.models.programs import describe_program
@@ -176,6 +177,42 @@ def test_an_exported_program_runs_no_code_that_it_brings(
     with pytest.raises(ModelError, match="cannot be read"):
         take(sample)
     assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_weights_in_other_files_are_refused_wherever_they_are_named(inner: bool, tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    path = write_onnx(tmp_path / "m.onnx")
+    outside = TensorProto(name="outside", data_type=TensorProto.FLOAT, dims=[10])
+    outside.data_location = TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="secret.bin")
+    (tmp_path / "secret.bin").write_bytes(bytes(40))
+    node = helper.make_node("Constant", [], ["outside"], value=outside)
+    if inner:
+        value = helper.make_tensor_value_info("outside", TensorProto.FLOAT, [10])
+        branch = helper.make_graph([node], "branch", [], [value])
+        yes = helper.make_tensor("yes", TensorProto.BOOL, [], [True])
+        ask = helper.make_node("Constant", [], ["ask"], value=yes)
+        node = helper.make_node("If", ["ask"], ["chosen"], then_branch=branch, else_branch=branch)
+    model = onnx.load_model(path)
+    model.graph.node.insert(0, node)
+    if inner:
+        model.graph.node.insert(0, ask)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"keeps weights in other files|is no ONNX model"):
+        take(path)
+
+
+def test_an_adopted_program_is_exported_again(tmp_path: Path) -> None:
+    classifier = take(write_exported(tmp_path / "m.pt2"))
+    assert export_model(classifier, tmp_path / "again.pt2") < 1e-4
+    run = torch.export.load(tmp_path / "again.pt2").module()
+    for n in (1, 5, 300):
+        assert np.allclose(run(torch.from_numpy(IMAGES[:n])).detach().numpy(), logits()[:n], atol=1e-4)
+    with pytest.raises(ModelError, match="cannot export"):
+        export_model(take(write_onnx(tmp_path / "m.onnx")), tmp_path / "m.pt2")
 
 
 def test_a_program_says_what_it_takes(tmp_path: Path) -> None:

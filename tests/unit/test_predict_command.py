@@ -17,7 +17,7 @@ from driftloop import layout
 from driftloop.checker.fitted import fit_detector
 from driftloop.checker.store import save_detector
 from driftloop.cli import find_command
-from driftloop.errors import ModelError
+from driftloop.errors import DataError, ModelError
 from driftloop.models.predict import predict
 from driftloop.models.store import model_digest, save_model
 from driftloop.tracker.production import move
@@ -38,6 +38,25 @@ def run(*arguments: str, stdin: bytes | None = None) -> list[dict[str, str]]:
     result = CliRunner().invoke(find_command("predict"), arguments, input=stdin, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_pictures_are_made_to_fit_as_the_project_s_windows_are(images):
+    wide = np.zeros((16, 20), np.uint8)
+    wide[:, 2:-2] = digits()["test"].images[0, ..., 0]
+    Image.fromarray(wide).save("wide.png")
+    Image.fromarray(wide[:, 2:-2]).save("right.png")
+    Path("._wide.png").write_bytes(b"what some systems leave beside a picture")
+    with pytest.raises(DataError, match="Crop it"):
+        run("wide.png")
+    with Path("params.yaml").open("a") as stream:
+        stream.write("\n")
+    params = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(params.replace("dataset:\n", "dataset:\n  fit: crop\n", 1))
+    Path("pictures").mkdir()
+    for name in ("wide.png", "right.png", "._wide.png"):
+        Path(name).rename(Path("pictures") / name)
+    right, cropped = run("pictures")
+    assert right["confidence"] == cropped["confidence"]
 
 
 def test_production_is_the_model_unless_another_is_named(images):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from driftloop.commands import watch
 from driftloop.data.inbox import Waiting
+from driftloop.errors import DataError
 from driftloop.tracker.production import move
 
 
@@ -61,6 +62,14 @@ def test_cron_is_told_of_a_run_that_failed_also_while_somebody_is_waited_for(
     begin = watch._begin
     monkeypatch.setattr(watch, "_begin", lambda _: begin([sys.executable, "-c", program]))
     assert CliRunner().invoke(watch.watch, ["--once"]).exit_code == status
+
+
+def test_what_cannot_be_read_now_is_shown_and_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*_: object) -> None:
+        raise DataError("the inbox cannot be read")
+
+    monkeypatch.setattr(watch, "_step", step)
+    assert str(watch._look(watch._Run(), [])) == "the inbox cannot be read"
 
 
 def test_a_model_that_comes_into_production_is_a_reason_to_run(

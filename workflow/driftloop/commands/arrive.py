@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
-from driftloop.data.inbox import Waiting, look_into
+from driftloop.data.inbox import Waiting, look_into, present
 from driftloop.errors import DataError, ModelError
 from driftloop.files import read_json
 from driftloop.params.load import load_params
@@ -85,14 +84,14 @@ def look_for_windows(params: Mapping[str, Any]) -> Waiting:
 
 
 def cut_windows(params: Mapping[str, Any]) -> None:
-    """Cut the loose pictures of the inbox into windows, where that is asked for."""
+    """Cut the loose pictures of the inbox into windows, where that is asked for; under `locked`."""
     inbox = params["inbox"]
     if inbox["cut"] is None:
         return
     from driftloop.data.cut import cut_loose
 
-    taken = set(params["stream"])
-    for name in cut_loose(_folder(params), inbox["cut"], inbox["settle"], time.time(), taken):
+    folder, taken = _folder(params), set(params["stream"])
+    for name in cut_loose(folder, inbox["cut"], inbox["settle"], present(folder), taken):
         say(f"inbox: cut window {name}.")
 
 

@@ -66,9 +66,10 @@ def take_window(params: dict[str, Any], window: str) -> None:
 
     from driftloop.data.contract import DatasetSource
     from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-    from driftloop.data.inbox import find_entry
+    from driftloop.data.inbox import find_entry, last_change
     from driftloop.data.pictures import Form
     from driftloop.data.read_window import read_window
+    from driftloop.errors import DataError
     from driftloop.files import atomic
     from driftloop.params.instantiate import instantiate
 
@@ -76,7 +77,11 @@ def take_window(params: dict[str, Any], window: str) -> None:
     source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
     height, width, channels = known.images.shape[1:]
     form = Form((height, width, channels), source.fit, source.background)
-    arrived = read_window(find_entry(Path(params["inbox"]["folder"]).expanduser(), window), form)
+    entry = find_entry(Path(params["inbox"]["folder"]).expanduser(), window)
+    before = last_change(entry)
+    arrived = read_window(entry, form)
+    if last_change(entry) != before:
+        raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
     home = layout.window(window)
     with atomic(home / "origins.csv") as path, path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)

@@ -8,12 +8,14 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from driftloop.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from driftloop.checker.features import Features
     from driftloop.checker.fitted import FittedDetector
+    from driftloop.data.pictures import Form
     from driftloop.data.read_images import NamedImages
     from driftloop.models.classifier import Classifier
 
@@ -46,7 +49,7 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
     classifier, detector = open_model(folder), load_detector(folder) if drift else None
     with _given(images) as paths:
-        named = read_images(paths, classifier.input_shape)
+        named = read_images(paths, _form(classifier.input_shape))
     if not images:
         named = replace(named, names=tuple(Path(name).name for name in named.names))
     for note in named.notes:
@@ -60,6 +63,17 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
+
+
+def _form(shape: tuple[int, int, int]) -> Form:
+    """Return how pictures are made to fit: as this project's windows are, or with no guess outside one."""
+    from driftloop.data.pictures import Form
+    from driftloop.params.load import read_params
+
+    with suppress(ParameterError, AttributeError, TypeError):
+        dataset = read_params()["dataset"]
+        return Form(shape, str(dataset.get("fit", Form.fit)), dataset.get("background"))
+    return Form(shape)
 
 
 @contextmanager

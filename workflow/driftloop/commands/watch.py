@@ -17,6 +17,8 @@ import click
 
 from driftloop import layout
 from driftloop.commands.console import say, terminal
+from driftloop.data.arrivals import locked
+from driftloop.errors import DriftloopError
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.tracker.run_lock import under_way
 
@@ -101,12 +103,22 @@ def _watch(command: Sequence[str]) -> None:
     with _live() as show:
         try:
             while True:
-                _step(run, command)
-                show(_view(_states(), _waiting(), run))
+                show(_look(run, command))
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
             _stop(run)
     say("Stopped. Nothing is lost; to go on: driftloop watch")
+
+
+def _look(run: _Run, command: Sequence[str]) -> RenderableType:
+    """Go on, and return what there is to see: what cannot be read now may be mended meanwhile."""
+    from rich.text import Text
+
+    try:
+        _step(run, command)
+        return _view(_states(), _waiting(), run)
+    except DriftloopError as error:
+        return Text(str(error), style="red")
 
 
 def _step(run: _Run, command: Sequence[str]) -> None:
@@ -134,7 +146,8 @@ def _waiting() -> Waiting:
     from driftloop.commands.arrive import cut_windows, look_for_windows
 
     params = load_params()
-    cut_windows(params)
+    with locked(layout.ARRIVALS):
+        cut_windows(params)
     return look_for_windows(params)
 
 

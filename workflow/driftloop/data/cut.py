@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 from driftloop.data.inbox import loose_pictures
@@ -21,8 +23,9 @@ def cut_loose(
 
     By count, pictures are taken in the order in which they were written, and a window is cut once there are
     enough of them: `cut-000001`, `cut-000002`, … By day (UTC, of the last change), a window is cut once the
-    day is over: `day-2026-11-24`. Pictures that changed lately stay. A folder is filled under a hidden name
-    and then renamed; one that an interrupted run left is filled up first.
+    day is over: `day-2026-11-24`; what comes late to a day that was cut goes into the next one. Pictures that
+    changed lately stay. A folder is filled under a hidden name and then renamed; what an interrupted run left
+    in one is loose again first. Only one process may cut at a time, see `driftloop.data.arrivals.locked`.
 
     Args:
         inbox: the folder.
@@ -35,55 +38,76 @@ def cut_loose(
         DataError: the folder cannot be read or written.
     """
     try:
+        _put_back(inbox)
         return tuple(_cut(inbox, how, settle, now, taken))
     except OSError as error:
         raise DataError(f"the inbox {inbox} cannot be cut into windows: {error}.") from error
 
 
+def _put_back(inbox: Path) -> None:
+    for stage in sorted(inbox.glob(f"{_STAGE}*")):
+        for path in sorted(stage.iterdir()):
+            path.rename(_free(inbox / path.name))
+        stage.rmdir()
+
+
+def _free(path: Path) -> Path:
+    """Return a path, or the first like it, at which nothing lies."""
+    others = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(each for each in chain([path], others) if not each.exists())
+
+
 def _cut(inbox: Path, how: int | str, settle: float, now: float, taken: Collection[str]) -> Iterator[str]:
-    loose = sorted((path.stat().st_mtime, path.name, path) for path in loose_pictures(inbox))
+    loose = sorted(each for path in loose_pictures(inbox) if (each := _written(path)))
     settled = [(time, path) for time, _, path in loose if abs(now - time) >= settle]
     if isinstance(how, int):
         yield from _by_count(inbox, how, [path for _, path in settled], taken)
     else:
-        yield from _by_day(inbox, settled, now, taken)
+        yield from _by_day(inbox, settled, now - settle, taken)
+
+
+def _written(path: Path) -> tuple[float, str, Path] | None:
+    """Return when a picture was written, its name and itself; None where its writer has just renamed it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime, path.name, path
+    return None
 
 
 def _by_count(inbox: Path, size: int, paths: Sequence[Path], taken: Collection[str]) -> Iterator[str]:
-    waiting = list(paths)
-    while True:
-        name = _next_number(inbox, taken)
-        stage = inbox / f"{_STAGE}{name}"
-        have = len(list(stage.iterdir())) if stage.exists() else 0
-        if have + len(waiting) < size:
-            return
-        yield _finish(inbox, name, waiting[: size - have])
-        waiting = waiting[size - have :]
+    for start in range(0, len(paths) - size + 1, size):
+        yield from _finish(inbox, _next_number(inbox, taken), paths[start : start + size])
 
 
 def _by_day(
     inbox: Path, settled: Sequence[tuple[float, Path]], now: float, taken: Collection[str]
 ) -> Iterator[str]:
-    days: dict[str, list[Path]] = {
-        path.name.removeprefix(f"{_STAGE}day-"): [] for path in inbox.glob(f"{_STAGE}day-*")
-    }
+    days: dict[str, list[Path]] = {}
     for time, path in settled:
         days.setdefault(_day(time), []).append(path)
+    late: list[Path] = []
     for day, paths in sorted(days.items()):
-        if day < _day(now) and f"day-{day}" not in taken and not (inbox / f"day-{day}").exists():
-            yield _finish(inbox, f"day-{day}", paths)
+        if f"day-{day}" in taken or (inbox / f"day-{day}").exists():
+            late += paths
+        elif day < _day(now):  # all of it has settled, too
+            yield from _finish(inbox, f"day-{day}", [*late, *paths])
+            late = []
 
 
-def _finish(inbox: Path, name: str, paths: Sequence[Path]) -> str:
+def _finish(inbox: Path, name: str, paths: Sequence[Path]) -> Iterator[str]:
+    """Make a window of pictures, and yield its name, unless all of them have just gone."""
     stage = inbox / f"{_STAGE}{name}"
-    stage.mkdir(exist_ok=True)
+    stage.mkdir()
     for path in paths:
-        path.rename(stage / path.name)
+        with suppress(FileNotFoundError):
+            path.rename(stage / path.name)
     # The pictures have settled, or they would not be here: their folder need not settle anew.
-    settled = max(path.stat().st_mtime for path in stage.iterdir())
+    settled = max((path.stat().st_mtime for path in stage.iterdir()), default=None)
+    if settled is None:
+        stage.rmdir()
+        return
     os.utime(stage, (settled, settled))
     stage.rename(inbox / name)
-    return name
+    yield name
 
 
 def _next_number(inbox: Path, taken: Collection[str]) -> str:

@@ -7,7 +7,7 @@
       2026-11-26.csv          a list of pictures in a column `path`, each within the list's folder
 
 A name that begins with a dot, or ends in .part or .tmp, is not a window yet: writers can use that and rename.
-Any other is whole once nothing in it has changed for a while.
+Any other is whole once something is in it and nothing has changed for a while.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from driftloop.data.arrivals import ALLOWED, is_window_name
 from driftloop.errors import DataError
@@ -33,7 +34,7 @@ class Waiting:
 
     Attributes:
         whole: windows that can be taken in now, in the order of their names.
-        growing: those in which something changed lately.
+        growing: those that are empty, or in which something changed lately.
         refused: what can be no window, and why.
         loose: how many pictures wait to be cut into windows.
     """
@@ -93,6 +94,10 @@ def last_change(path: Path) -> float:
     return latest
 
 
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(files for _, _, files in os.walk(path))
+
+
 def has_unfinished(path: Path) -> bool:
     """Tell whether a folder holds a file that by its name is still being written."""
     return path.is_dir() and any(
@@ -132,12 +137,12 @@ def look_into(
         known: names of windows that are part of the stream, or reserved.
         settle: seconds for which nothing may have changed in a whole window.
         cut: whether loose pictures are going to be cut into windows.
-        now: seconds since 1970; the present time by default.
+        now: seconds since 1970; the present time by default, by the inbox's own clock.
 
     Raises:
         DataError: the inbox cannot be read.
     """
-    now = time.time() if now is None else now
+    now = present(inbox) if now is None else now
     whole, growing, refused = [], [], []
     candidates: dict[str, list[Path]] = {}
     for path in entries(inbox):
@@ -161,9 +166,21 @@ def look_into(
     return Waiting(tuple(whole), tuple(growing), tuple(refused), len(loose) if cut else 0)
 
 
+def present(inbox: Path) -> float:
+    """Return the time, in seconds since 1970, by the clock of the machine that keeps the inbox's files.
+
+    Where nothing can be written there, it is this machine's.
+    """
+    try:
+        with TemporaryFile(dir=inbox) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
+
+
 def _is_growing(path: Path, settle: float, now: float) -> bool:
     try:
-        # A change in the future is as good as one in the past: clocks jump, and other machines' differ.
-        return abs(now - last_change(path)) < settle or has_unfinished(path)
+        # A change in the future is as good as one in the past: clocks jump.
+        return abs(now - last_change(path)) < settle or _is_empty(path) or has_unfinished(path)
     except OSError:  # something in it has just gone
         return True

@@ -31,20 +31,28 @@ def list_folder(folder: Path) -> list[Labelled]:
     """List the pictures of a folder that has one folder for each class, at any depth below it.
 
     Where the folder holds the parts of a published dataset (train, test, …), each with its classes, they
-    are pooled. Hidden files, other files and links to folders are passed over.
+    are pooled; a part beside something else is refused, as its name is no class. Hidden files, other files
+    and links to folders are passed over.
 
     Returns:
         By class, then by path: the same every time.
 
     Raises:
-        DataError: there is no such folder, no picture, or pictures lie outside the class folders.
+        DataError: there is no such folder, no picture, pictures lie outside the class folders, or a part lies
+            beside what is none.
     """
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}. Name a folder that holds one folder of pictures for each class.")
     classes = _folders(folder)
-    if classes and all(each.name.lower() in _PARTS and _folders(each) for each in classes):
-        classes = [inner for part in classes for inner in _folders(part)]
+    parts = [each for each in classes if each.name.lower() in _PARTS and _folders(each)]
+    if odd := [each for each in classes if each not in parts] if parts else []:
+        raise DataError(
+            f"{parts[0]} holds folders, as the parts of a dataset do, but {odd[0]} beside it is no such "
+            f"part. Name the part alone ({parts[0]}), or move the other away."
+        )
+    if parts:
+        classes = [inner for part in parts for inner in _folders(part)]
     found = [
         Labelled(path, each.name)
         for each in sorted(classes, key=lambda each: (each.name, str(each)))
@@ -113,17 +121,21 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         text = regular(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text ({error}).") from error
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         rows: Iterator[tuple[int, Mapping[str, object]]] = (
             (number, {"path": line}) for number, line in enumerate(text.splitlines(), 1) if line.strip()
         )
     else:
-        rows = _json_rows(path, text) if path.suffix in (".jsonl", ".ndjson") else _csv_rows(path, text)
+        rows = (
+            _json_rows(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows(path, text)
+        )
     return ((f"{path}, line {number}", row) for number, row in rows)
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    reader = csv.reader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",", strict=True)
+    reader = csv.reader(
+        text.splitlines(), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
+    )
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
         for row in reader:

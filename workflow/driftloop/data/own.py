@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class Pictures(DatasetSource):
         classes = class_names(labels, self.classes, self.name)
         codes = {name: code for code, name in enumerate(classes)}
         coded = np.array([codes[label] for label in labels], dtype=np.int64)
-        return Dataset(np.stack(images), coded, self.name, classes)
+        return distinct(Dataset(np.stack(images), coded, self.name, classes), report)
 
 
 class ImageFolder(Pictures):
@@ -157,12 +158,16 @@ class Arrays(DatasetSource):
             DataError: they are missing, damaged, or of another form.
         """
         images, labels = self.read()
+        if images.ndim not in (3, 4):
+            raise DataError(
+                f"{self.file}: images have shape {images.shape}; it is (N, H, W) or (N, H, W, C)."
+            )
         if images.ndim == 3:
             images = images[..., None]
         if labels.ndim != 1 or len(labels) != len(images):
             raise DataError(f"{self.file}: {len(images)} images have labels of shape {labels.shape}.")
         if labels.dtype.kind in "US":
-            names = labels.astype(str)
+            names = _as_text(labels, self.file)
             classes = class_names(names.tolist(), self.classes, self.name)
             coded = np.array([classes.index(each) for each in names], dtype=np.int64)
         elif labels.dtype.kind in "iu":
@@ -172,7 +177,7 @@ class Arrays(DatasetSource):
         else:
             raise DataError(f"{self.file}: labels are {labels.dtype}; they are whole numbers or texts.")
         report(f"{self.name}: {len(images):,} images from {self.file}.")
-        return Dataset(np.ascontiguousarray(images), coded, self.name, classes)
+        return distinct(Dataset(np.ascontiguousarray(images), coded, self.name, classes), report)
 
     def read(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the two arrays as they are stored."""
@@ -209,6 +214,8 @@ class PythonDataset(Pictures):
                 picture, label = self.dataset[index]
                 name, stream = f"{self.name}[{index}]", BytesIO()
                 picture.save(stream, "PNG")
+                if not 0 <= int(label) < len(self.classes):
+                    raise IndexError(f"the class number is {label}")
                 yield stream, name, self.classes[int(label)]
             except (TypeError, ValueError, AttributeError, IndexError, OSError) as error:
                 raise DataError(
@@ -263,6 +270,32 @@ def read_npz(path: Path, wanted: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         raise
     except Exception as error:  # numpy and zipfile raise almost anything on damaged bytes
         raise DataError(f"{path} is not a readable .npz file ({error}).") from error
+
+
+def distinct(dataset: Dataset, report: Report) -> Dataset:
+    """Return a dataset with one of each image, so that none can both teach and judge.
+
+    Of an image that has two labels nothing is kept, since one of them is wrong.
+    """
+    digests = [sha256(image.tobytes()).digest() for image in dataset.images]
+    labels = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels
+    found: dict[bytes, set[int]] = {}
+    for digest, label in zip(digests, labels.tolist(), strict=True):
+        found.setdefault(digest, set()).add(label)
+    first = {digest: place for place, digest in reversed(list(enumerate(digests)))}
+    kept = sorted(place for digest, place in first.items() if len(found[digest]) == 1)
+    if contradicted := len(first) - len(kept):
+        report(f"{dataset.name}: {contradicted:,} images have two labels each, and are left out.")
+    if copies := len(dataset) - len(first):
+        report(f"{dataset.name}: {copies:,} images are copies of others, and are left out.")
+    return dataset if len(kept) == len(dataset) else dataset.take(np.array(kept, dtype=np.int64))
+
+
+def _as_text(labels: npt.NDArray[Any], file: Path) -> npt.NDArray[np.str_]:
+    try:
+        return labels.astype(str)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: labels are bytes that are no ASCII text; save them as texts.") from error
 
 
 def class_names(labels: Sequence[str], known: Sequence[str], name: str) -> tuple[str, ...]:

@@ -31,28 +31,28 @@ class NamedImages:
     notes: tuple[str, ...]
 
 
-def read_images(paths: Iterable[Path], shape: tuple[int, int, int]) -> NamedImages:
-    """Read pictures, folders of pictures and `.npy` arrays as images of one shape.
+def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
+    """Read pictures, folders of pictures and `.npy` arrays as images of one form.
 
-    A folder stands for the pictures right inside it, in the order of their names, or for its `images.npy`
-    when it has one (a window or a dataset). Arrays have to fit exactly; pictures are made to fit, see
-    `driftloop.data.pictures.read_picture`. What would need a guess is refused: transparency, animation,
-    another proportion, floating-point pixels.
+    A folder stands for the pictures right inside it, in the order of their names and without hidden ones, or
+    for its `images.npy` when it has one (a window or a dataset). Arrays have to fit exactly; pictures are
+    made to fit, see `driftloop.data.pictures.read_picture`. What would need a guess is refused: animation,
+    floating-point pixels, and, where the form does not say what becomes of them, transparency and another
+    proportion.
 
     Args:
         paths: pictures, folders and arrays.
-        shape: (H, W, C) of the wanted images, C 1 or 3.
+        form: of the wanted images.
 
     Raises:
         DataError: nothing is there, or something cannot be read or made to fit.
     """
-    form = Form(shape)
     images: list[npt.NDArray[np.uint8]] = []
     names: list[str] = []
     changes: Counter[str] = Counter()
     for path in _expand(paths, changes):
         if path.suffix == ".npy":
-            array = read_stack(path, shape)
+            array = read_stack(path, form.shape)
             names += [f"{path}[{position}]" for position in range(len(array))]
         else:
             array = read_picture(path, str(path), form, changes)[None]
@@ -91,6 +91,7 @@ def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[Path]:
         elif (path / "images.npy").is_file():
             yield path / "images.npy"
         else:
+            inside = [file for file in inside if not file.name.startswith(".")]
             pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
             if not pictures:
                 hint = f" Folders in it are not looked into; name them: {path}/*"

@@ -53,8 +53,8 @@ def read_window(path: Path, form: Form) -> Arrived:
     Raises:
         DataError: nothing in it can be used, or it is damaged as a whole.
     """
-    if path.suffix == ".npy" or (path / "images.npy").is_file():
-        stack = read_stack(regular(path if path.suffix == ".npy" else path / "images.npy"), form.shape)
+    if path.suffix.lower() == ".npy" or (path / "images.npy").is_file():
+        stack = read_stack(regular(path if path.is_file() else path / "images.npy"), form.shape)
         if not len(stack):
             raise DataError(f"{path} holds no images.")
         return Arrived(stack, tuple(map(str, range(len(stack)))), (), ())
@@ -72,7 +72,19 @@ def read_window(path: Path, form: Form) -> Arrived:
     if not images:
         why = f": {left_out[0][1]}" if left_out else f"; known are {', '.join(SUFFIXES)} and images.npy."
         raise DataError(f"{path} holds no picture that can be used{why}")
-    return Arrived(np.stack(images), tuple(names), tuple(left_out), notes(changes))
+    order = _order(path, names)
+    return Arrived(
+        np.stack([images[place] for place in order]),
+        tuple(names[place] for place in order),
+        tuple(left_out),
+        notes(changes),
+    )
+
+
+def _order(path: Path, names: list[str]) -> list[int]:
+    """Return the places of the pictures in their final order: in an archive by name, else as they came."""
+    places = list(range(len(names)))
+    return sorted(places, key=names.__getitem__) if _is_archive(path) else places
 
 
 Open = Callable[[], Path | BinaryIO]
@@ -80,7 +92,7 @@ Open = Callable[[], Path | BinaryIO]
 
 def _pictures(path: Path, files: ExitStack) -> Iterator[tuple[str, Open]]:
     """Yield each picture's name, and a function that opens it."""
-    if path.is_dir() or path.name.lower().endswith(LISTS):
+    if not _is_archive(path):
         listed = _below(path) if path.is_dir() else list_pictures(path)
         for each in listed:
             yield str(each), partial(regular, each)
@@ -88,18 +100,23 @@ def _pictures(path: Path, files: ExitStack) -> Iterator[tuple[str, Open]]:
         yield from _members(path, files)
 
 
+def _is_archive(path: Path) -> bool:
+    return not path.is_dir() and not path.name.lower().endswith(LISTS)
+
+
 def _below(folder: Path) -> list[Path]:
-    found = [
-        Path(place) / name
-        for place, _, files in os.walk(folder)
-        for name in files
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in files if _is_picture(name)]
     return sorted(found)
 
 
 def _members(path: Path, files: ExitStack) -> Iterator[tuple[str, Open]]:
-    """Yield the pictures of an archive, by the order of their names there."""
+    """Yield the pictures of an archive in the order in which they lie there.
+
+    To go back in a compressed tar is to unpack it anew.
+    """
     try:
         if path.suffix.lower() == ".zip":
             archive = files.enter_context(zipfile.ZipFile(path))
@@ -115,7 +132,7 @@ def _members(path: Path, files: ExitStack) -> Iterator[tuple[str, Open]]:
         raise DataError(f"{path} is damaged or cut short ({error}).") from error
     if len(members) > _MOST_PICTURES:
         raise DataError(f"{path} claims {len(members):,} files; at most {_MOST_PICTURES:,} are read.")
-    for name, size, member in sorted(members, key=lambda each: each[0]):
+    for name, size, member in members:
         if _is_picture(name):
             yield name, partial(_extract, path, name, size, partial(read, member))
 
@@ -135,5 +152,6 @@ def _extract(path: Path, name: str, size: int, read: Callable[[], bytes]) -> Byt
 
 
 def _is_picture(name: str) -> bool:
-    base = PurePosixPath(name).name
-    return base.lower().endswith(SUFFIXES) and not base.startswith(".")
+    """Tell whether a path is one of a picture that is not hidden, nor in a folder that is."""
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in PurePosixPath(name).parts)
+    return name.lower().endswith(SUFFIXES) and not hidden

@@ -56,7 +56,9 @@ def export_model(classifier: Classifier, path: Path) -> float:
 
 
 def _program(classifier: Classifier, images: torch.Tensor) -> torch.export.ExportedProgram:
-    return torch.export.export(classifier, (images,), dynamic_shapes=({0: torch.export.Dim("n", min=1)},))
+    # A program that came from elsewhere may have limits of its own.
+    many = torch.export.Dim.AUTO if classifier.network.fixed else torch.export.Dim("n", min=1)
+    return torch.export.export(classifier, (images,), dynamic_shapes=({0: many},))
 
 
 def _examples(classifier: Classifier) -> torch.Tensor:

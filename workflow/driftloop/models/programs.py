@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,23 +97,31 @@ class Program(Network):
         if self._opened is None:
             self._opened = self.open(self.program.cpu().numpy().tobytes())
         x = (x.permute(0, 2, 3, 1) if self.channels_last else x).contiguous()
-        size = self.batch or max(1, len(x))
-        parts = [self._run_filled(x[start : start + size], size) for start in range(0, max(1, len(x)), size)]
-        embeddings, outputs = (torch.cat(each) for each in zip(*parts, strict=True))
+        if self.batch is None:
+            embeddings, outputs = self._run_checked(x)
+        else:
+            starts = range(0, max(1, len(x)), self.batch)
+            parts = [self._run_filled(x[start : start + self.batch], self.batch) for start in starts]
+            embeddings, outputs = (torch.cat(each) for each in zip(*parts, strict=True))
         return embeddings, outputs.clamp_min(1e-12).log() if self.probabilities else outputs
 
     def _run_filled(self, x: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Run a batch, filled up where the program takes one size only."""
+        """Run a batch that is filled up to the size that the program takes."""
         n = len(x)
-        if self.batch and n < size:
+        if n < size:
             x = torch.cat([x, x.new_zeros(size - n, *x.shape[1:])])
+        embeddings, outputs = self._run_checked(x)
+        return embeddings[:n], outputs[:n]
+
+    def _run_checked(self, x: Tensor) -> tuple[Tensor, Tensor]:
         embeddings, outputs = self.run(x)
-        if outputs.ndim != 2 or outputs.shape != (len(x), self.classes):
+        n = x.shape[0]  # torch.export takes `len` for a constant
+        if outputs.ndim != 2 or outputs.shape[0] != n or outputs.shape[1] != self.classes:
             raise ModelError(
-                f"the program gives {tuple(outputs.shape)} for {len(x)} images, where ({len(x)}, "
-                f"{self.classes}) is wanted: one number for each class."
+                f"the program gives {tuple(outputs.shape)} for {n} images, where ({n}, {self.classes}) is "
+                "wanted: one number for each class."
             )
-        return embeddings.flatten(1).float()[:n], outputs.float()[:n]
+        return embeddings.flatten(1).float(), outputs.float()
 
     def embed(self, x: Tensor) -> Tensor:
         """Map normalised float images (N, C, H, W) to embeddings (N, D)."""
@@ -228,7 +236,7 @@ def _read_onnx(path: Path) -> tuple[bytes, Described]:
     except Exception as error:  # protobuf and the checker raise their own kinds
         raise ModelError(f"{path} is no ONNX model ({first_line(error)}).") from error
     graph = model.graph
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
         raise ModelError(f"{path} keeps weights in other files. Save it with all its weights inside.")
     made = {tensor.name for tensor in graph.initializer}
     inputs = [each for each in graph.input if each.name not in made]
@@ -245,6 +253,18 @@ def _read_onnx(path: Path) -> tuple[bytes, Described]:
     if last and last[-1].input[0] not in made:
         graph.output.append(onnx.ValueInfoProto(name=last[-1].input[0]))
     return model.SerializeToString(), _described(taken, given)
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Yield every tensor of an ONNX model: weights, constants, those of inner graphs and functions."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for each in (value,) if hasattr(value, "ListFields") else value:
+            if each.DESCRIPTOR.name == "TensorProto":
+                yield each
+            else:
+                yield from _tensors(each)
 
 
 def _read_exported(path: Path) -> tuple[bytes, Described]:

@@ -53,7 +53,9 @@ def instantiate(
     _check_keywords(cls, arguments, f"{where}: {target}", error)
     try:
         return cls(**arguments)
-    except (TypeError, ValueError) as cause:
+    except DriftloopError:
+        raise
+    except Exception as cause:  # a user's class may raise anything
         raise error(f"{where}: {target} refuses its arguments: {cause}") from cause
 
 

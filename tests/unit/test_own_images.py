@@ -1,0 +1,125 @@
+"""One's own images: which there are, what they show, and that none can both teach and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from driftloop.data.inbox import look_into
+from driftloop.data.own import Arrays, ImageFolder, PythonDataset
+from driftloop.data.pictures import Form
+from driftloop.data.read_window import read_window
+from driftloop.errors import DataError, ParameterError
+
+FORM = Form((8, 8, 1))
+
+
+def paint(path: Path, level: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8), level, np.uint8)).save(path)
+
+
+def fetched(folder: Path) -> tuple[dict[str, list[int]], str]:
+    """Fetch a folder of pictures; return each class's levels of grey, and what was said."""
+    said: list[str] = []
+    data = ImageFolder(folder=str(folder), size=8, channels=1).fetch(said.append)
+    levels = data.images[:, 0, 0, 0]
+    classes = {name: sorted(levels[data.labels == code].tolist()) for code, name in enumerate(data.classes)}
+    return classes, " ".join(said)
+
+
+def test_of_copies_one_is_kept_and_of_contradictions_none(tmp_path: Path) -> None:
+    for level in (10, 20, 30):
+        paint(tmp_path / f"cat/{level}.png", level)
+    for level in (40, 50):
+        paint(tmp_path / f"dog/{level}.png", level)
+    paint(tmp_path / "cat/10 (1).png", 10)
+    paint(tmp_path / "dog/20.png", 20)  # is a cat, too
+    classes, said = fetched(tmp_path)
+    assert classes == {"cat": [10, 30], "dog": [40, 50]}
+    assert "1 images have two labels each" in said
+    assert "2 images are copies of others" in said
+
+
+def test_parts_are_pooled_and_never_taken_for_classes(tmp_path: Path) -> None:
+    for place, part in enumerate(("train", "test")):
+        paint(tmp_path / part / "cat/a.png", 10 + place)
+        paint(tmp_path / part / "dog/a.png", 20 + place)
+    assert fetched(tmp_path)[0] == {"cat": [10, 11], "dog": [20, 21]}
+    paint(tmp_path / "unlabelled/a.png", 30)
+    with pytest.raises(DataError, match=r"parts of a dataset do, but .*unlabelled beside it is no such part"):
+        fetched(tmp_path)
+
+
+class Numbered:
+    """A dataset as torchvision has them, whose second picture has no class."""
+
+    classes = ("cat", "dog")
+
+    def __init__(self, broken: bool = False) -> None:
+        if broken:
+            raise RuntimeError("Dataset not found. You can use download=True")
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        return Image.fromarray(np.full((8, 8), index, np.uint8)), -index
+
+
+def test_a_class_number_below_zero_is_no_class() -> None:
+    spec = {"_target_": f"{__name__}.Numbered"}
+    with pytest.raises(DataError, match=r"class number from 0 to 1 \(the class number is -1\)"):
+        PythonDataset(dataset=spec, size=8, channels=1).fetch(print)
+
+
+def test_what_a_dataset_cannot_do_is_a_message() -> None:
+    with pytest.raises(ParameterError, match="refuses its arguments: Dataset not found"):
+        PythonDataset(dataset={"_target_": f"{__name__}.Numbered", "broken": True}, size=8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (np.zeros((), np.uint8), np.zeros(0, np.int64), r"images have shape \(\)"),
+        (np.zeros((2, 8, 8), np.uint8), np.array([b"caf\xe9", b"tea"]), "no ASCII text"),
+    ],
+)
+def test_arrays_of_another_form_are_refused(images: Any, labels: Any, said: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    with pytest.raises(DataError, match=said):
+        Arrays(file=str(tmp_path / "a.npz")).fetch(print)
+
+
+def packed(folder: Path, names: list[str]) -> Path:
+    import tarfile
+
+    with tarfile.open(folder.with_suffix(".tar.gz"), "w:gz") as target:
+        for name in names:
+            target.add(folder / name, name)
+    return folder.with_suffix(".tar.gz")
+
+
+@pytest.mark.parametrize("pack", [lambda folder, _: folder, packed], ids=["folder", "tar.gz"])
+def test_a_window_s_pictures_come_by_name_and_without_hidden_ones(
+    pack: Callable[[Path, list[str]], Path], tmp_path: Path
+) -> None:
+    names = ["c.png", "sub/a.png", "a.png", ".thumbnails/a.png", "sub/.hidden/b.png", "._a.png", "b.png"]
+    for level, name in enumerate(names):
+        paint(tmp_path / "w" / name, level)
+    arrived = read_window(pack(tmp_path / "w", names), FORM)
+    assert [Path(name).relative_to(tmp_path / "w").as_posix() if Path(name).is_absolute() else name
+            for name in arrived.names] == ["a.png", "b.png", "c.png", "sub/a.png"]  # fmt: skip
+    assert arrived.images[:, 0, 0, 0].tolist() == [2, 6, 0, 1]
+
+
+def test_an_empty_folder_is_not_whole(tmp_path: Path) -> None:
+    (tmp_path / "w" / "sub").mkdir(parents=True)
+    assert look_into(tmp_path, (), 0).growing == ("w",)
+    paint(tmp_path / "w/sub/a.png", 1)
+    assert look_into(tmp_path, (), 0).whole == ("w",)
