@@ -61,6 +61,13 @@ def test_large_images_are_thinned_and_small_ones_left_out() -> None:
     assert previews_of(large, "mnist_c", large, strange=0) == []
 
 
+@pytest.mark.parametrize("shape", [(128, 12), (12, 128), (512, 50), (200, 24), (65, 15), (300, 300)])
+def test_elongated_images_stay_large_enough_to_be_corrupted(shape: tuple[int, int]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, *shape, 1), dtype=np.uint8)
+    assert min(thin(images).shape[1:3]) >= 8
+    assert previews_of(images, "mnist_c", images)
+
+
 def test_previews_survive_their_file(tmp_path: Path) -> None:
     path = tmp_path / "previews.safetensors"
     assert load_previews(path) == ()

@@ -51,7 +51,9 @@ def test_every_knob_is_described() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("detector.alpha=5", "detector.alpha is 5; it lies between 0 and 1"),
+        ("detector.alpha=5", "detector.alpha is 5; it lies between 0.001 and 1"),
+        ("detector.alpha=0.0001", "detector.alpha is 0.0001; it lies"),
+        ("detector.run_length=9000", "detector.run_length is 9000; it lies"),
         ("detector.alpha=high", "detector.alpha is 'high'; it must be a number"),
         ("detector.alpah=0.1", "unknown key 'alpah'. Did you mean 'alpha'?"),
         ("review.reviewer=robot", "it is one of auto, human, simulated"),

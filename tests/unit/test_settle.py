@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from driftloop import layout
 from driftloop.cli import find_command
 from driftloop.commands import watch
+from driftloop.commands.ledger import entries_of
 from driftloop.commands.settle import settling_labels
 from driftloop.data.inbox import Waiting
 from driftloop.files import read_json, write_json
@@ -18,6 +19,8 @@ from driftloop.params.load import load_params
 from driftloop.report.status import next_step, windows
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import project_id, read_ledger
+from driftloop.review.material import load_material
+from driftloop.review.story import earlier_labels
 
 
 @pytest.fixture
@@ -129,6 +132,43 @@ def test_a_decision_that_came_meanwhile_is_not_signed_away(asked, monkeypatch):
     monkeypatch.setattr("driftloop.review.terminal.ask", label_slowly)
     assert "was decided anew by Ada" in str(settle("w03").exception)
     assert (newest().reviewer, newest().answer.decision) == ("Ada <ada@example.org>", "keep")
+
+
+def test_a_draft_is_found_again_whatever_is_asked_by_now(asked, monkeypatch):
+    kept = []
+
+    def leave(material, entries, drafts, record, *, unsettled, **how):
+        kept.append(unsettled.images)
+        return newest()
+
+    monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
+    monkeypatch.setattr("driftloop.review.terminal.ask", leave)
+    settle("w03")
+    Path("new.csv").write_text(f"index,label\n{asked[0]},3\n")
+    assert settle("w03", "--labels", "new.csv", "--reviewer", "Bob").exit_code == 0
+    settle("w03")
+    assert kept == [newest().images] * 2
+
+
+def test_whoever_settles_is_offered_no_labels_of_another_s_review(asked):
+    Path("new.csv").write_text(f"index,label\n{asked[0]},3\n")
+    assert settle("w03", "--labels", "new.csv", "--reviewer", "Bob").exit_code == 0
+    material = load_material("w03", "mnist_c")
+    assert earlier_labels(material, entries_of("w03"), "Bob") is None
+    assert earlier_labels(material, entries_of("w03"), "Ada <ada@example.org>")[1].keys() == material.shown
+
+
+def test_a_later_review_with_more_labels_is_a_review(asked):
+    """Ada answers again with more samples; what she says later without labels starts from all of them."""
+    material = load_material("w03", "mnist_c")
+    shown = sorted(material.shown)
+    for count in (10, 24):
+        Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in shown[:count]))
+        again = ["w03", "--decision", "retrain", "--reviewer", "Grace", "--labels", "new.csv"]
+        assert CliRunner().invoke(find_command("review"), again).exit_code == 0
+    again = ["w03", "--decision", "both", "--reviewer", "Grace"]
+    assert CliRunner().invoke(find_command("review"), again).exit_code == 0
+    assert newest().answer.labels == dict.fromkeys(shown[:24], "7")
 
 
 def test_two_who_settle_at_once_lose_no_label(asked, monkeypatch):

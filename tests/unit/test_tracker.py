@@ -229,6 +229,13 @@ def test_what_was_changed_since_it_was_read_is_not_known() -> None:
     assert Digests()("data/first.json") != before
 
 
+def test_a_link_to_a_product_that_holds_does_not_make_it_old() -> None:
+    run({"seed": 10, "unit": "m"})
+    link_file(FIRST, SECOND.with_name("copy.json"))  # lies beside a record that does not vouch for it
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    assert times()["first.json"] >= times()["params.yaml"]
+
+
 def test_a_product_that_is_linked_is_known_by_all_its_names() -> None:
     run({"seed": 10, "unit": "m"})
     link_file(FIRST, Path("results/linked.json"))

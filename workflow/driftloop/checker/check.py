@@ -23,6 +23,9 @@ from driftloop.checker.stream import NEW, Stream, StreamTest
 from driftloop.checker.window_test import window_test
 from driftloop.errors import DataError
 
+_LEAST_SHARE = 0.05
+"""Of samples that are like a repaired drift, for a window to be named after it."""
+
 
 @dataclass(frozen=True)
 class SampleTable:
@@ -216,14 +219,19 @@ def _known_as(
     draws: int,
     seed: int,
 ) -> str | None:
-    """Return which repaired drift explains a window that clean data alone do not explain."""
+    """Return which repaired drift explains a window that clean data alone do not explain.
+
+    None also where hardly a sample is like it: the alarm of the clean data may have come of something else,
+    which is too little for the test that knows more.
+    """
     if len(fitted.kinds) == 1:
         return None
     clean, only = np.zeros_like(samples.kind), replace(scores, by_kind=scores.by_kind[:1])
     evidence = stand(replace(fitted, kinds=fitted.kinds[:1]), only, samples.predicted, clean, classes)
     if window_test(evidence, draws=draws, seed=seed).p_value > alpha:
         return None
-    return fitted.kinds[1 + int(np.argmax(_kind_shares(samples, len(fitted.kinds))[1:]))].name
+    shares = _kind_shares(samples, len(fitted.kinds))[1:]
+    return fitted.kinds[1 + int(np.argmax(shares))].name if shares.max() >= _LEAST_SHARE else None
 
 
 def _pick(

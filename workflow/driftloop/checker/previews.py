@@ -81,8 +81,11 @@ def make_previews(
 
 
 def thin(images: Images) -> Images:
-    """Leave rows and columns out until no side is above 64: what noise does to a pixel stays as it is."""
-    step = -(-max(images.shape[1:3]) // _SIDE)
+    """Leave rows and columns out until no side is above 64: what noise does to a pixel stays as it is.
+
+    Of elongated images the short side stays long enough to be corrupted.
+    """
+    step = max(1, min(-(-max(images.shape[1:3]) // _SIDE), min(images.shape[1:3]) // SMALLEST_SIDE))
     return np.ascontiguousarray(images[:, ::step, ::step])
 
 

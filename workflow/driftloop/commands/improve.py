@@ -260,7 +260,7 @@ def _copy(source: Path, target: Path, what: str) -> None:
 
 
 def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) -> None:
-    from driftloop.checker.fitted import add_kind
+    from driftloop.checker.fitted import LEAST_SAMPLES, add_kind
     from driftloop.checker.store import save_detector
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
@@ -285,12 +285,17 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     fitted = fit_clean(classifier, params)
     for known in repairs:
         arrived = load_dataset(layout.window(known.window)).images
+        if len(arrived) < 2 * LEAST_SAMPLES:
+            continue  # too few to know the drift by
         features = see(classifier, arrived, f"embedding {known.window}")
         fitted = add_kind(fitted, known.window, features, seed=params["seed"])
     save_detector(home, fitted, model=digest)
     clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]
     save_lineage(home, Lineage(window, digest, clean, repairs))
-    say(f"{window}: [bold green]{repair} promoted[/]; the detector now knows this drift.")
+    knows = "now knows this drift"
+    if window not in (kind.name for kind in fitted.kinds):
+        knows = f"needs {2 * LEAST_SAMPLES} images to know a drift, and may ask about this one again"
+    say(f"{window}: [bold green]{repair} promoted[/]; the detector {knows}.")
 
 
 def evaluation_of(window: str) -> Any:

@@ -34,7 +34,9 @@ def standing_on(material: Material, *, humans_only: bool = False) -> Entry | Non
     return standing_decision(entries, *digests, humans_only=humans_only)
 
 
-def append_answer(material: Material, answer: Answer, reviewer: str, *, simulated: bool = False) -> Entry:
+def append_answer(
+    material: Material, answer: Answer, reviewer: str, *, simulated: bool = False, settles: bool = False
+) -> Entry:
     """Sign an answer: append it to the window's ledger."""
     from driftloop.review.ledger import append, new_entry, project_id
 
@@ -44,6 +46,7 @@ def append_answer(material: Material, answer: Answer, reviewer: str, *, simulate
         window=material.window,
         reviewer=reviewer,
         simulated=simulated,
+        settles=settles,
         report=material.report_digest,
         images=material.images_digest,
         content=material.content,

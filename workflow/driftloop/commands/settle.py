@@ -67,14 +67,15 @@ def settle(
                 f"{window} was decided anew by {now.reviewer} meanwhile, so its repair is another one. "
                 "Nothing was signed; labels given at the terminal are kept. Run: snakemake --cores all"
             )
-        return append_answer(reviewed, replace(now.answer, labels={**now.answer.labels, **new}), name)
+        signed = replace(now.answer, labels={**now.answer.labels, **new})
+        return append_answer(reviewed, signed, name, settles=True)
 
     if labels:
         before = standing.answer
         given = Answer(before.decision, before.diagnosis, before.reason, read_labels(labels, asked))
         entry = record(given, reviewer or git_name())
     elif is_interactive():
-        unsettled = Unsettled(standing.answer, said)
+        unsettled = Unsettled(standing.answer, said, reviewed.images_digest)
         entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer, unsettled=unsettled)
     else:
         raise pending(window, f"driftloop settle {window} --labels FILE.csv")

@@ -34,6 +34,7 @@ class Entry:
         window: the window's name.
         reviewer: who signed.
         simulated: whether that was no person.
+        settles: whether it is an answer that stood, signed again with more labels to settle a repair.
         time: UTC, as `2026-01-31T23:59:59Z`.
         answer: what they said.
         report: SHA-256 of the drift report.
@@ -52,6 +53,7 @@ class Entry:
     report: str
     images: str
     content: str
+    settles: bool = False
     previous: str | None = None
     digest: str = ""
 
@@ -71,6 +73,7 @@ class Entry:
             "report": self.report,
             "images": self.images,
             "content": self.content,
+            **({"settles": True} if self.settles else {}),
             "previous": self.previous,
             "digest": self.digest,
         }
@@ -86,6 +89,7 @@ def new_entry(
     images: str,
     content: str,
     simulated: bool = False,
+    settles: bool = False,
     time: datetime | None = None,
 ) -> Entry:
     """Return an entry that `append` can take, stamped with the present time (UTC) unless `time` is given."""
@@ -94,7 +98,9 @@ def new_entry(
     if not reviewer.strip():
         raise LedgerError("An entry needs its reviewer's name. Give one with --reviewer NAME.")
     stamp = (time or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Entry(project, window, reviewer.strip(), simulated, stamp, answer, report, images, content)
+    return Entry(
+        project, window, reviewer.strip(), simulated, stamp, answer, report, images, content, settles
+    )
 
 
 def project_id(decisions: Path) -> str:
@@ -207,18 +213,7 @@ def reviews(entries: Sequence[Entry]) -> list[Entry]:
 
     Whoever settles a repair signs the answer that stands along with the new labels: no second opinion.
     """
-    people = [entry for entry in entries if not entry.simulated]
-    return [
-        entry
-        for place, entry in enumerate(people)
-        if not any(_repeats(entry.answer, before.answer) for before in people[:place])
-    ]
-
-
-def _repeats(answer: Answer, before: Answer) -> bool:
-    """Whether an answer is one that was given before, with more labels."""
-    same = replace(answer, labels=before.labels) == before
-    return same and answer.labels.items() > before.labels.items()
+    return [entry for entry in entries if not entry.simulated and not entry.settles]
 
 
 def _line(entry: Entry) -> bytes:
@@ -239,8 +234,8 @@ def _entry(value: dict[str, Any]) -> Entry:
         reason=value["reason"],
         labels={int(index): str(label) for index, label in value["labels"].items()},
     )
-    rest = {item.name: value[item.name] for item in fields(Entry) if item.name != "answer"}
-    return Entry(answer=answer, **rest)
+    rest = {item.name: value[item.name] for item in fields(Entry) if item.name not in ("answer", "settles")}
+    return Entry(answer=answer, settles=value.get("settles", False), **rest)
 
 
 def _split(content: bytes) -> tuple[bytes, bytes]:

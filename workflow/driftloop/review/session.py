@@ -43,13 +43,17 @@ def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
 
 
 def matching_classes(typed: str, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the classes whose names start with what was typed, an exact name first; case does not matter.
+    """Return the classes whose names start with what was typed, an exact name first.
+
+    Case matters only between names that differ in nothing else.
 
     >>> matching_classes("a", ("airplane", "automobile", "bird"))
     ('airplane', 'automobile')
+    >>> matching_classes("A", ("a", "A"))
+    ('A', 'a')
     """
     fitting = [name for name in classes if name.casefold().startswith(typed.casefold())]
-    return tuple(sorted(fitting, key=lambda name: name.casefold() != typed.casefold()))
+    return tuple(sorted(fitting, key=lambda name: (name.casefold() != typed.casefold(), name != typed)))
 
 
 def resume(saved: Mapping[str, Any], questions: Questions) -> State:

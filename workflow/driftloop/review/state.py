@@ -30,10 +30,12 @@ class Unsettled:
     Attributes:
         answer: what was signed.
         said: what the gate said of each candidate.
+        images: SHA-256 of the samples of the review; what was labelled goes on from whatever is asked now.
     """
 
     answer: Answer
     said: tuple[str, ...]
+    images: str = ""
 
 
 @dataclass(frozen=True)

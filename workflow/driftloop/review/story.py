@@ -59,7 +59,7 @@ def earlier_labels(
     no other's. Where none stands, the check has said something else since, and the newest one is offered, but
     not applied: the same sample of the same images still shows the same. None where there is no such answer.
     """
-    people = [entry for entry in entries if not entry.simulated]
+    people = reviews(entries)
     if any(_stands(entry, material) for entry in people):
         people = [entry for entry in people if _stands(entry, material) and entry.reviewer == reviewer]
     if not people:

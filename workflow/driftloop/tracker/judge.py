@@ -125,7 +125,10 @@ def settle(
     old = params.stat().st_mtime_ns - _SECOND
     for path in (each for each in good if Path(each).is_file()):
         digest.date(path, new)
+    sound = {Path(each).stat().st_ino for each in good if Path(each).is_file()}
     for path in (each for each in bad - good if Path(each).is_file()):
+        if Path(path).stat().st_ino in sound:
+            continue  # a link to a model that holds; the manifest beside it is dated, which is enough
         digest.date(path, min(old, Path(path).stat().st_mtime_ns))
     if keep or _KNOWN.exists():
         digest.save()
