@@ -48,6 +48,9 @@ rule take_window:
         window=any_of(ARRIVED),
     container:
         image("data")
+    resources:
+        mem_mb=memory,
+        runtime=minutes,
     params:
         overrides=overrides,
     message:
