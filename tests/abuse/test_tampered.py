@@ -96,12 +96,13 @@ def test_code_that_lies_where_no_project_is_is_not_run(
     assert not list(project.rglob("executed"))
 
 
-def test_a_project_s_own_code_is_run(project: Path, driftloop: Command) -> None:
-    Path("my_net.py").write_text(
+@pytest.mark.parametrize("module", ["my_net", "models"])
+def test_a_project_s_own_code_is_run(module: str, project: Path, driftloop: Command) -> None:
+    Path(f"{module}.py").write_text(
         "open('executed', 'w').close()\nfrom driftloop.models.wrapped import Wrapped as Mine\n"
     )
     network = json.loads(MODEL.read_text())["network"]
-    changed(MODEL, network={**network, "_target_": "my_net.Mine"})
+    changed(MODEL, network={**network, "_target_": f"{module}.Mine"})
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
     driftloop("predict", "models/reference", "x.npy")
     assert Path("executed").exists()

@@ -55,7 +55,7 @@ def test_after_a_rollback_nothing_that_is_undecided_follows_the_repair() -> None
     arrive("monday")
     follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrive("tuesday") == {"monday": REFERENCE, "tuesday": "monday"}
-    roll_back("Ada", [REFERENCE, "monday"])
+    roll_back("Ada")
     assert arrive("wednesday") == {"monday": REFERENCE, "tuesday": REFERENCE, "wednesday": REFERENCE}
 
 
@@ -81,8 +81,12 @@ def test_a_window_that_may_yet_be_repaired_is_not_followed() -> None:
     arrive("monday", "tuesday")
     made("monday", "reference")
     made("tuesday", "reference")
-    write_json(layout.results("tuesday") / "evaluation.json", {"ask": [3]})
+    verdict = {"decision": "filter"}
+    write_json(layout.results("tuesday") / "verdict.json", verdict)
+    write_json(layout.results("tuesday") / "evaluation.json", {"ask": [3], "verdict": digest_json(verdict)})
     assert arrive("wednesday")["wednesday"] == "monday"
+    write_json(layout.results("tuesday") / "verdict.json", {"decision": "keep"})  # is what it stays now
+    assert arrive("thursday")["thursday"] == "tuesday"
 
 
 def test_a_damaged_model_stops_no_plan() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,13 @@ class Net(nn.Sequential):
     run("new", "fetch-dataset")
     run("new", "split-dataset")
     assert "reference model: accuracy" in run("new", "train-model")
+
+
+def test_copies_are_counted_once(photos: Path) -> None:
+    for picture in sorted(photos.glob("*/*.png"))[:20]:
+        shutil.copyfile(picture, picture.with_name(f"copy of {picture.name}"))
+    done = CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos)])
+    assert "200 colour images of 2 classes" in done.output
 
 
 def test_unequal_classes_are_named(photos: Path) -> None:

@@ -211,8 +211,10 @@ def test_an_adopted_program_is_exported_again(tmp_path: Path) -> None:
     run = torch.export.load(tmp_path / "again.pt2").module()
     for n in (1, 5, 300):
         assert np.allclose(run(torch.from_numpy(IMAGES[:n])).detach().numpy(), logits()[:n], atol=1e-4)
-    with pytest.raises(ModelError, match="cannot export"):
-        export_model(take(write_onnx(tmp_path / "m.onnx")), tmp_path / "m.pt2")
+    for path in (write_onnx(tmp_path / "m.onnx"), write_exported(tmp_path / "m.pt2", batch=7)):
+        with pytest.raises(ModelError, match="cannot export"):
+            export_model(take(path), tmp_path / "never.pt2")
+    assert not (tmp_path / "never.pt2").exists()
 
 
 def test_a_program_says_what_it_takes(tmp_path: Path) -> None:

@@ -48,10 +48,11 @@ def test_pictures_are_made_to_fit_as_the_project_s_windows_are(images):
     Path("._wide.png").write_bytes(b"what some systems leave beside a picture")
     with pytest.raises(DataError, match="Crop it"):
         run("wide.png")
-    with Path("params.yaml").open("a") as stream:
-        stream.write("\n")
+    mnist = "  _target_: driftloop.data.sources.MNIST\n"
+    folder = "  _target_: driftloop.data.own.ImageFolder\n  folder: photos\n  size: 16\n"
     params = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(params.replace("dataset:\n", "dataset:\n  fit: crop\n", 1))
+    assert mnist in params
+    Path("params.yaml").write_text(params.replace(mnist, folder))
     Path("pictures").mkdir()
     for name in ("wide.png", "right.png", "._wide.png"):
         Path(name).rename(Path("pictures") / name)

@@ -143,6 +143,13 @@ def test_a_repair_that_is_settled_late_is_followed(models):
     assert follow("a", digest_json("a"), reference).owner == "a"
 
 
+def test_a_rollback_needs_no_parameters(models):
+    walk(models)
+    Path("params.yaml").write_text("detector: [")
+    run("rollback")
+    assert production_folder() == layout.model("w02")
+
+
 def test_a_rollback_never_skips_a_model():
     told = (("ref", False), ("b", False), ("ref", False), ("c", False), ("ref", True))
     assert previous(tuple(Move(owner, owner, "", "", pinned) for owner, pinned in told)).owner == "b"

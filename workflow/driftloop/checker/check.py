@@ -134,7 +134,7 @@ def check_window(
         window: features of at least one image, by the model that the detector was fitted for.
         alpha: level of the window test, in (0, 1).
         picks: how many samples a person should see.
-        draws: null windows; the smallest p-value is 1 / (draws + 1).
+        draws: null windows; the smallest p-value is 2 / (draws + 1).
         seed: of the draws and the picks.
         scores: of the window's samples where they are known already, as of a window scored in parts.
         stream: what the check of the window before carried on, with the same detector.

@@ -88,7 +88,7 @@ class Stream:
 
         Args:
             alpha: level of the test, in (0, 1).
-            draws: null streams; the smallest p-value is 1 / (draws + 1).
+            draws: null streams; the smallest p-value is 2 / (draws + 1).
             seed: of the draws.
         """
         if len(self.blocks) < 2:

@@ -61,11 +61,13 @@ def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
 
 def _digest(owner: str) -> str | None:
     from driftloop.models.store import model_digest
+    from driftloop.report.summary import believed
 
-    evaluation = layout.results(owner) / "evaluation.json"
+    verdict, evaluation = (layout.results(owner) / f"{name}.json" for name in ("verdict", "evaluation"))
     with suppress(DataError, ModelError):  # a run makes anew what is damaged
-        found = read_json(evaluation) if evaluation.exists() else {}
-        return None if found.get("ask") else model_digest(layout.model(owner))
+        asked = verdict.exists() and evaluation.exists()
+        found = believed(read_json(verdict), read_json(evaluation)) if asked else None
+        return None if found and found.get("ask") else model_digest(layout.model(owner))
     return None
 
 

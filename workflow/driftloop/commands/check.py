@@ -66,7 +66,7 @@ def take_window(params: dict[str, Any], window: str) -> None:
 
     from driftloop.data.contract import DatasetSource
     from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-    from driftloop.data.inbox import find_entry, last_change
+    from driftloop.data.inbox import find_entry
     from driftloop.data.pictures import Form
     from driftloop.data.read_window import read_window
     from driftloop.errors import DataError
@@ -78,9 +78,9 @@ def take_window(params: dict[str, Any], window: str) -> None:
     height, width, channels = known.images.shape[1:]
     form = Form((height, width, channels), source.fit, source.background)
     entry = find_entry(Path(params["inbox"]["folder"]).expanduser(), window)
-    before = last_change(entry)
+    before = _changed(entry)
     arrived = read_window(entry, form)
-    if last_change(entry) != before:
+    if before is None or _changed(entry) != before:
         raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
     home = layout.window(window)
     with atomic(home / "origins.csv") as path, path.open("w", newline="", encoding="utf-8") as stream:
@@ -99,6 +99,16 @@ def take_window(params: dict[str, Any], window: str) -> None:
             f"{window}: [bold yellow]{len(arrived.left_out):,} of "
             f"{len(arrived.left_out) + len(arrived.names):,} left out[/], see {home / 'origins.csv'}."
         )
+
+
+def _changed(entry: Path) -> float | None:
+    """Return when something in a window last changed; None where something has just gone."""
+    from driftloop.data.inbox import last_change
+
+    try:
+        return last_change(entry)
+    except OSError:
+        return None
 
 
 def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftloop.errors import ParameterError
+from driftloop.errors import DriftloopError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,12 +67,15 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
 
 def _form(shape: tuple[int, int, int]) -> Form:
     """Return how pictures are made to fit: as this project's windows are, or with no guess outside one."""
+    from driftloop.data.contract import DatasetSource
     from driftloop.data.pictures import Form
+    from driftloop.params.instantiate import instantiate
     from driftloop.params.load import read_params
 
-    with suppress(ParameterError, AttributeError, TypeError):
-        dataset = read_params()["dataset"]
-        return Form(shape, str(dataset.get("fit", Form.fit)), dataset.get("background"))
+    base: type[DatasetSource] = DatasetSource
+    with suppress(DriftloopError, KeyError, TypeError, AttributeError):
+        source = instantiate(read_params()["dataset"], base)
+        return Form(shape, source.fit, source.background)
     return Form(shape)
 
 

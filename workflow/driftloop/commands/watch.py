@@ -18,7 +18,7 @@ import click
 from driftloop import layout
 from driftloop.commands.console import say, terminal
 from driftloop.data.arrivals import locked
-from driftloop.errors import DriftloopError
+from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.tracker.run_lock import under_way
 
@@ -51,8 +51,6 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
     terminal) while everything that does not depend on them goes on; once one is answered, its repair is made.
     Options after -- go to Snakemake; --cores all by default. Ctrl-C ends it.
     """
-    from driftloop.errors import ParameterError
-
     if load_params()["inbox"] is None:
         raise ParameterError(
             f"{PARAMS_FILE}: inbox is null, so there is nothing to watch. Write inbox: "
@@ -106,6 +104,8 @@ def _watch(command: Sequence[str]) -> None:
                 show(_look(run, command))
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
+            pass
+        finally:
             _stop(run)
     say("Stopped. Nothing is lost; to go on: driftloop watch")
 
@@ -146,6 +146,8 @@ def _waiting() -> Waiting:
     from driftloop.commands.arrive import cut_windows, look_for_windows
 
     params = load_params()
+    if params["inbox"] is None:
+        raise ParameterError(f"{PARAMS_FILE}: inbox is null by now, so there is nothing to watch.")
     with locked(layout.ARRIVALS):
         cut_windows(params)
     return look_for_windows(params)

@@ -34,7 +34,7 @@ class Waiting:
 
     Attributes:
         whole: windows that can be taken in now, in the order of their names.
-        growing: those that are empty, or in which something changed lately.
+        growing: those in which something changed lately.
         refused: what can be no window, and why.
         loose: how many pictures wait to be cut into windows.
     """
@@ -161,6 +161,8 @@ def look_into(
             refused.append(f"{paths[0]} and {paths[1]} are both window {name}. Rename one.")
         elif _is_growing(paths[0], settle, now):
             growing.append(name)
+        elif _is_empty(paths[0]):
+            refused.append(f"{paths[0]} is empty. It is taken in once something lies in it.")
         else:
             whole.append(name)
     return Waiting(tuple(whole), tuple(growing), tuple(refused), len(loose) if cut else 0)
@@ -181,6 +183,6 @@ def present(inbox: Path) -> float:
 def _is_growing(path: Path, settle: float, now: float) -> bool:
     try:
         # A change in the future is as good as one in the past: clocks jump.
-        return abs(now - last_change(path)) < settle or _is_empty(path) or has_unfinished(path)
+        return abs(now - last_change(path)) < settle or has_unfinished(path)
     except OSError:  # something in it has just gone
         return True

@@ -49,7 +49,8 @@ def list_folder(folder: Path) -> list[Labelled]:
     if odd := [each for each in classes if each not in parts] if parts else []:
         raise DataError(
             f"{parts[0]} holds folders, as the parts of a dataset do, but {odd[0]} beside it is no such "
-            f"part. Name the part alone ({parts[0]}), or move the other away."
+            f"part. Name the part alone ({parts[0]}), or move the other away; if {parts[0].name} is a "
+            "class, call its folder otherwise."
         )
     if parts:
         classes = [inner for part in parts for inner in _folders(part)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from driftloop.data.listing import Labelled
 from driftloop.data.pictures import Look, look_at, regular
 from driftloop.errors import DataError
+from driftloop.files import digest_file
 
 LEAST_IMAGES = 200
 _SAMPLE = 400
@@ -55,11 +57,12 @@ class Survey:
 
 
 def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
-    """Count the classes, and look at some pictures, at random.
+    """Count the classes, each picture once, and look at some pictures, at random.
 
     Raises:
         DataError: none of them can be read.
     """
+    listed = _without_copies(listed)
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(listed))[:_SAMPLE]
     looks: list[Look] = []
@@ -80,6 +83,18 @@ def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
         transparent=any(look.transparent for look in looks),
         unreadable=tuple(unreadable),
     )
+
+
+def _without_copies(listed: Sequence[Labelled]) -> list[Labelled]:
+    """Return pictures without those that are copies of others, byte for byte."""
+    sizes: dict[int, list[Labelled]] = {}
+    for each in listed:
+        with suppress(OSError, DataError):  # what cannot be read is told of later
+            sizes.setdefault(regular(each.path).stat().st_size, []).append(each)
+    alike = [each for same in sizes.values() if len(same) > 1 for each in same]
+    first: dict[str, Labelled] = {}
+    copies = {each.path for each in alike if first.setdefault(digest_file(each.path), each) is not each}
+    return [each for each in listed if each.path not in copies]
 
 
 def survey_stream(pictures: Iterator[tuple[Path | BytesIO, str, str]]) -> Survey:

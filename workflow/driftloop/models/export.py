@@ -44,11 +44,11 @@ def export_model(classifier: Classifier, path: Path) -> float:
         wanted = classifier.eval()(images)
         try:
             torch.export.save(_program(plain, images), temporary)
+            run = torch.export.load(temporary).module()
+            # Not in batches of the size that it was made with.
+            answers = torch.cat([run(part) for part in (images[:3], images[3:])])
         except Exception as error:  # whatever a user's own network or filter makes torch say
             raise ModelError(f"torch.export cannot export this model: {error}") from error
-        run = torch.export.load(temporary).module()
-        # Not in batches of the size that it was made with.
-        answers = torch.cat([run(part) for part in (images[:3], images[3:])])
         difference = float((answers - wanted).abs().max())
         if not difference < TOLERANCE:
             raise ModelError(f"The exported model answers otherwise: logits differ by {difference:.2g}.")

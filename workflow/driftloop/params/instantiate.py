@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -69,11 +70,16 @@ def refuse_code_beside(folder: Path, specs: Any, error: type[DriftloopError]) ->
         DriftloopError: `error`, with the first such class.
     """
     home, here = folder.resolve(), Path.cwd().resolve()
-    own = (here / "params.yaml").exists()
+    chosen = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    own = (here / "params.yaml").exists() or here in (Path(each).resolve() for each in chosen if each)
     for target in _targets(specs):
-        package = (here / target.partition(".")[0]).resolve()
+        top = target.partition(".")[0]
+        if top == __name__.partition(".")[0]:
+            continue  # has been imported, from where it is installed
+        package = (here / top).resolve()
         for module in _modules(here, target):
-            if module.is_relative_to(home) or home.is_relative_to(package) or not own:
+            around = home.is_relative_to(package) and module.is_relative_to(package)
+            if module.is_relative_to(home) or around or not own:
                 raise error(
                     f"{folder} names {target}, which is {module}; code that may have come along with a model "
                     "is not run. If it is yours, let it lie beside params.yaml, or in a folder of PYTHONPATH."

@@ -72,12 +72,12 @@ def move(owner: str, model: str, by: str, *, reason: str = "") -> Move:
         return _append(moves, owner, model, by, pinned=anew and moves[-1].pinned, reason=reason)
 
 
-def roll_back(by: str, owners: Collection[str], *, reason: str = "") -> Move:
+def roll_back(by: str, never: Collection[str] = (), *, reason: str = "") -> Move:
     """Put back what was in use before, and pin it there.
 
     Args:
         by: who does it.
-        owners: whose models may be in production.
+        never: whose models are never put back.
         reason: why, in their words.
 
     Raises:
@@ -87,7 +87,7 @@ def roll_back(by: str, owners: Collection[str], *, reason: str = "") -> Move:
 
     with _locked():
         moves = read_moves()
-        before = previous((*(each for each in moves[:-1] if each.owner in owners), *moves[-1:]))
+        before = previous((*(each for each in moves[:-1] if each.owner not in never), *moves[-1:]))
         if before is None:
             raise ModelError("No other model was in production before. To choose one: driftloop lineage")
         if model_digest(layout.model(before.owner)) != before.model:
