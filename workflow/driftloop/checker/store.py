@@ -18,7 +18,7 @@ from driftloop.checker.fitted import FittedDetector, Kind, make_detector
 from driftloop.checker.scores import Scores
 from driftloop.errors import DataError, DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
-from driftloop.params.instantiate import refuse_code_beside
+from driftloop.params.foreign import refuse_code_beside
 
 FORMAT = 3
 _ARRAYS, _META = "detector.safetensors", "detector.json"

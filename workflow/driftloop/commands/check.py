@@ -64,23 +64,20 @@ def take_window(params: dict[str, Any], window: str) -> None:
     """Take in a window that arrived from production: its images in the form that the model takes."""
     import csv
 
-    from driftloop.data.contract import DatasetSource
+    from driftloop.data.contract import form_of
     from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-    from driftloop.data.inbox import find_entry
-    from driftloop.data.pictures import Form
+    from driftloop.data.inbox import find_entry, last_change
     from driftloop.data.read_window import read_window
     from driftloop.errors import DataError
     from driftloop.files import atomic
-    from driftloop.params.instantiate import instantiate
 
     known = load_dataset(layout.split("train"))
-    source = instantiate(params["dataset"], DatasetSource, where="params.yaml: dataset")
     height, width, channels = known.images.shape[1:]
-    form = Form((height, width, channels), source.fit, source.background)
+    form = form_of(params["dataset"], (height, width, channels))
     entry = find_entry(Path(params["inbox"]["folder"]).expanduser(), window)
-    before = _changed(entry)
+    before = last_change(entry)
     arrived = read_window(entry, form)
-    if before is None or _changed(entry) != before:
+    if before is None or last_change(entry) != before:
         raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
     home = layout.window(window)
     with atomic(home / "origins.csv") as path, path.open("w", newline="", encoding="utf-8") as stream:
@@ -99,16 +96,6 @@ def take_window(params: dict[str, Any], window: str) -> None:
             f"{window}: [bold yellow]{len(arrived.left_out):,} of "
             f"{len(arrived.left_out) + len(arrived.names):,} left out[/], see {home / 'origins.csv'}."
         )
-
-
-def _changed(entry: Path) -> float | None:
-    """Return when something in a window last changed; None where something has just gone."""
-    from driftloop.data.inbox import last_change
-
-    try:
-        return last_change(entry)
-    except OSError:
-        return None
 
 
 def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:

@@ -280,12 +280,13 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
         verdict=digest_file(verdict),
         imitation=read_json(candidate / "imitation.json"),
     )
+    least = 2 * LEAST_SAMPLES
     repairs = (*load_lineage(layout.model(params["stream"][window]["parent"])).repairs, added)
     classifier = open_model(home)
     fitted = fit_clean(classifier, params)
     for known in repairs:
         arrived = load_dataset(layout.window(known.window)).images
-        if len(arrived) < 2 * LEAST_SAMPLES:
+        if len(arrived) < least:
             continue  # too few to know the drift by
         features = see(classifier, arrived, f"embedding {known.window}")
         fitted = add_kind(fitted, known.window, features, seed=params["seed"])
@@ -294,7 +295,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     save_lineage(home, Lineage(window, digest, clean, repairs))
     knows = "now knows this drift"
     if window not in (kind.name for kind in fitted.kinds):
-        knows = f"needs {2 * LEAST_SAMPLES} images to know a drift, and may ask about this one again"
+        knows = f"needs {least} images to know a drift, and may ask about this one again"
     say(f"{window}: [bold green]{repair} promoted[/]; the detector {knows}.")
 
 

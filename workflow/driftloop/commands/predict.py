@@ -67,15 +67,12 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
 
 def _form(shape: tuple[int, int, int]) -> Form:
     """Return how pictures are made to fit: as this project's windows are, or with no guess outside one."""
-    from driftloop.data.contract import DatasetSource
+    from driftloop.data.contract import form_of
     from driftloop.data.pictures import Form
-    from driftloop.params.instantiate import instantiate
     from driftloop.params.load import read_params
 
-    base: type[DatasetSource] = DatasetSource
     with suppress(DriftloopError, KeyError, TypeError, AttributeError):
-        source = instantiate(read_params()["dataset"], base)
-        return Form(shape, source.fit, source.background)
+        return form_of(read_params()["dataset"], shape)
     return Form(shape)
 
 

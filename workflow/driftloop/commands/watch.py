@@ -61,9 +61,9 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")
         before = {state.window: state.state for state in _states()}
-        status = _run_to_end(command)
-        failed, asked = bool(status and _complaint()), _tell(before)
-        raise SystemExit(1 if failed else _PENDING if asked else status)
+        status, complaint = _run_to_end(command)
+        asked = _tell(before)
+        raise SystemExit(1 if complaint else _PENDING if asked else status)
     _watch(command)
 
 
@@ -177,16 +177,18 @@ def _begin(command: Sequence[str]) -> subprocess.Popen[bytes]:
         )
 
 
-def _run_to_end(command: Sequence[str]) -> int:
+def _run_to_end(command: Sequence[str]) -> tuple[int, str]:
+    """Run, and return the exit status and why it failed, if that was not a review that is pending."""
     process = _begin(command)
     try:
         status = process.wait()
     except KeyboardInterrupt:
         _stop(_Run(process))
         raise
-    if status and (complaint := _complaint()):
+    complaint = _complaint() if status else ""
+    if complaint:
         say(complaint)
-    return status
+    return status, complaint
 
 
 def _stop(run: _Run) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from driftloop.data.dataset import Dataset
+from driftloop.data.pictures import Form
+from driftloop.params.instantiate import instantiate
 
 Report = Callable[[str], None]
 
@@ -38,3 +41,18 @@ class DatasetSource(ABC):
         `report` with one line for everything worth knowing (what is tried, why it failed, what is
         used); leave no files behind; raise `DataError` when the images cannot be had.
         """
+
+
+def form_of(spec: Mapping[str, Any], shape: tuple[int, int, int]) -> Form:
+    """Return how pictures are made to fit for a model of a dataset: those of windows, and those to predict.
+
+    Args:
+        spec: `dataset` of the parameters.
+        shape: (H, W, C) of the images that the model takes.
+
+    Raises:
+        ParameterError: the dataset is none, or says what is no form.
+    """
+    base: type[DatasetSource] = DatasetSource
+    source = instantiate(spec, base, where="params.yaml: dataset")
+    return Form(shape, source.fit, source.background)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -81,17 +82,18 @@ def entries(inbox: Path) -> list[Path]:
     ]
 
 
-def last_change(path: Path) -> float:
+def last_change(path: Path) -> float | None:
     """Return when anything in a folder, or a file, last changed, in seconds since 1970.
 
-    Raises:
-        OSError: something in it has just gone.
+    None where something in it has just gone.
     """
-    latest = path.stat().st_mtime
-    for place, _, files in os.walk(path) if path.is_dir() else ():
-        inside = [Path(place), *(Path(place) / name for name in files)]
-        latest = max(latest, *(each.lstat().st_mtime for each in inside))
-    return latest
+    with suppress(OSError):
+        latest = path.stat().st_mtime
+        for place, _, files in os.walk(path) if path.is_dir() else ():
+            inside = [Path(place), *(Path(place) / name for name in files)]
+            latest = max(latest, *(each.lstat().st_mtime for each in inside))
+        return latest
+    return None
 
 
 def _is_empty(path: Path) -> bool:
@@ -181,8 +183,6 @@ def present(inbox: Path) -> float:
 
 
 def _is_growing(path: Path, settle: float, now: float) -> bool:
-    try:
-        # A change in the future is as good as one in the past: clocks jump.
-        return abs(now - last_change(path)) < settle or has_unfinished(path)
-    except OSError:  # something in it has just gone
-        return True
+    latest = last_change(path)
+    # A change in the future is as good as one in the past: clocks jump.
+    return latest is None or abs(now - latest) < settle or has_unfinished(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftloop.errors import ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
-from driftloop.params.instantiate import refuse_code_beside
+from driftloop.params.foreign import refuse_code_beside
 
 if TYPE_CHECKING:
     import torch
