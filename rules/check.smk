@@ -96,7 +96,8 @@ rule score_part:
     log:
         "logs/{window}/score_part/{scatteritem}.log",
     container:
-        image("review")
+        # The review's would do for our detectors, not for one of somebody's own that is made of torch.
+        image("torch")
     resources:
         mem_mb=memory,
         runtime=minutes,
@@ -127,7 +128,7 @@ rule check_window:
     group:
         check_group
     container:
-        image("review")
+        image("torch")  # as for score_part
     resources:
         mem_mb=memory,
         runtime=minutes,

@@ -185,7 +185,7 @@ class Project:
             "verdict": digest_json(read_json(layout.results(window) / "verdict.json")),
             "winner": winner,
             "candidates": {k: v.to_json() for k, v in decided.items()},
-            "strip": {"labels": [3, 5], "incumbent": [8, 5], "candidate": [3, 5]},
+            "strip": {"labels": [3, 5], "incumbent": [8, 5], "candidate": [3, 5], "taught": False},
         }
         arrived = images_of(corruption)[0][:2]
         through = images_of(None)[0][:2] if repairs[0] == "filter" else arrived

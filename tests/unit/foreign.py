@@ -26,6 +26,13 @@ class Plain(nn.Module):
         return self.end(self.body(x))
 
 
+class Soft(Plain):
+    """The same, ending in a softmax."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).softmax(1)
+
+
 @cache
 def fitted() -> nn.Sequential:
     """A network that reads 8 x 8 digits in [0, 1] with an accuracy above 0.9."""

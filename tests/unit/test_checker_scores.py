@@ -52,6 +52,20 @@ def test_a_window_scored_in_parts_gets_the_same_report(
         np.testing.assert_array_equal(column, again.samples.arrays()[name])
 
 
+def test_a_detector_is_not_asked_for_the_scores_of_an_empty_part(make_features, tmp_path: Path) -> None:
+    learned = {
+        "_target_": "driftloop.checker.autoencoder.Autoencoder",
+        "epochs": 1,
+    }  # no rows, no latent codes
+    fitted = fit_detector(make_features(200, seed=1), make_features(100, seed=2), spec=learned)
+    window = make_features(300, seed=3)
+    for place in range(1, 5):
+        scores = score_samples(fitted, rows(window, part_rows(len(window), place, 4)))
+        save_scores(tmp_path / f"{place}", scores, source="this")
+    gathered = join_scores([load_scores(tmp_path / f"{place}", source="this") for place in range(1, 5)])
+    np.testing.assert_array_equal(gathered.by_kind, score_samples(fitted, window).by_kind)
+
+
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 100_000])
 @pytest.mark.parametrize("parts", [1, 3, 4, 500])
 def test_parts_are_whole_blocks_and_together_the_window(n: int, parts: int) -> None:

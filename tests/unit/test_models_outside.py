@@ -17,6 +17,7 @@ from tests.unit.foreign import HIDDEN, Plain, fitted, write_exported, write_onnx
 
 from driftloop.errors import ModelError
 from driftloop.models.export import export_model
+from driftloop.models.networks import ConvNet
 from driftloop.models.outside import adopt
 from driftloop.models.predict import predict
 from driftloop.models.programs import describe_program
@@ -38,7 +39,9 @@ def logits() -> np.ndarray:
         return fitted()(torch.from_numpy(IMAGES[:300, ..., 0] / np.float32(255))).numpy()
 
 
-@pytest.fixture(params=["onnx", "onnx of 7", "onnx with softmax", "exported", "exported of 7", "weights"])
+@pytest.fixture(
+    params=["onnx", "onnx of 7", "onnx with softmax", "exported", "exported of 7", "Plain", "Soft"]
+)
 def given(request: pytest.FixtureRequest, tmp_path: Path):
     """The same network in every form in which it may come."""
     match request.param.split():
@@ -51,7 +54,7 @@ def given(request: pytest.FixtureRequest, tmp_path: Path):
     net = fitted()
     state = {"body.1.weight": net[1].weight, "end.weight": net[3].weight, "end.bias": net[3].bias}
     torch.save(state, tmp_path / "m.pt")
-    return take(tmp_path / "m.pt", network={"_target_": "tests.unit.foreign.Plain"})
+    return take(tmp_path / "m.pt", network={"_target_": f"tests.unit.foreign.{request.param}"})
 
 
 def test_it_answers_as_it_did_elsewhere_and_shows_its_embeddings(given, tmp_path: Path) -> None:
@@ -108,6 +111,20 @@ def test_weights_that_do_not_fit_name_the_tensor(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(ModelError, match=r"end\.bias \(\(11,\) where the network takes \(10,\)\)"):
         take(tmp_path / "other.pt", network=own)
+
+
+class SoftHead(ConvNet):
+    """A network of one's own that gives probabilities, which a `Network` must not."""
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return super().head(embedding).softmax(1)
+
+
+def test_a_network_that_gives_probabilities_is_refused(tmp_path: Path) -> None:
+    torch.save(SoftHead(channels=1, classes=10).state_dict(), tmp_path / "m.pt")
+    own = {"_target_": f"{__name__}.SoftHead"}
+    with pytest.raises(ModelError, match="SoftHead gives probabilities; a Network gives logits"):
+        take(tmp_path / "m.pt", network=own)
 
 
 class Bomb:

@@ -48,6 +48,13 @@ def test_every_knob_is_described() -> None:
     assert bare(schema()) == []
 
 
+def test_what_is_set_to_nothing_is_empty():
+    inbox = "inbox={folder: inbox, cut: null, settle: 5}"
+    assert compose(["stream={}", inbox])["stream"] == {}
+    with pytest.raises(ParameterError, match="stream"):
+        compose(["stream={}"])
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

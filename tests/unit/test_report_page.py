@@ -107,6 +107,18 @@ def test_a_simulated_reviewer_is_called_one(html):
     assert "A simulated reviewer answered" not in third
 
 
+def test_the_strip_says_of_its_samples_whether_the_repair_learned_from_them(html):
+    assert "of each class that the repair did not learn from" in re.sub(r"\s+", " ", html)
+    for evaluated in Path("results").glob("*/evaluation.json"):
+        found = json.loads(evaluated.read_text())
+        found["strip"]["taught"] = True  # every labelled sample taught: there were no others
+        evaluated.write_text(json.dumps(found))
+    run("render-report")
+    again = re.sub(r"\s+", " ", Path("results/report.html").read_text(encoding="utf-8"))
+    assert "One reviewed sample of each class" in again
+    assert "did not learn from" not in again
+
+
 def test_the_same_results_give_the_same_bytes(html):
     run("render-report")
     assert Path("results/report.html").read_text(encoding="utf-8") == html

@@ -31,8 +31,7 @@ class Scores:
 
 def score_samples(fitted: FittedDetector, features: Features) -> Scores:
     """Score samples; each one's scores are the same, bit for bit, whatever the others beside it."""
-    parts = [_score(fitted, part) for part in features_in_parts(features)]
-    return join_scores(parts) if parts else _score(fitted, features)
+    return join_scores([_score(fitted, part) for part in features_in_parts(features)])
 
 
 def _score(fitted: FittedDetector, features: Features) -> Scores:
@@ -58,9 +57,15 @@ def part_rows(n: int, place: int, parts: int) -> slice:
 
 
 def join_scores(parts: Sequence[Scores]) -> Scores:
-    """Return the scores of a window from those of its parts, which are in its order."""
+    """Return the scores of a window from those of its parts, which are in its order; some may be of nothing.
+
+    A detector is never asked for the scores of nothing, so that one's own need not be ready for that.
+    """
+    scored = [part for part in parts if len(part.properties)]
+    if not scored:
+        return Scores(np.empty((0, 0)), np.empty((0, 0), dtype=np.float32), np.empty((0, 0)))
     return Scores(
-        np.concatenate([part.by_kind for part in parts], axis=1),
-        np.concatenate([part.properties for part in parts]),
-        np.concatenate([part.signals for part in parts]),
+        np.concatenate([part.by_kind for part in scored], axis=1),
+        np.concatenate([part.properties for part in scored]),
+        np.concatenate([part.signals for part in scored]),
     )

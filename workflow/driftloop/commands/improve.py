@@ -188,7 +188,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     predicted = [predicted_classes(model, population) for model in rivals.models.values()]
     write_array(layout.results(window) / "population.npy", np.stack(predicted))
     write_array(layout.results(window) / "strip.npy", images)
-    found["strip"] = said
+    found["strip"] = {**said, "taught": not len(others)}
     write_json(layout.results(window) / "evaluation.json", found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")

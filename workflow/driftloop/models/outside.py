@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,18 @@ def _try(classifier: Classifier, path: Path, images: npt.NDArray[np.uint8]) -> C
             ) from error
     if not torch.isfinite(logits).all():
         raise ModelError(f"{path} gives numbers that are not finite. Are mean and std right?")
-    program = isinstance(classifier.network, Program)
     sums = logits.sum(1)
-    if program and bool((logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
-        spec = dict(classifier.spec.network) | {"probabilities": True}
-        again = ClassifierSpec(**{**vars(classifier.spec), "network": spec})
-        filled = Classifier(again)
-        filled.load_state_dict(classifier.state_dict())
-        return filled.eval()
-    return classifier
+    if bool((logits < 0).any()) or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+        return classifier
+    if not isinstance(classifier.network, Program | Wrapped):
+        raise ModelError(
+            f"{path}: {classifier.spec.network['_target_']} gives probabilities; a Network gives logits. "
+            "Take the softmax out of its `head`."
+        )
+    spec = replace(classifier.spec, network={**classifier.spec.network, "probabilities": True})
+    filled = Classifier(spec)
+    filled.load_state_dict(classifier.state_dict())
+    return filled.eval()
 
 
 def find_network(network: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,14 +19,21 @@ class Wrapped(Network):
     Args:
         channels: of the images.
         classes: how many.
-        module: `_target_` and arguments of the module, which maps (N, C, H, W) to logits (N, K).
+        module: `_target_` and arguments of the module, which maps (N, C, H, W) to (N, K).
+        probabilities: whether it gives probabilities, whose logarithm is taken; else logits.
     """
 
-    def __init__(self, channels: int, classes: int, module: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        channels: int,  # noqa: ARG002 (every network is given it)
+        classes: int,
+        module: Mapping[str, Any],
+        probabilities: bool = False,
+    ) -> None:
         super().__init__()
         base: type[nn.Module] = nn.Module
         self.module = instantiate(module, base, where="network.module", error=ModelError)
-        self.classes = classes
+        self.classes, self.probabilities = classes, probabilities
         self._kept: Tensor | None = None
         linear = [each for each in self.module.modules() if isinstance(each, nn.Linear)]
         if linear:
@@ -40,7 +47,7 @@ class Wrapped(Network):
         twin = object.__new__(type(self))
         nn.Module.__init__(twin)
         memo[id(self)] = twin
-        twin.classes, twin._kept = self.classes, None
+        twin.classes, twin.probabilities, twin._kept = self.classes, self.probabilities, None
         twin.module = copy.deepcopy(self.module, memo)
         for each in twin.module.modules():
             each._forward_pre_hooks.clear()
@@ -52,10 +59,11 @@ class Wrapped(Network):
     def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
         self._kept = None
-        logits = self.module(x)
-        if not isinstance(logits, Tensor) or logits.shape != (len(x), self.classes):
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        outputs = self.module(x)
+        if not isinstance(outputs, Tensor) or outputs.shape != (len(x), self.classes):
+            got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ModelError(f"the module gives {got} for {len(x)} images of {self.classes} classes.")
+        logits = outputs.clamp_min(1e-12).log() if self.probabilities else outputs
         embedding = logits if self._kept is None else self._kept
         self._kept = None
         return embedding.flatten(1), logits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import yaml
 
 from driftloop.errors import ParameterError
-from driftloop.params.merge import Params
+from driftloop.params.merge import Params, override
 from driftloop.params.validate import schema, validate
 
 _HEADER = """\
@@ -37,6 +38,8 @@ def compose(choices: Sequence[str] = ()) -> Params:
     except (HydraException, OmegaConfBaseException) as error:
         said = " ".join(str(error).split())
         raise ParameterError(f"driftloop configure {' '.join(choices)}: {said}") from error
+    # To Hydra nothing laid over something is no change; to a person it is empty.
+    composed = override(composed, (choice for choice in choices if re.fullmatch(r"[\w.]+=\{\}", choice)))
     validate(composed, "the composed parameters")
     return {key: composed[key] for key in schema()["properties"]}
 

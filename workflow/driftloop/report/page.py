@@ -259,7 +259,7 @@ def _classes(chapter: Chapter) -> list[dict[str, Any]]:
 def _strip(chapter: Chapter, most: int) -> dict[str, Any]:
     """Return some samples as they arrived and as they reach the network, and what is made of them."""
     if chapter.evaluation is None or chapter.strip is None:
-        return {"cards": [], "filtered": False}
+        return {"cards": [], "filtered": False, "taught": False}
     said, classes = chapter.evaluation["strip"], chapter.material.classes
     arrived, through = chapter.strip
     cards = [
@@ -272,4 +272,5 @@ def _strip(chapter: Chapter, most: int) -> dict[str, Any]:
         }
         for place in range(min(len(arrived), most))
     ]
-    return {"cards": cards, "filtered": bool((arrived != through).any())}
+    filtered = bool((arrived != through).any())
+    return {"cards": cards, "filtered": filtered, "taught": said.get("taught", False)}  # older ones: no key
