@@ -5,6 +5,7 @@ import json
 import runpy
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,36 @@ def test_without_anyone_the_simulated_reviewer_answers_loudly(project: Path) -> 
     assert (entry["simulated"], entry["decision"]) == (True, "filter")
 
 
+def test_another_rate_of_errors_is_another_simulated_answer_and_never_a_person_s(project: Path) -> None:
+    simulated = ("review.reviewer=simulated", "review.error_rate=0.5")
+    assert run(project, "review", "w02", *VERDICT, simulated[0]).returncode == 0
+    for _ in range(2):
+        assert run(project, "review", "w02", *VERDICT, *simulated).returncode == 0
+    first, second = entries(project)
+    assert first["labels"] != second["labels"]
+    verdict = json.loads((project / "results/w02/verdict.json").read_text())
+    assert verdict["labels"] == second["labels"]
+    assert run(project, "review", "w02", "--decision", "keep", "--reviewer", "Ada").returncode == 0
+    assert run(project, "review", "w02", *VERDICT, "review.error_rate=0.9").returncode == 0
+    assert json.loads((project / "results/w02/verdict.json").read_text())["decision"] == "keep"
+    assert len(entries(project)) == 3
+
+
+def test_whatever_a_name_holds_it_is_said_as_it_is(project: Path) -> None:
+    done = run(project, "review", "w02", "--decision", "keep", "--reviewer", "bot[bot] [/y]")
+    assert (done.returncode, len(entries(project))) == (0, 1)
+    assert "signed by bot[bot] [/y], in" in done.stderr
+    (project / "config").write_bytes(b"[user]\n\tname = J\xfcrgen\n")
+    done = subprocess.run(
+        [*DRIFTLOOP, "review", "w02", "--decision", "keep"],
+        cwd=project,
+        env={**environment(), "GIT_CONFIG_GLOBAL": "config"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, len(entries(project))) == (0, 2), done.stderr
+
+
 def test_a_review_that_somebody_began_is_not_answered_by_the_simulated_reviewer(project: Path) -> None:
     person = Person(project, "review", "w02", *VERDICT)
     person.see("w02 has drifted")
@@ -168,6 +199,8 @@ def test_answers_to_another_report_are_not_applied(project: Path) -> None:
         (["--decision", "keep", "--labels", "missing.csv"], "cannot be read"),
         (["--decision", "keep"], "--reviewer NAME"),
         (["--reason", "just so"], "go with --decision"),
+        (["--export", "x.png", "--decision", "keep", "--reviewer", "Ada"], "goes with neither --decision"),
+        (["--export", "x.png", "--json"], "nor --json"),
     ],
 )
 def test_refusals_are_one_message_and_write_nothing(
@@ -252,3 +285,58 @@ def test_no_torch_is_loaded(project: Path) -> None:
     code = "import sys, driftloop.review.terminal, driftloop.commands.review; print('torch' in sys.modules)"
     done = subprocess.run([DRIFTLOOP[0], "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+def test_a_pasted_reason_presses_no_enter(project: Path) -> None:
+    person = Person(project, "review", "w02", "--reviewer", "Ada")
+    person.see("w02 has drifted")
+    person.press("\t", "\t", "\t", "\r")
+    person.see("In your own words")
+    person.press("\x1b[200~The lens was dirty,\rseen on cam")
+    person.press("era 3.\r\x1b[201~")
+    assert "The lens was dirty, seen on camera 3." in person.see("camera 3.")
+    person.press("\r")
+    assert "signed      Ada▏" in person.see("This goes into the ledger")
+    person.press("\x03")
+    assert person.leave() == 75
+    assert entries(project) == []
+
+
+def test_no_key_answers_what_cannot_be_seen(project: Path) -> None:
+    person = Person(project, "review", "w02", columns=50, rows=14)
+    person.see("needs a terminal of 60 x 16")
+    person.press("\r", "\r", "7")
+    person.press("\x03")
+    assert person.leave() == 75
+    assert "0 labelled so far" in " ".join(person.text().split())
+
+
+def test_whoever_is_asked_by_name_signs_with_it(project: Path) -> None:
+    ada = Person(project, "review", "w02", "--reviewer", "Ada")
+    ada.see("w02 has drifted")
+    ada.press("\r", "7")
+    ada.see("1/24 labelled")
+    ada.press("\x03")
+    assert ada.leave() == 75
+    bob = Person(project, "review", "w02", "--reviewer", "Bob")
+    bob.see("Going on where Ada was: 1 of 24 have labels")
+    bob.press(*"\t\t\t\t\t")
+    bob.see("signed      Bob▏")
+    bob.press("\x03")
+    assert bob.leave() == 75
+
+
+def test_a_cursor_key_that_comes_in_two_pieces_is_one(project: Path) -> None:
+    person = Person(project, "review", "w02")
+    person.see("w02 has drifted")
+    person.press("\r")
+    person.see("what do they show?")
+    for rest in ("[B", "[[B"):
+        person.press("\x1b")
+        time.sleep(0.3)
+        person.press(rest)
+    assert "No class starts with" not in person.see("0/24 labelled")
+    person.press(b"\xe9")  # a letter of a terminal that does not speak UTF-8: no other letter is waited for
+    person.see("No class starts with")
+    person.press("\x03")
+    assert person.leave() == 75

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftloop.review.decision import NONE, UNSURE, Answer
-from driftloop.review.session import press, resume
+from driftloop.review.session import PASTED, press, resume
 from driftloop.review.state import Grid, Questions, Stage, State, Unsettled, answer_of, snapshot, start
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -26,7 +26,7 @@ NAMES = [
     "pageup",
     "pagedown",
 ]
-NAMES += ["home", "end", "ctrl-u"]
+NAMES += ["home", "end", "ctrl-u", f"{PASTED}a =\n9"]
 
 
 def questions(count: int = 24, classes: tuple[str, ...] = CLASSES) -> Questions:
@@ -149,6 +149,58 @@ def test_enter_never_overwrites_a_label() -> None:
     state = play("9<left><enter>", asked)
     assert state.labels[0] == "truck"
     assert state.cursor == 1
+
+
+def test_a_name_that_is_typed_to_its_end_labels_one_sample() -> None:
+    asked = questions()
+    assert play("horse", asked).labels[:2] == ("horse", None)
+    state = play("frog<enter>bird<enter>", asked)
+    assert state.labels[:3] == ("frog", "bird", None)
+    assert play("<enter>", asked, state).labels[2] == asked.predicted[2]
+    # First letters in a row are still as many labels, also where they spell the beginning of a name.
+    assert play("sh", asked).labels[:3] == ("ship", "horse", None)
+    # Commands are commands.
+    assert play("h ", questions(classes=("hot dog", "cat"))).cursor == 2
+
+
+def test_where_names_begin_with_digits_no_digit_stands_for_a_place() -> None:
+    doors = questions(4, ("2-door", "4-door", "suv", "van"))
+    assert not doors.numbered
+    assert play("2", doors).labels[0] == "2-door"
+    assert "No class starts with" in play("0", doors).message
+    grades = questions(4, ("1", "2", "333", "4", "5"))
+    assert play("1", grades).labels[0] == "1"
+    assert questions(4, ("ng", "ok")).numbered
+
+
+def test_what_is_pasted_answers_nothing() -> None:
+    asked = questions(8)
+    labelled = play(f"<{PASTED}=\n9>", asked)
+    assert labelled.labelled == 0
+    assert "answers nothing" in labelled.message
+    state = play("=<enter><enter>r<enter>", asked)
+    assert state.stage is Stage.REASON
+    state = press(state, f"{PASTED}The lens was dirty,\nseen on camera 3.\n", asked, GRID)
+    assert (state.stage, state.reason) == (Stage.REASON, "The lens was dirty, seen on camera 3.")
+    state = press(play("<enter>", asked, state), f"{PASTED} Lovelace\n", asked, GRID)
+    assert (state.stage, state.reviewer) == (Stage.SIGN, "AdaLovelace")
+
+
+def test_a_page_out_of_sight_is_not_agreed_with() -> None:
+    state = play("+=", questions())
+    assert state.labelled == 0
+    assert play("<escape>=", questions(), state).labelled == GRID.per_page
+
+
+def test_unknown_is_a_diagnosis_that_stays() -> None:
+    asked = questions(8)
+    state = play("=<enter><end><enter>f<enter>", asked)
+    assert (state.stage, state.diagnosis) == (Stage.REASON, None)
+    back = play("<shift-tab><shift-tab>", asked, state)
+    assert asked.diagnosis_choices[back.highlighted] is None
+    assert play("<enter>", asked, back).diagnosis is None
+    resumed = replace(resume(snapshot(state, asked), asked), stage=Stage.LABEL)
+    assert asked.diagnosis_choices[play("<tab>", asked, resumed).highlighted] is None
 
 
 def test_arrows_pages_and_jumps_stay_inside() -> None:

@@ -212,3 +212,37 @@ def test_the_smallest_screen_shows_every_decision_and_what_the_chosen_one_means(
         assert any(line.split("→")[-1].split() == [str(place), name] for line in lines), name
     assert meanings[highlighted] in "".join(lines)
     assert f"→ {highlighted + 1}" in "".join(lines)
+
+
+def test_whatever_is_signed_the_signature_and_what_it_lacks_are_on_the_screen(material: Material) -> None:
+    """A class a sample, and the smallest screen: the list of labels is cut, not what follows it."""
+    classes = tuple(f"class number {place}" for place in range(len(material.picks)))
+    many = replace(material, classes=classes)
+    questions = replace(questions_of(many), classes=classes)
+    state = replace(start(questions, "Ada"), labels=classes, stage=Stage.SIGN, decision="keep")
+    for decision, problem in (("keep", False), (None, True)):
+        lines = render(
+            replace(state, decision=decision), View(many, (), questions, Pen(Depth.NONE, plain=True), 60, 16)
+        )
+        assert len(lines) == 16
+        assert "signed      Ada▏" in "\n".join(lines)
+        assert ("There is no decision yet." in "\n".join(lines)) is problem
+
+
+def test_a_reason_of_wide_letters_is_shown_whole(material: Material) -> None:
+    reason = "レンズが汚れていた" * 12
+    questions = questions_of(material)
+    state = replace(start(questions, "Ada"), stage=Stage.SIGN, decision="keep", reason=reason)
+    screen = "".join(render(state, View(material, (), questions, Pen(Depth.NONE, plain=True), 80, 40)))
+    assert reason in screen.replace(" ", "")
+
+
+@pytest.mark.parametrize("names", [("ng", "ok"), ("A", "B", "C"), ("2-door", "suv")])
+def test_classes_with_short_names_have_a_legend_where_digits_stand_for_them(
+    material: Material, names: tuple[str, ...]
+) -> None:
+    questions = replace(questions_of(material), classes=names)
+    legend = View(material, (), questions, Pen(Depth.NONE), 80, 24).legend
+    assert legend == (
+        "" if "suv" in names else " " + "  ".join(f"{n} {name}" for n, name in enumerate(names))
+    )

@@ -20,7 +20,7 @@ from driftloop.report.status import next_step, windows
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import project_id, read_ledger
 from driftloop.review.material import load_material
-from driftloop.review.story import earlier_labels
+from driftloop.review.story import earlier_labels, tell
 
 
 @pytest.fixture
@@ -116,8 +116,24 @@ def test_whoever_settles_a_repair_gives_no_second_opinion(asked):
     Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
     settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
     told = CliRunner().invoke(find_command("ledger"), ["show", "w03"]).output
-    assert "Grace" in told
+    assert "Grace settles what the gate left open" in told
     assert "agree on" not in told
+
+
+def test_whoever_settles_a_repair_has_not_decided_it(asked):
+    (before,) = (state for state in windows(load_params()) if state.window == "w03")
+    Path("new.csv").write_text(f"index,label\n{asked[0]},7\n")
+    for _ in range(2):
+        settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
+    (after,) = (state for state in windows(load_params()) if state.window == "w03")
+    assert newest().reviewer == "Grace"
+    assert (after.reviewer, after.simulated) == (before.reviewer, before.simulated)
+    for step in ("summarize-run", "render-report"):
+        assert CliRunner().invoke(find_command(step)).exit_code == 0
+    (row,) = (row for row in read_json(layout.SUMMARY) if row["window"] == "w03")
+    assert row["reviewer"] == before.reviewer
+    told = "\n".join(text for text, _ in tell(load_material("w03", "mnist_c"), entries_of("w03"), "Bob"))
+    assert told.count("answered retrain on") == 1
 
 
 def test_a_decision_that_came_meanwhile_is_not_signed_away(asked, monkeypatch):

@@ -54,7 +54,7 @@ class Person:
         # pexpect waits before each key, for programs that are not ready; this one is.
         self.program.delaybeforesend = None
 
-    def press(self, *keys: str) -> None:
+    def press(self, *keys: str | bytes) -> None:
         """Type keys, one after the other."""
         for key in keys:
             self.program.send(key)

@@ -38,7 +38,7 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
         if keep:
             write_arrivals(layout.ARRIVALS, arrivals)
     for refusal in waiting.refused:
-        say(f"[yellow]inbox:[/] {refusal}")
+        say(("inbox:", "yellow"), f" {refusal}")
     return arrivals
 
 

@@ -93,8 +93,12 @@ def take_window(params: dict[str, Any], window: str) -> None:
         say(f"{window}: {note}.")
     if arrived.left_out:
         say(
-            f"{window}: [bold yellow]{len(arrived.left_out):,} of "
-            f"{len(arrived.left_out) + len(arrived.names):,} left out[/], see {home / 'origins.csv'}."
+            f"{window}: ",
+            (
+                f"{len(arrived.left_out):,} of {len(arrived.left_out) + len(arrived.names):,} left out",
+                "bold yellow",
+            ),
+            f", see {home / 'origins.csv'}.",
         )
 
 
@@ -187,7 +191,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
     facts = {"window": window, **report.to_json()}
     facts["label_shift"]["grown"] = classes[report.label_shift.grown]
     write_json(layout.results(window) / "drift.json", facts)
-    say(f"{window}: {_found(report)}.")
+    say(f"{window}: ", *_found(report), ".")
 
 
 def _carried_from(parent: str, detector: str) -> Stream:
@@ -208,7 +212,8 @@ def _carried_from(parent: str, detector: str) -> Stream:
         raise DataError(f"{path} is no carried stream ({error!r}). Check {parent} again.") from error
 
 
-def _found(report: DriftReport) -> str:
+def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
+    """Return what a check has come to: the verdict in its style, and what stands behind it."""
     from dataclasses import asdict
 
     from driftloop.report.summary import moved
@@ -218,11 +223,11 @@ def _found(report: DriftReport) -> str:
         share = f"{change[0][0]} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:
         many = f"the {together.windows} latest windows together, p = {together.p_value:.2g}"
-        return f"[bold red]drifted[/] with {many} ({share})"
+        return ("drifted", "bold red"), f" with {many} ({share})"
     if report.drifted:
-        return f"[bold red]drifted[/] ({share})"
+        return ("drifted", "bold red"), f" ({share})"
     known = f", known as {report.known_as}" if report.known_as else ""
-    return f"[green]not drifted[/]{known} ({share})"
+    return ("not drifted", "green"), f"{known} ({share})"
 
 
 def _write_previews(params: dict[str, Any], window: str, report: DriftReport) -> None:

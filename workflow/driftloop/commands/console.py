@@ -20,12 +20,18 @@ _PATIENCE_SECONDS = 1.0
 _log: TextIO | None = None
 
 
-def say(text: str) -> None:
-    """Say one thing, in Rich markup, on standard error and in the step's log."""
+def say(*parts: str | tuple[str, str]) -> None:
+    """Say one thing on standard error and in the step's log.
+
+    Args:
+        parts: texts, which are said as they are, whoever wrote them; a pair is a text and its Rich style.
+    """
     from rich.console import Console
     from rich.control import Control
     from rich.segment import ControlType
+    from rich.text import Text
 
+    text = Text.assemble(*parts)
     with terminal() as console:  # in one write, which no other step's bar gets in between
         console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
         console.print(text)

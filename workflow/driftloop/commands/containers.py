@@ -85,7 +85,7 @@ def build(
                 with _watching(role) as watch:
                     found = build_image(_ROOT, role, arguments, engine, Path(folder), watch)
                 state = f"built with {engine}"
-            say(f"[bold]{role}[/] {state}: {image.sif(_ROOT, role)}, {_megabytes(found.size)}")
+            say((role, "bold"), f" {state}: {image.sif(_ROOT, role)}, {_megabytes(found.size)}")
 
 
 @images.command(name="list")
@@ -116,7 +116,7 @@ def list_images() -> None:
 def _watching(role: str) -> Iterator[Watch]:
     """Yield what shows how far a build is: a bar on a terminal, else a line for each step."""
     if not sys.stderr.isatty():
-        yield lambda what, _done, _total: say(f"[bold]{role}[/] {what}")
+        yield lambda what, _done, _total: say((role, "bold"), f" {what}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -64,9 +64,10 @@ def train_model(params: dict[str, Any]) -> None:
     say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
     if params["model"] and clean.mean() < 2 / len(classifier.classes):
         say(
-            "[bold yellow]That is hardly better than chance.[/] Are model.mean and model.std what the model "
-            f"takes, and are its outputs in this order: {', '.join(classifier.classes)}? Another order is "
-            "said by dataset.classes."
+            ("That is hardly better than chance.", "bold yellow"),
+            " Are model.mean and model.std what the model takes,"
+            f" and are its outputs in this order: {', '.join(classifier.classes)}? Another order is "
+            "said by dataset.classes.",
         )
 
 

@@ -149,13 +149,13 @@ def _decision(material: Material) -> tuple[Entry | None, int]:
     A person's goes before a simulated reviewer's here also where only people may answer: without an
     answer of theirs there would be no verdict, and nothing to report.
     """
-    from driftloop.review.ledger import project_id, read_ledger, standing_decision
+    from driftloop.review.ledger import as_decided, project_id, read_ledger, standing_decision
 
     if not material.drifted:
         return None, 0
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
     standing = standing_decision(entries, material.report_digest, material.images_digest)
-    return standing, len(entries) - (standing is not None)
+    return standing and as_decided(entries, standing), len(entries) - (standing is not None)
 
 
 def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:

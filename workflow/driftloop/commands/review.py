@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
-STEP, READS = "review", ("review.reviewer",)
+STEP = "review"
+READS = ("seed", "review.reviewer", "review.error_rate", "review.abstention_rate")
 """The name of the step that writes a verdict, and what can change it beside the ledger: whoever wants people
-to decide is not served with what a simulated reviewer said."""
+to decide is not served with what a simulated reviewer said, nor with what one said who errs otherwise."""
 
 _DRAFTS = Path(".driftloop") / "drafts"
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -75,6 +76,10 @@ def review(
 
     if given["decision"] is None and any(given.values()):
         raise click.UsageError("--labels, --diagnosis and --reason go with --decision.")
+    if export and (given["decision"] is not None or as_json):
+        raise click.UsageError(
+            "--export asks nothing and takes no answer: it goes with neither --decision nor --json."
+        )
     if verdict and (given["decision"] is not None or export):
         raise click.UsageError("--verdict goes with neither --decision nor --export.")
     with logging_to(log):
@@ -201,13 +206,14 @@ def _write_verdict(
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
     """Return the entry that stands; if there is none, ask whoever is there to answer."""
-    from driftloop.commands.simulated import simulate_review
+    from driftloop.commands.simulated import simulate_review, still_says
     from driftloop.errors import ReviewPendingError
     from driftloop.review.draft import has_draft
     from driftloop.review.terminal import is_interactive
 
     mode = params["review"]["reviewer"]
-    if standing := standing_on(material, humans_only=mode == "human"):
+    standing = standing_on(material, humans_only=mode == "human")
+    if standing and (not standing.simulated or still_says(standing.answer, material, params)):
         return standing
     if mode != "simulated" and is_interactive():
         return _ask(material, reviewer, pictures, going_on=True)

@@ -15,20 +15,35 @@ if TYPE_CHECKING:
 
 def simulate_review(material: Material, params: dict[str, Any]) -> Entry:
     """Answer from the true labels, loudly."""
-    from dataclasses import replace
-
     from driftloop.commands.console import say
     from driftloop.review.answers import check_answer
     from driftloop.review.simulated import NAME
 
-    answer = simulated_answer(material, [pick.index for pick in material.picks], params)
-    if material.fixed and answer.decision == "retrain":
-        answer = replace(answer, decision="keep")  # nothing else is possible
+    answer = _review(material, params)
     say(
-        f"[bold yellow]{material.window}: a SIMULATED reviewer answers from the true labels[/] "
-        f"({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal."
+        (f"{material.window}: a SIMULATED reviewer answers from the true labels", "bold yellow"),
+        f" ({answer.decision}). To be asked yourself: review.reviewer=human, or run in a terminal.",
     )
     return append_answer(material, check_answer(answer, material), NAME, simulated=True)
+
+
+def still_says(answer: Answer, material: Material, params: dict[str, Any]) -> bool:
+    """Whether the simulated reviewer would answer so today: its rates may be others than they were.
+
+    Where the true labels are gone, what it said stays.
+    """
+    return not layout.answers(material.window).exists() or _review(material, params) == answer
+
+
+def _review(material: Material, params: dict[str, Any]) -> Answer:
+    from dataclasses import replace
+
+    from driftloop.review.answers import find_problem
+
+    answer = simulated_answer(material, [pick.index for pick in material.picks], params)
+    if answer.decision == "retrain" and find_problem(answer, material):
+        return replace(answer, decision="keep")  # the model cannot be retrained, or no label says how
+    return answer
 
 
 def simulated_answer(material: Material, shown: list[int], params: dict[str, Any]) -> Answer:

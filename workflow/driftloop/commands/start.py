@@ -251,9 +251,12 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
     if "size" in source:
         say(f"They become {source['size']} pixels a side; of another proportion: {source['fit']}.")
     if counts[many] > 10 * max(1, counts[few]):
-        say(f"[yellow]The classes are unequal[/]: with so few of {few}, its accuracy will hardly be known.")
+        say(
+            ("The classes are unequal", "yellow"),
+            f": with so few of {few}, its accuracy will hardly be known.",
+        )
     for complaint in seen.unreadable[:3]:
-        say(f"[yellow]Will be left out:[/] {complaint}")
+        say(("Will be left out:", "yellow"), f" {complaint}")
 
 
 def _complete(params: dict[str, Any], values: dict[str, Any], overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -294,11 +297,13 @@ def _set_up_git(folder: Path) -> None:
     if not ignored.exists():
         write_text(ignored, _GITIGNORE)
     if not shutil.which("git"):
-        say("[yellow]There is no git here[/]: nothing keeps decisions/ and params.yaml for you.")
+        say(("There is no git here", "yellow"), ": nothing keeps decisions/ and params.yaml for you.")
         return
     inside = _quietly(folder, "git", "rev-parse", "--is-inside-work-tree")
     if inside:
-        say("[yellow]It lies in a Git repository[/], and is committed there; move it for one of its own.")
+        say(
+            ("It lies in a Git repository", "yellow"), ", and is committed there; move it for one of its own."
+        )
     else:
         _quietly(folder, "git", "init", "--quiet")
     if shutil.which("dvc") and not (folder / ".dvc").exists():

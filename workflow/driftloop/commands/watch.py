@@ -71,9 +71,9 @@ def _tell(before: Mapping[str, str]) -> bool:
     """Say what a run has come to since windows had these states; return whether a person is waited for."""
     waiting, asked = _waiting(), False
     for window in waiting.growing:
-        say(f"[yellow]inbox:[/] {window} still changes, and is left for the next time.")
+        say(("inbox:", "yellow"), f" {window} still changes, and is left for the next time.")
     for refusal in waiting.refused:
-        say(f"[yellow]inbox:[/] {refusal}")
+        say(("inbox:", "yellow"), f" {refusal}")
     if waiting.loose:
         say(f"inbox: loose pictures that are not cut into a window yet: {waiting.loose:,}.")
     for state in _states():

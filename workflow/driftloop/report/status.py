@@ -11,7 +11,7 @@ from driftloop import layout
 from driftloop.files import digest_json, read_json
 from driftloop.report.summary import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
-from driftloop.review.ledger import Entry, read_ledger, settled_labels, standing_decision
+from driftloop.review.ledger import Entry, as_decided, read_ledger, settled_labels, standing_decision
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -147,7 +147,8 @@ def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
     report = digest_json(drift)
     entries = [entry for entry in read_ledger(layout.ledger(window)) if entry.report == report]
     images = entries[-1].images if entries else ""
-    return standing_decision(entries, report, images, humans_only=mode == "human")
+    standing = standing_decision(entries, report, images, humans_only=mode == "human")
+    return standing and as_decided(entries, standing)
 
 
 def _settled(window: str, entry: Entry, shown: set[int]) -> dict[int, str]:

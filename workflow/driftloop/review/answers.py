@@ -119,4 +119,5 @@ def _class_hint(material: Material) -> str:
 def _shown_hint(material: Material) -> str:
     shown = ", ".join(str(index) for index in sorted(material.shown)[:8])
     rest = ", …" if len(material.shown) > 8 else ""
-    return f"Shown are {shown}{rest} (all of them: driftloop review {material.window} --json)."
+    command = "settle" if material.settling else "review"
+    return f"Shown are {shown}{rest} (all of them: driftloop {command} {material.window} --json)."

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
 
 from driftloop.review.grid import describe_label
 from driftloop.review.material import Pick
-from driftloop.review.pen import clip
+from driftloop.review.pen import clip, fold
 from driftloop.review.pictures import fit
 from driftloop.review.state import State
 from driftloop.review.view import View
@@ -68,8 +67,8 @@ def _filters(state: State, view: View, rows: int, columns: int) -> list[str]:
     notes = ["How much they take out:"]
     notes += [f"  {max(item.removed, 0):.0%} of {item.name}" for item in tried if item.removed is not None]
     for item in view.material.trained:
-        notes += ["", *wrap(f"The first was trained for {item.name}, after an earlier answer.", columns)]
-    notes += ["", *wrap(_SKETCHED, columns)]
+        notes += ["", *fold(f"The first was trained for {item.name}, after an earlier answer.", columns)]
+    notes += ["", *fold(_SKETCHED, columns)]
     lines += ["", *[view.pen(clip(note, columns), "dim") for note in notes]][: rows - len(lines)]
     return lines + [""] * (rows - len(lines))
 

@@ -196,6 +196,15 @@ def standing_decision(
     return candidates[-1] if candidates else None
 
 
+def as_decided(entries: Sequence[Entry], standing: Entry) -> Entry:
+    """Return what stands as signed by whoever decided it, not by whoever only settled its repair since."""
+    if not standing.settles:
+        return standing
+    before = [entry for entry in entries[: entries.index(standing)] if not entry.settles]
+    author = standing_decision(before, standing.report, standing.images) or standing
+    return replace(standing, reviewer=author.reviewer, simulated=author.simulated)
+
+
 def settled_labels(
     entries: Sequence[Entry], report: str, images: str, shown: Collection[int]
 ) -> dict[int, str]:

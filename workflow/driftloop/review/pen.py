@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from driftloop.review.pictures import RESET, Depth, draw
 from driftloop.review.sharp import Sharp, draw_sharp
@@ -36,6 +37,23 @@ def clip(text: str, width: int) -> str:
     if cell_len(text) > width:
         text = set_cell_size(text, width - 1).rstrip() + "…"
     return set_cell_size(text, width)
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Break a text into lines of at most `width` cells, at its spaces as far as possible.
+
+    >>> fold("the lens was dirty", 9), fold("カメラの", 4)
+    (['the lens', 'was dirty'], ['カメ', 'ラの'])
+    """
+    lines, line = [], ""
+    for word in re.findall(r"\S+\s*|\s+", re.sub(r"\s", " ", text)):
+        if line and cell_len(line + word.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        *full, rest = chop_cells(word, width) if cell_len(word.rstrip()) > width else [word]
+        lines += full
+        line += rest
+    return [*lines, line] if line else lines
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from textwrap import wrap
 
 from rich.cells import cell_len
 
@@ -12,7 +11,7 @@ from driftloop.review.answers import find_problem
 from driftloop.review.beside import draw_closeup, draw_comparison, strip
 from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE, Answer
 from driftloop.review.grid import draw_bar, draw_page
-from driftloop.review.pen import clip
+from driftloop.review.pen import clip, fold
 from driftloop.review.session import matching_classes
 from driftloop.review.state import Stage, State, answer_of
 from driftloop.review.story import how_it_fared, tell, tell_unsettled, what_it_costs
@@ -51,7 +50,7 @@ def render(state: State, view: View) -> list[str]:
     if view.columns < SMALLEST[0] or view.rows < SMALLEST[1]:
         needed, there = f"{SMALLEST[0]} x {SMALLEST[1]}", f"{view.columns} x {view.rows}"
         wish = f"The review needs a terminal of {needed} characters; this one has {there}."
-        return [clip(line, view.columns) for line in wrap(wish, view.columns)][: view.rows]
+        return [clip(line, view.columns) for line in fold(wish, view.columns)][: view.rows]
     body = _help(state, view) if state.help else _BODIES[state.stage](state, view)
     body = body[: view.rows - 3]
     padding = [""] * (view.rows - 3 - len(body))
@@ -151,7 +150,7 @@ def _decisions(state: State, view: View, explained: Sequence[str]) -> list[str]:
         if name in explained:
             for text, style in _notes(name, state, view):
                 lines += [
-                    f"{_MARGIN}       {view.pen(part, style)}" for part in wrap(text, view.columns - 12)
+                    f"{_MARGIN}       {view.pen(part, style)}" for part in fold(text, view.columns - 12)
                 ]
             lines.append("")
     return lines
@@ -187,8 +186,8 @@ def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: in
 
 def _reason(state: State, view: View) -> list[str]:
     wish = "Why? In your own words, for whoever reads the ledger later. (It may stay empty.)"
-    head = [_MARGIN + view.pen(line, "bold") for line in wrap(wish, view.columns - 4)]
-    typed = wrap(state.reason + "▏", view.columns - 6, drop_whitespace=False) or ["▏"]
+    head = [_MARGIN + view.pen(line, "bold") for line in fold(wish, view.columns - 4)]
+    typed = fold(state.reason + "▏", view.columns - 6)
     return ["", *head, "", *[_MARGIN * 2 + line for line in typed]]
 
 
@@ -221,10 +220,13 @@ def _sign(state: State, view: View) -> list[str]:
     ]
     lines = ["", _MARGIN + pen("This goes into the ledger:", "bold"), ""]
     for name, value in rows:
-        parts = wrap(value, view.columns - 18) or [""]
+        parts = fold(value, view.columns - 18)
         lines += [f"{_MARGIN}{name if not line else '':<12}{part}" for line, part in enumerate(parts)]
-    lines += ["", f"{_MARGIN}{pen('signed', 'bold')}      {state.reviewer}▏"]
-    return lines + (["", _MARGIN + pen(clip(problem, view.columns - 4), "yellow")] if problem else [])
+    foot = ["", f"{_MARGIN}{pen('signed', 'bold')}      {state.reviewer}▏"]
+    foot += ["", _MARGIN + pen(clip(problem, view.columns - 4), "yellow")] if problem else []
+    room = view.rows - 3 - len(foot)
+    # What is signed, and what keeps it from being signed, is on the screen however many classes there are.
+    return [*(lines if len(lines) <= room else [*lines[: room - 1], f"{'':<14}…"]), *foot]
 
 
 def _judging(answer: Answer, view: View) -> str:
@@ -247,7 +249,7 @@ def _judging(answer: Answer, view: View) -> str:
 def _help(state: State, view: View) -> list[str]:  # noqa: ARG001
     lines = ["", _MARGIN + view.pen("Keys", "bold"), ""]
     for key, meaning in _HELP:
-        first, *rest = wrap(meaning, view.columns - 20)
+        first, *rest = fold(meaning, view.columns - 20)
         lines += [_MARGIN + view.pen(f"{key:<16}", "bold") + first, *[" " * 18 + part for part in rest]]
     return lines
 
@@ -255,7 +257,7 @@ def _help(state: State, view: View) -> list[str]:  # noqa: ARG001
 def _paragraphs(sentences: list[tuple[str, str]], view: View) -> list[str]:
     lines = []
     for text, style in sentences:
-        parts = wrap(text, min(view.columns - 4, 100)) or [""]
+        parts = fold(text, min(view.columns - 4, 100)) or [""]
         lines += [_MARGIN + view.pen(part, style) for part in parts]
     return lines
 

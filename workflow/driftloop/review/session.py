@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from string import digits
 from typing import Any
 
 from driftloop.review.decision import DECISIONS, NONE, UNSURE
 from driftloop.review.state import Grid, Questions, Stage, State, start
 
-_LEAVE = ("ctrl-c", "ctrl-d", "eof")
+LEAVING = ("ctrl-c", "ctrl-d", "eof")
+PASTED = "pasted "
+"""A key that begins so is a text from the clipboard: it answers nothing, wherever its lines end."""
 
 
 def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
@@ -22,17 +25,20 @@ def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
 
     Args:
         state: the state before it.
-        key: a printable character, or a name such as `"enter"`, `"left"`, `"ctrl-c"`, `"eof"`.
+        key: a printable character, a name such as `"enter"`, `"left"`, `"ctrl-c"`, `"eof"`, or `PASTED` and
+            a text.
         questions: what is asked.
         grid: how the samples are laid out at present.
     """
     if state.stage in (Stage.SIGNED, Stage.LEFT):
         return state
-    if key in _LEAVE:
+    if key in LEAVING:
         return replace(state, stage=Stage.LEFT)
     if state.help:
         return replace(state, help=False)
     state = replace(state, message="")
+    if key.startswith(PASTED):
+        return _paste(state, key.removeprefix(PASTED))
     if key == "?" and state.stage not in (Stage.REASON, Stage.SIGN):
         return replace(state, help=True)
     if key in ("tab", "shift-tab"):
@@ -79,7 +85,11 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
     )
     if questions.unsettled is None:  # else the answer that stands is signed again, not what stood once
         state = replace(
-            state, diagnosis=saved["diagnosis"], decision=saved["decision"], reason=str(saved["reason"])
+            state,
+            diagnosed=bool(saved.get("diagnosed")),
+            diagnosis=saved["diagnosis"],
+            decision=saved["decision"],
+            reason=str(saved["reason"]),
         )
     return _highlight(state, questions)
 
@@ -98,7 +108,8 @@ def _turn(state: State, step: int, questions: Questions) -> State:
 def _highlight(state: State, questions: Questions) -> State:
     if state.stage is Stage.DIAGNOSE:
         choices = questions.diagnosis_choices
-        row = choices.index(state.diagnosis) if state.diagnosis in questions.diagnoses else 0
+        named = state.diagnosis in questions.diagnoses
+        row = choices.index(state.diagnosis) if named else len(choices) - 1 if state.diagnosed else 0
         return replace(state, highlighted=row)
     if state.stage is Stage.DECIDE:
         return replace(state, highlighted=DECISIONS.index(state.decision) if state.decision else 0)
@@ -118,6 +129,9 @@ def _story(state: State, key: str, questions: Questions) -> State:
 def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
     if state.jumping:
         return _jump(state, key)
+    if _is_spelt(state, key, questions):
+        return replace(state, rest=state.rest[1:], spelling=bool(state.rest))
+    state = replace(state, rest="", spelling=False)
     if state.typed:
         return _complete(state, key, questions)
     target = _target(key, state.cursor, len(state.labels), grid)
@@ -126,6 +140,8 @@ def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
     match key:
         case "enter":
             return _agree(state, questions)
+        case "=" if state.closeup:
+            return replace(state, message="Most of the page is out of sight. Escape goes back to it.")
         case "=":
             return _agree_with_page(state, questions, grid)
         case "-":
@@ -141,6 +157,17 @@ def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
         case "escape":
             return replace(state, closeup=0)
     return _complete(state, key, questions)
+
+
+def _is_spelt(state: State, key: str, questions: Questions) -> bool:
+    """Whether a key belongs to the last label, whose name is typed to its end, and not to the next sample.
+
+    That shows by a letter that no class begins with.
+    """
+    if not state.rest:
+        return state.spelling and key == "enter"
+    follows = state.rest[0].casefold() == key.casefold()
+    return follows and (state.spelling or (key.isalpha() and not matching_classes(key, questions.classes)))
 
 
 def _page_start(cursor: int, grid: Grid) -> int:
@@ -245,10 +272,10 @@ def _complete(state: State, key: str, questions: Questions) -> State:
     typed = state.typed + key
     fitting = matching_classes(typed, questions.classes)
     if len(fitting) == 1:
-        return _set_labels(state, {state.cursor: fitting[0]})
+        return replace(_set_labels(state, {state.cursor: fitting[0]}), rest=fitting[0][len(typed) :])
     if fitting:
         return replace(state, typed=typed)
-    if not state.typed and key.isascii() and key.isdecimal() and int(key) < len(questions.classes) <= 10:
+    if questions.numbered and not state.typed and key in digits and int(key) < len(questions.classes):
         return _set_labels(state, {state.cursor: questions.classes[int(key)]})
     return replace(state, message=f"No class starts with {typed!r}. ? shows the keys.")
 
@@ -259,7 +286,8 @@ def _complete(state: State, key: str, questions: Questions) -> State:
 def _diagnose(state: State, key: str, questions: Questions) -> State:
     choices = questions.diagnosis_choices
     if key == "enter":
-        return _turn(replace(state, diagnosis=choices[state.highlighted]), 1, questions)
+        chosen = replace(state, diagnosed=True, diagnosis=choices[state.highlighted])
+        return _turn(chosen, 1, questions)
     return _choose(state, key, [name or "unknown" for name in choices])
 
 
@@ -297,6 +325,16 @@ def _sign(state: State, key: str, questions: Questions) -> State:  # noqa: ARG00
     if not state.reviewer.strip():
         return replace(state, message="Type your name; it stands under the decision in the ledger.")
     return replace(state, stage=Stage.SIGNED)
+
+
+def _paste(state: State, text: str) -> State:
+    """Put a text where one is asked for, on one line; elsewhere its letters would be answers."""
+    line = " ".join(text.split())
+    if state.stage is Stage.REASON:
+        return replace(state, reason=state.reason + line)
+    if state.stage is Stage.SIGN:
+        return replace(state, reviewer=state.reviewer + line)
+    return replace(state, message="What is pasted answers nothing here.")
 
 
 def _edit(text: str, key: str) -> str:

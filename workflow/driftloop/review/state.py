@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from string import digits
 from typing import Any
 
 from driftloop.review.decision import Answer
@@ -61,6 +62,11 @@ class Questions:
     unsettled: Unsettled | None = None
 
     @property
+    def numbered(self) -> bool:
+        """Whether a digit stands for a class by its place: of ten at most, none of which begins with one."""
+        return len(self.classes) <= 10 and not any(name[:1] in digits for name in self.classes)
+
+    @property
     def screens(self) -> tuple[Stage, ...]:
         """The screens, in their order."""
         if self.unsettled:
@@ -93,7 +99,10 @@ class State:
     Attributes:
         labels: one a sample, in the order of the questions; None while unanswered.
         cursor: the sample that a key would label.
+        diagnosed: whether the diagnosis was chosen, were it "unknown".
         typed: first letters of a class name, or the number to jump to when `jumping`.
+        rest: letters of a class name whose first ones were enough, in case that somebody types on.
+        spelling: whether somebody does.
         highlighted: the row of the menu, in the stages that have one.
         closeup: which way of looking closely, from 1; 0 for the grid.
         undo: earlier labels with their cursor, newest last.
@@ -104,7 +113,10 @@ class State:
     cursor: int = 0
     typed: str = ""
     jumping: bool = False
+    rest: str = ""
+    spelling: bool = False
     highlighted: int = 0
+    diagnosed: bool = False
     diagnosis: str | None = None
     decision: str | None = None
     reason: str = ""
@@ -143,6 +155,7 @@ def snapshot(state: State, questions: Questions) -> dict[str, Any]:
         "cursor": state.cursor,
         "samples": list(questions.indices),
         "labels": list(state.labels),
+        "diagnosed": state.diagnosed,
         "diagnosis": state.diagnosis,
         "decision": state.decision,
         "reason": state.reason,

@@ -178,7 +178,7 @@ def _before(past: Sequence[Past]) -> list[Line]:
 
 def _answered(material: Material, entries: Sequence[Entry], reviewer: str) -> list[Line]:
     """Say who has answered already, to this or to something else."""
-    standing = [entry for entry in entries if _stands(entry, material)]
+    standing = [entry for entry in entries if _stands(entry, material) and not entry.settles]
     lines = []
     for entry in standing:
         who = "The simulated reviewer" if entry.simulated else entry.reviewer

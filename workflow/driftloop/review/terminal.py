@@ -24,8 +24,8 @@ from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
 from driftloop.review.pen import Pen
 from driftloop.review.pictures import Depth, detect_depth
-from driftloop.review.screens import render
-from driftloop.review.session import press, resume
+from driftloop.review.screens import SMALLEST, render
+from driftloop.review.session import LEAVING, PASTED, press, resume
 from driftloop.review.sharp import (
     ASK,
     FORGET,
@@ -42,6 +42,7 @@ from driftloop.review.view import View
 
 _REDRAW = "redraw"
 _ESCAPE_WAIT = 0.05
+_PASTE_WAIT = 2.0
 _ANSWER_WAIT = 0.1
 _KEYS = {
     b"\r": "enter",
@@ -110,7 +111,7 @@ def ask(
     images = unsettled.images if unsettled else material.images_digest
     with open_draft(drafts, material.window, report=material.report_digest, images=images) as draft:
         with Terminal(pictures, redraw_after=_LATE_WORDS if in_a_run else 0) as terminal:
-            state = _begin(draft, questions, name)
+            state = _begin(draft, questions, name, asked_by_name=reviewer is not None)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):
                 view = View(material, entries, questions, terminal.pen, *terminal.size())
                 state = _turn(state, terminal, draft, view)
@@ -125,15 +126,19 @@ def ask(
     return signed
 
 
-def _begin(draft: Draft, questions: Questions, reviewer: str) -> State:
+def _begin(draft: Draft, questions: Questions, reviewer: str, *, asked_by_name: bool) -> State:
     """Return the state that the draft kept, or the first one.
 
-    Either begins on the first screen, where the key that somebody presses to go on labels nothing.
+    Either begins on the first screen, where the key that somebody presses to go on labels nothing. Whoever
+    was asked by name signs with it; the draft may be somebody else's of the same account.
     """
     with suppress(ValueError, KeyError, TypeError):
         if draft.saved:
             kept = resume(draft.saved, questions)
-            message = f"Going on where you were: {kept.labelled} of {len(kept.labels)} have labels."
+            who = "you were"
+            if asked_by_name and kept.reviewer != reviewer:
+                who, kept = f"{kept.reviewer or 'somebody'} was", replace(kept, reviewer=reviewer)
+            message = f"Going on where {who}: {kept.labelled} of {len(kept.labels)} have labels."
             return replace(kept, stage=questions.screens[0], message=message)
     return start(questions, reviewer)
 
@@ -142,7 +147,8 @@ def _turn(state: State, terminal: Terminal, draft: Draft, view: View) -> State:
     """Show the state, take one key, and keep what it changed before anything else is shown."""
     terminal.show(render(state, view))
     key = terminal.read_key()
-    if key == _REDRAW:
+    unseen = view.columns < SMALLEST[0] or view.rows < SMALLEST[1]
+    if key == _REDRAW or (unseen and key not in LEAVING):
         return state
     following = press(state, key, view.questions, view.layout.grid)
     if following.stage is Stage.SIGNED and find_problem(answer_of(following, view.questions), view.material):
@@ -169,7 +175,9 @@ def git_name() -> str:
     """Return `user.name` from Git's configuration, or nothing."""
     with suppress(OSError, subprocess.SubprocessError):
         command = ["git", "config", "user.name"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=2, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=2, check=False
+        )
         return done.stdout.strip()
     return ""
 
@@ -190,6 +198,7 @@ class Terminal:
         self._redraw_after = redraw_after
         self._input = 0
         self._waiting = b""
+        self._escaped = False
         self._shown: list[str] = []
         self.plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
         self._depth = detect_depth()
@@ -300,20 +309,25 @@ class Terminal:
 
     def _take_key(self) -> str | None:
         """Take one key off the bytes that wait; None for what is none, `"redraw"` for what changes all."""
-        first = self._waiting[:1]
+        if self._escaped and self._waiting.startswith(b"["):  # a slow line has torn a sequence apart
+            self._waiting = b"\x1b" + self._waiting
+        self._escaped, first = False, self._waiting[:1]
         if first == b"\x1b":
             while not (length := _escape_length(self._waiting)):
-                if not select.select([self._input], [], [], _ESCAPE_WAIT)[0] or not self._receive():
+                if not self._more():
                     length = len(self._waiting)
                     break
             sequence = self._take(length)
+            self._escaped = sequence == b"\x1b"
+            if sequence == _PASTE:
+                return self._take_pasted()
             if sequence.startswith(b"\x1b[?") and sequence.endswith(b"c"):
                 return self._take_answer(sequence)
             return _KEYS.get(sequence)
         if first in _KEYS:
             return _KEYS[self._take(1)]
         length = 1 if first < b"\x80" else 2 if first < b"\xe0" else 3 if first < b"\xf0" else 4
-        while len(self._waiting) < length and self._receive():
+        while len(self._waiting) < length and self._more():  # a terminal of another encoding sends one alone
             pass
         text = self._take(length).decode(errors="replace")
         return text if text.isprintable() else None
@@ -325,6 +339,21 @@ class Terminal:
             return None
         self._protocol = Protocol.SIXEL
         return _REDRAW
+
+    def _take_pasted(self) -> str | None:
+        """Take what was pasted, as one key."""
+        while _PASTED not in self._waiting:
+            if not self._more(_PASTE_WAIT):  # the terminal never says where it ends
+                self._waiting = b""
+                return None
+        text, _, self._waiting = self._waiting.partition(_PASTED)
+        return PASTED + "".join(
+            letter if letter.isprintable() else " " for letter in text.decode(errors="replace")
+        )
+
+    def _more(self, wait: float = _ESCAPE_WAIT) -> bool:
+        """Receive what belongs to a key that has begun, if it comes at once."""
+        return bool(select.select([self._input], [], [], wait)[0]) and self._receive()
 
     def _receive(self) -> bool:
         try:
@@ -347,12 +376,16 @@ class Terminal:
 def _escape_length(data: bytes) -> int:
     """Length of the escape sequence at the start: ESC [ … letter, or ESC O letter; 0 while it is unfinished.
 
+    The function keys of a Linux console have one [ more.
+
     Anything else behind ESC is the Escape key, and another key.
     """
     if data[1:2] == b"O":
         return 3 if len(data) >= 3 else 0
     if data[1:2] != b"[":
         return min(len(data) - 1, 1)
+    if data[2:3] == b"[":
+        return 4 if len(data) >= 4 else 0
     for place, byte in enumerate(data[2:], start=3):
         if 0x40 <= byte <= 0x7E:
             return place
@@ -366,9 +399,10 @@ def _note(number: int, frame: FrameType | None) -> None:
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REDRAWING = (signal.SIGWINCH, signal.SIGALRM)
 _LATE_WORDS = 0.7
-# Alternate screen, no cursor, no line wrapping; and back.
-_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
-_EXIT = "\x1b[?7h\x1b[?25h\x1b[?1049l"
+# Alternate screen, no cursor, no line wrapping, what is pasted in brackets; and back.
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h\x1b[2J"
+_EXIT = "\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
+_PASTE, _PASTED = b"\x1b[200~", b"\x1b[201~"
 # Terminals that know synchronised updates show the screen at once; the others ignore this.
 _BEGIN_UPDATE = "\x1b[?2026h"
 _END_UPDATE = "\x1b[?2026l"

@@ -32,11 +32,11 @@ class View:
 
     @property
     def legend(self) -> str:
-        """Digits and classes, where a class is not its own digit; long names are cut until it fits."""
+        """Digits and the classes that they stand for; long names are cut until it fits."""
         classes = self.questions.classes
-        if len(classes) > 10 or all(name == str(digit) for digit, name in enumerate(classes)):
+        if not self.questions.numbered:
             return ""
-        for longest in range(max(map(cell_len, classes)), 2, -1):
+        for longest in range(max(3, *map(cell_len, classes)), 2, -1):
             names = [name if cell_len(name) <= longest else clip(name, longest) for name in classes]
             text = " " + "  ".join(f"{digit} {name}" for digit, name in enumerate(names))
             if cell_len(text) <= self.columns:
