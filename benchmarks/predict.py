@@ -28,7 +28,7 @@ from driftloop.files import write_json
 from driftloop.improver.imitate import Imitation
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
-from driftloop.models.predict import BATCH
+from driftloop.models.predict import batch_size
 from improve_material import Material
 
 TURNS = 5
@@ -73,8 +73,8 @@ def compare(classifier: Classifier, images: np.ndarray[Any, np.dtype[np.uint8]])
 
     def bare() -> None:
         with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                classifier(torch.from_numpy(images[start : start + BATCH])).numpy()
+            for start in range(0, len(images), batch_size(classifier)):
+                classifier(torch.from_numpy(images[start : start + batch_size(classifier)])).numpy()
 
     def printed() -> None:
         writer = csv.DictWriter(io.StringIO(), ["name", "class", "confidence", "filters"])

@@ -287,6 +287,24 @@ def test_leaving_samples_out_of_the_review_or_unanswered_does_not_help(breaks, s
     assert won <= 3
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_leaving_random_samples_out_of_the_review_does_not_help(learns):
+    """Of the slice, what the candidate loses is left out or nobody can tell: it is missing, and no chance."""
+    incumbent, candidate = pair(60, 120, 320)
+    fooled = 0
+    for seed in range(20):
+        whole = evidence(incumbent, candidate, seed, learns=learns, drawn=60)
+        lost = np.setdiff1d(whole.judging.index, np.flatnonzero(candidate != 1))
+        kept = Reviewed(lost, np.ones_like(lost))
+        picks = dict.fromkeys(whole.judging.index.tolist(), True)
+        partial = gather(kept, picks, whole.learnt, incumbent, candidate, seed)
+        first = partial.first_look(ALPHA)
+        assert (first.worse, first.held_against) == (0, whole.first_look(ALPHA).worse)
+        fooled += sign_test(first.better, 0) <= 0.2 * ALPHA
+        assert not judge(first, CLEAN_KEPT, alpha=ALPHA, margin=MARGIN).promote
+    assert fooled  # what is labelled says promote
+
+
 def test_a_window_of_which_random_samples_alone_are_labelled_judges_a_filter_by_them():
     incumbent, candidate = pair(60, 0, 340)
     picks = {index: index % 8 == 0 for index in range(0, 400, 4)}

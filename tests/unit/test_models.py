@@ -18,7 +18,7 @@ from driftloop.errors import ModelError
 from driftloop.files import digest_file
 from driftloop.models.classifier import Classifier, ClassifierSpec
 from driftloop.models.networks import ConvNet, Network, ResNet
-from driftloop.models.predict import BATCH, predict
+from driftloop.models.predict import batch_size, predict
 from driftloop.models.store import load_model, model_digest, save_model
 
 INVERT = {"_target_": f"{__name__}.InvertBright"}
@@ -204,7 +204,7 @@ def test_incomplete_folders_are_refused(classifier: Classifier, tmp_path: Path) 
 
 
 def test_prediction_does_not_depend_on_the_split(classifier: Classifier, tmp_path: Path) -> None:
-    images = random_images(2 * BATCH + 3)
+    images = random_images(2 * batch_size(classifier) + 3)
     whole = predict(classifier, images)
     parts = [predict(classifier, images[part]) for part in (slice(0, 5), slice(5, 300), slice(300, None))]
     assert np.array_equal(whole.logits, np.concatenate([part.logits for part in parts]))
@@ -224,11 +224,12 @@ def test_prediction_is_what_the_classifier_says(classifier: Classifier) -> None:
 
 
 def test_prediction_reads_a_memory_map_and_reports_progress(classifier: Classifier, tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", random_images(BATCH + 1))
+    batch = batch_size(classifier)
+    np.save(tmp_path / "images.npy", random_images(batch + 1))
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
     seen: list[tuple[int, int]] = []
     features = predict(classifier, images, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(BATCH, BATCH + 1), (BATCH + 1, BATCH + 1)]
+    assert seen == [(batch, batch + 1), (batch + 1, batch + 1)]
     assert np.array_equal(features.logits, predict(classifier, np.array(images)).logits)
 
 
@@ -265,3 +266,11 @@ class Linear(Network):
     def head(self, embedding: Tensor) -> Tensor:
         result: Tensor = self.last(embedding)
         return result
+
+
+@pytest.mark.parametrize(("side", "batch"), [(28, 256), (64, 256), (224, 20), (2048, 1)])
+def test_of_large_images_fewer_go_through_the_network_at_a_time(side: int, batch: int) -> None:
+    network = {"_target_": "driftloop.models.networks.ConvNet", "width": 2, "embedding": 2}
+    assert (
+        batch_size(Classifier(ClassifierSpec(network, (side, side, 1), ("a", "b"), (0.5,), (0.5,)))) == batch
+    )

@@ -113,6 +113,41 @@ def test_weights_that_do_not_fit_name_the_tensor(tmp_path: Path) -> None:
         take(tmp_path / "other.pt", network=own)
 
 
+class Preprocessing(Plain):
+    """A module with a hook of its own, without which it gives other answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end.register_forward_pre_hook(lambda _, inputs: (inputs[0].roll(1, 1),))
+
+
+def test_a_copy_of_a_module_keeps_its_hooks_and_shows_its_own_embeddings(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(Preprocessing().state_dict(), tmp_path / "m.pt")
+    model = take(tmp_path / "m.pt", network={"_target_": f"{__name__}.Preprocessing"})
+    twin = copy.deepcopy(model)
+    seen, again = predict(model, IMAGES[:20]), predict(twin, IMAGES[:20])
+    np.testing.assert_array_equal(again.logits, seen.logits)
+    np.testing.assert_array_equal(again.embeddings, seen.embeddings)
+    with torch.no_grad():
+        twin.network.module.body[1].weight.zero_()
+    assert predict(model, IMAGES[:20]).embeddings.any()
+    assert not predict(twin, IMAGES[:20]).embeddings.any()
+
+
+@pytest.mark.parametrize("kind", ["Plain", "Soft"])
+def test_a_module_of_one_s_own_can_be_exported(kind: str, tmp_path: Path) -> None:
+    net = fitted()
+    state = {"body.1.weight": net[1].weight, "end.weight": net[3].weight, "end.bias": net[3].bias}
+    torch.save(state, tmp_path / "m.pt")
+    model = take(tmp_path / "m.pt", network={"_target_": f"tests.unit.foreign.{kind}"})
+    export_model(model, tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    for n in (1, 7):
+        given = program(torch.from_numpy(IMAGES[:n])).detach().numpy()
+        np.testing.assert_allclose(given, predict(model, IMAGES[:n]).logits, atol=1e-4)
+
+
 class SoftHead(ConvNet):
     """A network of one's own that gives probabilities, which a `Network` must not."""
 

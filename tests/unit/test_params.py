@@ -65,6 +65,7 @@ def test_what_is_set_to_nothing_is_empty():
         ("detector.alpah=0.1", "unknown key 'alpah'. Did you mean 'alpha'?"),
         ("review.reviewer=robot", "it is one of auto, human, simulated"),
         ("stream={}", "stream is empty"),
+        ("stream.w02.n=9000", "stream.w02.n is 9000; split.production less split.population leaves"),
         ("stream={reference: {n: 5}}", "'reference' cannot name a window"),
         ("stream={../x: {n: 5}}", "'../x' cannot name a window"),
         ("stream={w01: {n: 5, parent: w02}, w02: {n: 5}}", "it names a window that stands before it"),

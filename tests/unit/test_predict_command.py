@@ -89,6 +89,41 @@ def test_pictures_and_standard_input_say_what_the_array_says(images):
     assert [row["class"] for row in run(stdin=Path("images.npy").read_bytes())][:3] == expected
 
 
+def test_one_damaged_picture_of_a_folder_is_left_out_and_said(images):
+    Path("pictures").mkdir()
+    for place, image in enumerate(images[:3]):
+        Image.fromarray(image[..., 0]).save(f"pictures/{place}.png")
+    Path("pictures/1.png").write_bytes(Path("pictures/1.png").read_bytes()[:40])
+    result = CliRunner().invoke(find_command("predict"), ["pictures"])
+    assert [row["name"] for row in csv.DictReader(io.StringIO(result.stdout))] == [
+        "pictures/0.png",
+        "pictures/2.png",
+    ]
+    assert "pictures/1.png is not a readable picture" in result.stderr
+    assert "1 of 3 were left out" in str(result.exception)
+    with pytest.raises(DataError, match=r"pictures/1\.png is not a readable picture"):
+        run("pictures/0.png", "pictures/1.png")  # it was named itself
+
+
+def test_one_image_may_come_as_an_array_of_its_own(images):
+    expected = run("images.npy")[0]["class"]
+    for place, image in enumerate((images[0], images[0][None], images[:1, ..., 0])):
+        np.save("one.npy", image)
+        Path("one.npy").rename(f"{place}.NPY")
+        assert [row["class"] for row in run(f"{place}.NPY")] == [expected]
+    np.save("wide.npy", np.zeros((5, 9, 9, 1), np.uint8))
+    with pytest.raises(DataError, match=r"wide.npy is uint8 \(5, 9, 9, 1\)"):
+        run("wide.npy")
+
+
+def test_what_is_wrong_with_standard_input_is_called_that(images):
+    with pytest.raises(DataError, match=r"^standard input is not a readable picture"):
+        run(stdin=b"no picture")
+    result = CliRunner().invoke(find_command("predict"), [], input=b"")
+    assert result.exit_code == 2
+    assert "Nothing came through standard input" in result.output
+
+
 def test_drift_scores_tell_what_is_strange(images):
     parts = digits()
     reference, calibration = (predict(filtered(), parts[name].images) for name in ("train", "calibration"))

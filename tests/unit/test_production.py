@@ -221,6 +221,15 @@ def test_the_lineage_tells_window_decision_person_and_gain(models):
     assert [each["owner"] for each in told["production"]] == ["reference", "w02", "w03"]
 
 
+def test_a_window_without_a_repair_of_its_own_has_the_model_of_another(models):
+    walk(models)
+    assert "No repair" not in run("promote", "w03")
+    said = run("promote", "w04")
+    assert "In production: models/w04. No repair of w04 was promoted: its model is that of w03." in said
+    shown = run("lineage")
+    assert shown.index("w03  promoted") < shown.index("← in production") < shown.index("w04  kept")
+
+
 def test_the_lineage_also_hangs_a_window_below_a_later_one():
     """An undecided window follows what comes into production, be it of a window that arrived after it."""
     states = [WindowState(name, "promoted") for name in ("monday", "tuesday")]

@@ -15,6 +15,7 @@ from driftloop.cli import driftloop
 from driftloop.report.charts import Moment, accuracy_chart, confusion_chart, novelty_chart
 from driftloop.report.page import Chapter, render_page
 from driftloop.report.score import score
+from driftloop.report.story import headline, sentence
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material, Pick
@@ -185,6 +186,24 @@ def test_charts_keep_within_their_frame(number):
         labels = re.findall(r'text-anchor="middle">(\w+)<', chart)
         assert labels[0] == "w000"
         assert sum(len(label) + 1 for label in labels) <= 50
+
+
+def test_a_repair_that_is_not_settled_is_told_as_open():
+    row = chapter().row | {"decision": "filter", "unsettled": 56}
+    assert "open until 56 more labels tell (driftloop settle w01)" in sentence(row, "fog")
+    assert headline([row]) == "One window, one drifted, no repairs promoted, one not settled yet"
+    assert "so the model stays" in sentence(row | {"unsettled": 0}, "fog")
+
+
+def test_however_many_classes_there_are_a_mistake_can_be_seen():
+    counts = np.eye(1000, dtype=int).tolist()
+    chart = confusion_chart(counts, [f"class {place}" for place in range(1000)], "before")
+    sides = {float(side) for side in re.findall(r'(?:width|height)="([\d.-]+)"', chart)}
+    assert min(sides) >= 0.5
+
+
+def test_the_page_names_no_model_for_production_which_moves_without_it(html):
+    assert "driftloop predict IMAGE…" in html
 
 
 def test_charts_do_without_what_is_not_known():

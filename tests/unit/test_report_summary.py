@@ -27,7 +27,7 @@ def rows(finished) -> dict[str, dict]:
 def test_each_window_of_the_stream_has_a_row_with_the_promised_keys(rows):
     assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
     for row in rows.values():
-        further = ("known_as", "novel_share", "windows_together", "label_shift")
+        further = ("known_as", "novel_share", "windows_together", "label_shift", "unsettled")
         assert [key for key in row if key not in further] == SUMMARY_KEYS
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftloop.errors import DriftloopError
+from driftloop.errors import DataError, DriftloopError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,17 +52,21 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
         named = read_images(paths, _form(classifier.input_shape))
     if not images:
         named = replace(named, names=tuple(Path(name).name for name in named.names))
-    for note in named.notes:
+    for note in (*named.notes, *named.left_out):
         say(note)
     rows = predicted_rows(classifier, named, detector)
     if jsonl:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
-        return
-    columns = ["name", "class", "confidence", *(["drift_score"] if drift else []), "filters"]
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
+    else:
+        columns = ["name", "class", "confidence", *(["drift_score"] if drift else []), "filters"]
+        writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
+    if left := len(named.left_out):
+        raise DataError(
+            f"{left:,} of {left + len(named.names):,} were left out, see above; all others are classified."
+        )
 
 
 def _form(shape: tuple[int, int, int]) -> Form:
@@ -85,10 +89,17 @@ def _given(images: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
     if sys.stdin.isatty():
         raise click.UsageError("Name IMAGES, or send one picture or .npy array to standard input.")
     content = sys.stdin.buffer.read()
+    if not content:
+        raise click.UsageError(
+            "Nothing came through standard input. Send one picture or .npy array, or name IMAGES."
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("stdin.npy" if content.startswith(b"\x93NUMPY") else "stdin")
         path.write_bytes(content)
-        yield (path,)
+        try:
+            yield (path,)
+        except DataError as error:
+            raise DataError(str(error).replace(str(path), "standard input")) from error
 
 
 def predicted_rows(
@@ -100,12 +111,12 @@ def predicted_rows(
 
     from driftloop.checker.features import Features
     from driftloop.commands.console import progress
-    from driftloop.models.predict import BATCH, fill_batch
+    from driftloop.models.predict import batch_size, fill_batch
 
-    total = len(named.images)
+    total, batch = len(named.images), batch_size(classifier)
     with progress("predicting") as advance:
-        for start in range(0, total, BATCH):
-            images = named.images[start : start + BATCH]
+        for start in range(0, total, batch):
+            images = named.images[start : start + batch]
             with torch.inference_mode():
                 seen = classifier.trace(fill_batch(classifier, images))
             embeddings, logits, acted = (part[: len(images)].cpu().numpy() for part in seen)
@@ -123,7 +134,7 @@ def predicted_rows(
                 # Numbered as they were trained: the newest is the first that an image meets.
                 numbers = range(acted.shape[1], 0, -1)
                 yield {**told, "filters": sorted(itertools.compress(numbers, acted[row]))}
-            advance(min(start + BATCH, total), total)
+            advance(min(start + batch, total), total)
 
 
 def drift_scores(detector: FittedDetector, features: Features) -> npt.NDArray[np.float64]:

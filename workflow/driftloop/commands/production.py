@@ -31,11 +31,12 @@ def promote(owner: str, reason: str) -> None:
     """
     from driftloop.models.store import model_digest
     from driftloop.params.load import load_params
+    from driftloop.tracker.lineage import load_lineage
     from driftloop.tracker.production import move
 
     _check_owner(owner, load_params())
     now = move(owner, model_digest(layout.model(owner)), _me(), reason=reason)
-    _tell(now.owner)
+    _tell(now.owner, load_lineage(layout.model(owner)).maker)
 
 
 @click.command()
@@ -47,7 +48,8 @@ def rollback(reason: str) -> None:
     """
     from driftloop.tracker.production import roll_back
 
-    _tell(roll_back(_me(), _rehearsals(), reason=reason).owner)
+    owner = roll_back(_me(), _rehearsals(), reason=reason).owner
+    _tell(owner, owner)
 
 
 def _rehearsals() -> set[str]:
@@ -97,12 +99,15 @@ def _tree(states: list[WindowState], parents: dict[str, str], in_use: str | None
     from rich.text import Text
     from rich.tree import Tree
 
+    known = {state.window: state for state in states}
+    while in_use in known and known[in_use].state != "promoted":  # it has the model of what it came after
+        in_use = parents[in_use]
+
     def mark(owner: str, label: Text) -> Text:
         return label.append("  ← in production", style="bold green") if owner == in_use else label
 
     tree = Tree(mark(layout.REFERENCE, Text(layout.REFERENCE, style="bold")))
     models = {layout.REFERENCE: tree}
-    known = {state.window: state for state in states}
 
     def model(owner: str) -> Tree:
         """Return where the model that stands after a window hangs, after what it was made from."""
@@ -166,7 +171,9 @@ def _me() -> str:
     return git_name() or getpass.getuser()
 
 
-def _tell(owner: str) -> None:
+def _tell(owner: str, maker: str) -> None:
+    """Say whose model is in production, and whose repair made it, where that is another's."""
     from driftloop.commands.console import say
 
-    say(f"In production: {layout.model(owner)}. Next: driftloop predict IMAGE…")
+    same = "" if maker == owner else f" No repair of {owner} was promoted: its model is that of {maker}."
+    say(f"In production: {layout.model(owner)}.{same} Next: driftloop predict IMAGE…")

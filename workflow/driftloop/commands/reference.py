@@ -62,7 +62,8 @@ def train_model(params: dict[str, Any]) -> None:
     write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
     _log_training(epochs)
     say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
-    if params["model"] and clean.mean() < 2 / len(classifier.classes):
+    chance = 1 / len(classifier.classes)
+    if params["model"] and clean.mean() < chance + 0.1 * (1 - chance):
         say(
             ("That is hardly better than chance.", "bold yellow"),
             " Are model.mean and model.std what the model takes,"

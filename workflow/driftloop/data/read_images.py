@@ -23,12 +23,14 @@ class NamedImages:
     Attributes:
         images: uint8 (N, H, W, C).
         names: N names: the path of a picture, or the path of an array with the position in it.
-        notes: what was done to them or left out, one line each; worth telling the person.
+        notes: what was done to them, one line each; worth telling the person.
+        left_out: what is wrong with each picture of a folder that cannot be used.
     """
 
     images: npt.NDArray[np.uint8]
     names: tuple[str, ...]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
@@ -38,7 +40,7 @@ def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
     for its `images.npy` when it has one (a window or a dataset). Arrays have to fit exactly; pictures are
     made to fit, see `driftloop.data.pictures.read_picture`. What would need a guess is refused: animation,
     floating-point pixels, and, where the form does not say what becomes of them, transparency and another
-    proportion.
+    proportion. A picture that was not named itself, but its folder, is left out instead.
 
     Args:
         paths: pictures, folders and arrays.
@@ -49,47 +51,63 @@ def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
     """
     images: list[npt.NDArray[np.uint8]] = []
     names: list[str] = []
+    left_out: list[str] = []
     changes: Counter[str] = Counter()
-    for path in _expand(paths, changes):
-        if path.suffix == ".npy":
-            array = read_stack(path, form.shape)
-            names += [f"{path}[{position}]" for position in range(len(array))]
-        else:
-            array = read_picture(path, str(path), form, changes)[None]
-            names.append(str(path))
+    for path, named in _expand(paths, changes):
+        try:
+            if path.suffix.lower() == ".npy":
+                array = read_stack(path, form.shape)
+                names += [f"{path}[{position}]" for position in range(len(array))]
+            else:
+                array = read_picture(regular(path), str(path), form, changes)[None]
+                names.append(str(path))
+        except DataError as error:
+            if named:
+                raise
+            left_out.append(str(error))
+            continue
         images.append(array)
     if not names:
-        raise DataError("there are no images to read. Give pictures, a folder of pictures, or .npy arrays.")
-    return NamedImages(np.concatenate(images), tuple(names), notes(changes))
+        raise DataError(
+            left_out[0]
+            if left_out
+            else "there are no images to read. Give pictures, a folder of pictures, or .npy arrays."
+        )
+    # One array alone stays in its file.
+    every = images[0] if len(images) == 1 else np.concatenate(images)
+    return NamedImages(every, tuple(names), notes(changes), tuple(left_out))
 
 
 def read_stack(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
-    """Read a `.npy` array of images of exactly this shape.
+    """Read a `.npy` array of images of exactly this shape, or of one such image; it is memory-mapped.
 
     Raises:
         DataError: it is missing, damaged, or of another shape or type.
     """
-    array = read_array(path, mmap=True)
-    if array.dtype == np.uint8 and array.ndim == 3 and shape[2] == 1:
-        array = array[..., None]
-    if array.dtype != np.uint8 or array.shape[1:] != shape:
-        raise DataError(
-            f"{path} is {array.dtype} {array.shape}; the model takes uint8 (N, {', '.join(map(str, shape))})."
-        )
-    return np.array(array)
+    array: npt.NDArray[np.uint8] = read_array(path, mmap=True)
+    if array.dtype == np.uint8:
+        if array.shape == shape:
+            return array[None]
+        if array.shape[1:] == shape:
+            return array
+        if shape[2] == 1 and array.shape[1:] == shape[:2]:
+            return array[..., None]
+    raise DataError(
+        f"{path} is {array.dtype} {array.shape}; the model takes uint8 (N, {', '.join(map(str, shape))})."
+    )
 
 
-def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[Path]:
-    """Replace folders by what stands in them; refuse what is no regular file."""
+def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[tuple[Path, bool]]:
+    """Replace folders by what stands in them; yield with each file whether it was named itself."""
     for path in paths:
         try:
             inside = sorted(path.iterdir()) if path.is_dir() else None
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror}).") from error
         if inside is None:
-            yield regular(path)
+            yield regular(path), True
         elif (path / "images.npy").is_file():
-            yield path / "images.npy"
+            yield path / "images.npy", True
         else:
             inside = [file for file in inside if not file.name.startswith(".")]
             pictures = [file for file in inside if file.suffix.lower() in SUFFIXES]
@@ -100,4 +118,4 @@ def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[Path]:
                     f"{', '.join(SUFFIXES)} and images.npy.{hint if any(map(Path.is_dir, inside)) else ''}"
                 )
             changes[f"other files or folders in {path} left out"] += len(inside) - len(pictures)
-            yield from map(regular, pictures)
+            yield from ((picture, False) for picture in pictures)

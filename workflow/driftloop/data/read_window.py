@@ -54,7 +54,7 @@ def read_window(path: Path, form: Form) -> Arrived:
         DataError: nothing in it can be used, or it is damaged as a whole.
     """
     if path.suffix.lower() == ".npy" or (path / "images.npy").is_file():
-        stack = read_stack(regular(path if path.is_file() else path / "images.npy"), form.shape)
+        stack = np.array(read_stack(regular(path if path.is_file() else path / "images.npy"), form.shape))
         if not len(stack):
             raise DataError(f"{path} holds no images.")
         return Arrived(stack, tuple(map(str, range(len(stack)))), (), ())

@@ -54,8 +54,8 @@ class DriftComparison(Comparison):
         disagreements: how many of them the two answer differently.
         labelled_disagreements: how many of those are labelled.
         left: how many of them the second look can draw from.
-        held_against: drawn disagreements that count as lost in the test alone: nobody could label them, or
-            the candidate lost them though it had learnt from them.
+        held_against: drawn disagreements that count as lost in the test alone: nobody labelled them, or
+            could, or the candidate lost them though it had learnt from them.
     """
 
     window: int

@@ -35,6 +35,7 @@ class Evidence:
         judging: labels of samples that the review drew at random: they judge at the first look.
         known: labels of others that the review showed; they judge at the second where the draw comes to them.
         silent: positions of what the review showed and nobody labelled, or could.
+        unjudged: those of them that were drawn at random.
         learnt: positions from which the candidate has learnt, by their labels or by their looks.
         order: int64 (N,), positions in random order, the same for all candidates: fewer labels.
     """
@@ -44,6 +45,7 @@ class Evidence:
     judging: Reviewed
     known: Reviewed
     silent: Index
+    unjudged: Index
     learnt: Index
     order: Index
 
@@ -73,8 +75,15 @@ class Evidence:
 
     def first_look(self, alpha: float) -> DriftComparison:
         """Compare the two by the random slice, for the whole window."""
-        index, labels = self.judging.index, self.judging.labels
-        return compare_on_window(self.incumbent, self.candidate, index, labels, alpha, left=len(self.left))
+        return compare_on_window(
+            self.incumbent,
+            self.candidate,
+            self.judging.index,
+            self.judging.labels,
+            alpha,
+            left=len(self.left),
+            held_against=int(self.differs[self.unjudged].sum()),
+        )
 
     def second_look(self, n: int, asked: Reviewed, alpha: float) -> DriftComparison:
         """Compare the two by the first n drawn disagreements.
@@ -126,12 +135,14 @@ def gather(
     >>> picks = {0: False, 1: False, 2: True, 3: True, 4: True}
     >>> answers = np.array([0, 1, 0, 1, 0, 0]), np.array([1, 1, 1, 1, 1, 1])
     >>> found = gather(reviewed, picks, np.array([0, 1, 5]), *answers, seed=0)
-    >>> found.judging.index, found.known.index, found.silent
-    (array([2, 3]), array([0, 1]), array([4]))
+    >>> found.judging.index, found.known.index, found.silent, found.unjudged
+    (array([2, 3]), array([0, 1]), array([4]), array([4]))
     """
     first = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
     first &= ~np.isin(reviewed.index, learnt)
     shown = np.array(sorted(picks), dtype=np.int64)
     silent = np.setdiff1d(shown, reviewed.index)
+    unjudged = np.array([index for index in silent.tolist() if picks[index]], dtype=np.int64)
     order = np.random.default_rng(seed).permutation(len(incumbent))
-    return Evidence(incumbent, candidate, reviewed.take(first), reviewed.take(~first), silent, learnt, order)
+    judging, known = reviewed.take(first), reviewed.take(~first)
+    return Evidence(incumbent, candidate, judging, known, silent, unjudged, learnt, order)

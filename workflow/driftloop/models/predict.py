@@ -12,9 +12,19 @@ from driftloop.checker.features import Features
 from driftloop.errors import ModelError
 from driftloop.models.classifier import Classifier
 
-BATCH = 256
-"""Images that go through the network at a time. Fixed, and short batches are filled up: kernels are chosen
-by shape, so the last bits of a result would otherwise depend on how the images were split."""
+_BATCH = 256
+_SIDE = 64
+"""Up to this many pixels a side, so many images go through the network at a time."""
+
+
+def batch_size(classifier: Classifier) -> int:
+    """Return how many images go through a classifier at a time: fewer of large ones, which take the memory.
+
+    Fixed for a classifier, and short batches are filled up: kernels are chosen by shape, so the last bits of
+    a result would otherwise depend on how the images were split.
+    """
+    height, width, _ = classifier.input_shape
+    return min(_BATCH, max(1, _BATCH * _SIDE**2 // (height * width)))
 
 
 def predict(
@@ -37,8 +47,9 @@ def predict(
     classifier.eval()
     embeddings: npt.NDArray[np.float32] | None = None
     logits = np.empty((len(images), len(classifier.classes)), dtype=np.float32)
-    for start in range(0, max(len(images), 1), BATCH):
-        rows = slice(start, min(start + BATCH, len(images)))
+    batch = batch_size(classifier)
+    for start in range(0, max(len(images), 1), batch):
+        rows = slice(start, min(start + batch, len(images)))
         embedded, scored = predict_batch(classifier, images[rows])
         if embeddings is None:
             embeddings = np.empty((len(images), embedded.shape[1]), dtype=np.float32)
@@ -53,15 +64,15 @@ def predict(
 def predict_batch(
     classifier: Classifier, images: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return embeddings (n, D) and logits (n, K), both float32, of at most `BATCH` images."""
+    """Return embeddings (n, D) and logits (n, K), both float32, of a batch of images, or fewer."""
     embeddings, logits = classifier.embed(fill_batch(classifier, images))
     n = len(images)
     return embeddings[:n].float().cpu().numpy(), logits[:n].float().cpu().numpy()
 
 
 def fill_batch(classifier: Classifier, images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """Return at most `BATCH` images on the classifier's device, filled up to `BATCH` with black ones."""
-    full = np.zeros((BATCH, *classifier.input_shape), dtype=np.uint8)
+    """Return a batch of images, or fewer, on the classifier's device, filled up with black ones."""
+    full = np.zeros((batch_size(classifier), *classifier.input_shape), dtype=np.uint8)
     full[: len(images)] = images
     return torch.from_numpy(full).to(classifier.mean.device)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,27 +41,14 @@ class Wrapped(Network):
     def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._kept = inputs[0]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Wrapped:
-        """Return a copy whose ear is at its own layer."""
-        twin = object.__new__(type(self))
-        nn.Module.__init__(twin)
-        memo[id(self)] = twin
-        twin.classes, twin.probabilities, twin._kept = self.classes, self.probabilities, None
-        twin.module = copy.deepcopy(self.module, memo)
-        for each in twin.module.modules():
-            each._forward_pre_hooks.clear()
-        linear = [each for each in twin.module.modules() if isinstance(each, nn.Linear)]
-        if linear:
-            linear[-1].register_forward_pre_hook(twin._keep)
-        return twin.train(self.training)
-
     def see(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
         self._kept = None
         outputs = self.module(x)
-        if not isinstance(outputs, Tensor) or outputs.shape != (len(x), self.classes):
+        n = x.shape[0]  # `len` would be a constant to torch.export
+        if not isinstance(outputs, Tensor) or outputs.shape != (n, self.classes):
             got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise ModelError(f"the module gives {got} for {len(x)} images of {self.classes} classes.")
+            raise ModelError(f"the module gives {got} for {n} images of {self.classes} classes.")
         logits = outputs.clamp_min(1e-12).log() if self.probabilities else outputs
         embedding = logits if self._kept is None else self._kept
         self._kept = None

@@ -71,6 +71,13 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
             f"{where}: split.population is {complete['split']['population']}; it is a part of "
             f"split.production ({complete['split']['production']}) and must be smaller."
         )
+    usable = complete["split"]["production"] - complete["split"]["population"]
+    for name, window in complete["stream"].items():
+        if window["simulated"] and window["n"] > usable:
+            raise ParameterError(
+                f"{where}: stream.{name}.n is {window['n']}; split.production less split.population leaves "
+                f"{usable} images to show. Lower n or raise production: stream.{name}.n={usable}"
+            )
     return complete
 
 

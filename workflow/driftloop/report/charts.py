@@ -42,6 +42,8 @@ _TOP, _BOTTOM, _HEIGHT = 18, 150, 176
 _LEFT, _WIDTH = 13.0, 86.0
 _LETTERS = 44
 """So many letters of window names fit side by side under a chart on a phone."""
+_SMALLEST = 0.8
+"""A side of a confusion matrix's cells in a picture of 262, however many there are: it can still be seen."""
 _NAMED = 20
 """Up to so many classes have their names beside a confusion matrix, so many windows large dots."""
 
@@ -109,10 +111,10 @@ def confusion_chart(counts: Sequence[Sequence[int]], classes: Sequence[str], wha
                         "rect",
                         "hit" if row == column else "miss",
                         f"{classes[row]} taken for {classes[column]}: {count}",
-                        x=round(margin + column * side, 1),
-                        y=round(margin + row * side, 1),
-                        width=round(side - 1, 1),
-                        height=round(side - 1, 1),
+                        x=round(margin + column * side, 2),
+                        y=round(margin + row * side, 2),
+                        width=round(max(side - 1, _SMALLEST), 2),
+                        height=round(max(side - 1, _SMALLEST), 2),
                         fill_opacity=round(0.06 + 0.94 * count / sum(across), 2),
                     )
                 )

@@ -29,6 +29,8 @@ def headline(rows: Sequence[Row]) -> str:
     text = f"{_count(len(rows), 'window')}, {_number(drifted)} drifted"
     if drifted:
         text += f", {_count(promoted, 'repair')} promoted"
+        open_ = sum(bool(row.get("unsettled")) for row in rows)
+        text += f", {_number(open_)} not settled yet" if open_ else ""
     return text[0].upper() + text[1:]
 
 
@@ -54,6 +56,9 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         row["decision"], "retraining"
     )
     text = f"{found}. {who}{saw} asked for {asked}"
+    if open_ := row.get("unsettled"):
+        labels = "one more label" if open_ == 1 else f"{open_} more labels"
+        return f"{text}; whether that helps is open until {labels} tell (driftloop settle {row['window']})."
     if not row["promoted"]:
         return f"{text}; nothing that was tried passed the gate, so the model stays."
     won = _WON[row["promoted"]]

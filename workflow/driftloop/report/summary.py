@@ -34,6 +34,7 @@ def summary_row(
         window was drawn from, `incumbent_accuracy` and `candidate_accuracy` on reviewed samples that the
         candidate did not learn from, `clean_` on the clean test split. `p_value` and `alpha` are those of
         the test that alarmed: `windows_together` says of how many windows, None where it was this one alone.
+        `unsettled` is how many samples the gate still wants labels for.
         `label_shift` names the class whose share grew, where shares changed and images did not.
     """
     judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
@@ -55,6 +56,7 @@ def summary_row(
         "reviewer": reviewer,
         "labels_used": len(verdict["labels"]) + len((evaluation or {}).get("settling", ())),
         "promoted": evaluation["winner"] if evaluation else None,
+        "unsettled": len(evaluation.get("ask", ())) if evaluation else 0,
         "incumbent_accuracy": judged["drift"]["incumbent_accuracy"] if judged else None,
         "candidate_accuracy": judged["drift"]["candidate_accuracy"] if judged else None,
         "true_incumbent_accuracy": score["incumbent"] if score else None,

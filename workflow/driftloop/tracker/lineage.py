@@ -8,6 +8,7 @@ from typing import Any
 
 from driftloop.errors import ModelError
 from driftloop.files import read_json, write_json
+from driftloop.layout import REFERENCE
 
 _FILE = "lineage.json"
 
@@ -49,6 +50,11 @@ class Lineage:
     model: str
     clean_accuracy: float
     repairs: tuple[Repair, ...] = ()
+
+    @property
+    def maker(self) -> str:
+        """The window whose repair made the model, or `reference`."""
+        return self.repairs[-1].window if self.repairs else REFERENCE
 
 
 def save_lineage(folder: Path, lineage: Lineage) -> None:
