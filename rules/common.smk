@@ -69,7 +69,8 @@ def image(role):
             apptainer.program()
         if registry := PARAMS["containers"]["registry"]:
             return f"{registry}/{role}"
-        return str((require_image(role) if contained else sif(Path(), role)).absolute())
+        # The path of an image that nobody asked for is not looked at, but must be one that Snakemake allows.
+        return str(require_image(role).absolute() if contained else sif(Path(), role))
     except DriftloopError as error:
         raise WorkflowError(str(error))
 

@@ -94,3 +94,33 @@ def test_a_list_may_name_pictures_beside_its_folder_once_a_larger_one_is_given(p
     done = CliRunner().invoke(driftloop, [*init, f"dataset.root={photos.parent}"])
     assert done.exit_code == 0, done.output
     assert "200 colour images of 2 classes" in done.output
+
+
+def test_an_init_that_was_cut_short_goes_on(photos: Path) -> None:
+    command = ["init", "new", "--images", str(photos)]
+    assert CliRunner().invoke(driftloop, command).exit_code == 0
+    shutil.rmtree("new/.git/refs")  # as after Ctrl-C while Git and DVC are set up
+    Path("new/.dvc/config").unlink()
+    Path("new/params.yaml").unlink()
+    done = CliRunner().invoke(driftloop, command)
+    assert done.exit_code == 0, done.output
+    assert Path("new/.dvc/config").exists()
+    status = subprocess.run(["git", "-C", "new", "status"], capture_output=True, text=True)
+    assert status.returncode == 0, status.stderr
+    assert "is a project already" in str(CliRunner().invoke(driftloop, command).exception)
+    Path("other").mkdir()
+    Path("other/Snakefile").write_text("rule all:\n")
+    command[1] = "other"
+    assert "is a project already" in str(CliRunner().invoke(driftloop, command).exception)
+
+
+def test_what_belongs_to_one_machine_is_not_committed(photos: Path) -> None:
+    assert CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos)]).exit_code == 0
+    Path("new/images").symlink_to(photos)
+    Path("new/decisions/production.lock").touch()
+    Path("new/__pycache__").mkdir()
+    Path("new/__pycache__/models.pyc").touch()
+    subprocess.run(["git", "-C", "new", "add", "-A"], check=True)
+    listed = subprocess.run(["git", "-C", "new", "ls-files"], capture_output=True, text=True, check=True)
+    assert {"params.yaml", "Snakefile", "decisions/.gitkeep"} <= set(listed.stdout.split())
+    assert not {name for name in listed.stdout.split() if "images" in name or "lock" in name or "pyc" in name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from driftloop.errors import ParameterError
 from driftloop.params.compose import compose, render
 from driftloop.params.load import load_params
-from driftloop.params.merge import only, override
+from driftloop.params.merge import only, override, overrides_between
 from driftloop.params.validate import schema, validate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +26,6 @@ def test_the_committed_params_are_what_configure_writes() -> None:
 @pytest.mark.parametrize("stream", ["demo", "sweep"])
 def test_every_preset_composes_and_reads_back(dataset: str, stream: str, tmp_path: Path) -> None:
     choices = [f"dataset={dataset}", f"stream={stream}"]
-    if dataset == "digits":
-        choices += [f"stream.{window}.n=20" for window in compose([f"stream={stream}"])["stream"]]
     path = tmp_path / "params.yaml"
     path.write_text(render(compose(choices), choices))
     params = load_params(path=path)
@@ -48,6 +47,19 @@ def test_every_knob_is_described() -> None:
     assert bare(schema()) == []
 
 
+def test_a_number_with_an_exponent_is_one(tmp_path: Path) -> None:
+    assert validate(override(compose(), ["train.learning_rate=1e-3"]))["train"]["learning_rate"] == 0.001
+    path = tmp_path / "params.yaml"
+    path.write_text(re.sub(r"learning_rate: [\d.]+", "learning_rate: 5e-2", render(compose())))
+    assert load_params(path=path)["train"]["learning_rate"] == 0.05
+
+
+def test_what_is_null_can_be_set_from_the_engine_s_command_line() -> None:
+    changed = compose() | {"model": {"file": "m.onnx", "mean": 0.5, "std": 0.3}}
+    (change,) = overrides_between(compose(), changed)
+    assert validate(override(compose(), [change]))["model"]["file"] == "m.onnx"
+
+
 def test_what_is_set_to_nothing_is_empty():
     inbox = "inbox={folder: inbox, cut: null, settle: 5}"
     assert compose(["stream={}", inbox])["stream"] == {}
@@ -62,6 +74,8 @@ def test_what_is_set_to_nothing_is_empty():
         ("detector.alpha=0.0001", "detector.alpha is 0.0001; it lies"),
         ("detector.run_length=9000", "detector.run_length is 9000; it lies"),
         ("detector.alpha=high", "detector.alpha is 'high'; it must be a number"),
+        ("train.epochs=2.0", "train.epochs is 2.0; it must be a whole number"),
+        ("seed=true", "seed is True; it must be a whole number"),
         ("detector.alpah=0.1", "unknown key 'alpah'. Did you mean 'alpha'?"),
         ("review.reviewer=robot", "it is one of auto, human, simulated"),
         ("stream={}", "stream is empty"),

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from driftloop.cli import driftloop
 from driftloop.params.load import load_params
-from driftloop.report.status import next_step, table, windows
+from driftloop.report.status import WindowState, next_step, table, windows
 from driftloop.review.decision import Answer
 
 
@@ -119,6 +119,26 @@ def test_the_table_fits_80_columns_and_marks_what_was_simulated(finished):
     (again,) = [line for line in lines if line.lstrip().startswith("w05")]
     assert "w02 again" in again
     assert "simulated" not in again
+
+
+def test_no_figure_loses_a_digit_however_long_the_names_are():
+    states = [
+        WindowState(
+            "rehearsal-noise",
+            "promoted",
+            drifted=True,
+            p_value=0.0001,
+            decision="retrain",
+            diagnosis="gaussian_blur",
+            reviewer="Augusta Ada King, Countess of Lovelace",
+            incumbent_accuracy=1.0,
+            candidate_accuracy=1.0,
+        )
+    ]
+    console = Console(width=80, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(table(states))
+    assert "100% → 100%" in captured.get()
 
 
 def test_a_finished_stream_names_the_report_and_the_model_to_try(finished):

@@ -159,6 +159,17 @@ def test_times_follow_from_the_content() -> None:
     assert times()["second.json"] == now["first.json"]
 
 
+def test_files_of_somebody_else_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    run({"seed": 10, "unit": "m"})
+    os.utime(FIRST)
+    monkeypatch.setattr(os, "utime", refuse)
+    with pytest.raises(DataError, match=r"json is somebody else's"):
+        settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+
+
 def test_a_changed_decision_is_no_newer_than_what_still_holds() -> None:
     run({"seed": 10, "unit": "m"})
     Path("decisions/w01.jsonl").touch()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from driftloop import layout
+from driftloop.commands import reference
+from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.errors import DataError, ModelError
 from driftloop.models.augment import augment
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 from driftloop.models.train import TrainSettings, channel_statistics, train_classifier
+from driftloop.params.compose import compose
 
 SETTINGS = TrainSettings(epochs=8, batch_size=64, learning_rate=0.1, shift=0)
 CLASSES = tuple("0123456789")
@@ -144,3 +149,14 @@ def test_augmentation_follows_its_generator() -> None:
     images = one_dot(50)
     a, b = (augment(images, torch.Generator().manual_seed(1), shift=2, flip=True, cutout=2) for _ in range(2))
     assert torch.equal(a, b)
+
+
+def test_a_training_that_diverged_is_a_message_and_leaves_no_model(
+    digits: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = digits[0][:300], digits[1][:300]
+    monkeypatch.chdir(tmp_path)
+    save_dataset(layout.split("train"), Dataset(images, labels, "digits", CLASSES))
+    params = compose(["dataset=digits", "train.learning_rate=1e6", "train.epochs=3"])
+    with pytest.raises(ModelError, match=r"has diverged.*train\.learning_rate, which is 1000000"):
+        reference._train(params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from driftloop import layout
@@ -33,7 +35,9 @@ def configure(choices: tuple[str, ...], force: bool, show: bool) -> None:
             f"driftloop configure --force {' '.join(choices)}".rstrip()
         )
     write_text(PARAMS_FILE, text)
-    say(f"Wrote {PARAMS_FILE}. Next: snakemake --cores all")
+    here = Path("Snakefile").exists()
+    step = "snakemake --cores all" if here else "driftloop init, for a project on your own images"
+    say(f"Wrote {PARAMS_FILE}. {'' if here else 'There is no workflow here. '}Next: {step}")
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
+from driftloop.errors import ModelError
 from driftloop.files import write_json
 
 if TYPE_CHECKING:
@@ -104,6 +106,11 @@ def _train(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
             settings=TrainSettings(**params["train"]),
             seed=params["seed"],
             progress=advance,
+        )
+    if not math.isfinite(history[-1].loss):
+        raise ModelError(
+            f"the training has diverged: its loss is {history[-1].loss}. Lower train.learning_rate, which is "
+            f"{params['train']['learning_rate']}."
         )
     return classifier, history
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections import Counter
@@ -44,13 +45,15 @@ use rule * from driftloop
 
 _GITIGNORE = """\
 .snakemake/
+__pycache__/
 /.driftloop/
 /data/
 /models/
 /results/
 /answers/
 /logs/
-/images/
+/decisions/*.lock
+/images
 /inbox/
 """
 
@@ -111,18 +114,20 @@ def init(
     _copy_workflow(folder)
     if model and weights:
         _copy_module(folder, model.partition(":")[0])
-    write_text(folder / PARAMS_FILE, text)
     _set_up_git(folder)
+    write_text(folder / PARAMS_FILE, text)  # the last of all: it makes the folder a project
     if (margin := params["gate"]["margin"]) > _WIDE_MARGIN:
         test = params["split"]["test"]
         say(f"With {test} test images a repair may cost up to {margin:.0%} of clean accuracy (gate.margin).")
-    say(f"Wrote {folder}. Next: cd {folder} && snakemake --cores all")
+    say(f"Wrote {folder}. Next: cd {shlex.quote(str(folder))} && snakemake --cores all")
 
 
 def _refuse_occupied(folder: Path) -> None:
     from driftloop.errors import ParameterError
 
-    if (folder / PARAMS_FILE).exists() or (folder / "Snakefile").exists():
+    workflow = folder / "Snakefile"  # ours alone, without parameters, is an init that was cut short
+    strange = workflow.exists() and workflow.read_bytes() != _SNAKEFILE.encode()
+    if strange or (folder / PARAMS_FILE).exists():
         raise ParameterError(
             f"{folder} is a project already. Choose another folder, or edit its params.yaml."
         )
@@ -306,8 +311,8 @@ def _set_up_git(folder: Path) -> None:
         )
     else:
         _quietly(folder, "git", "init", "--quiet")
-    if shutil.which("dvc") and not (folder / ".dvc").exists():
-        _quietly(folder, "dvc", "init", "--quiet", *(["--subdir"] if inside else []))
+    if shutil.which("dvc") and not (folder / ".dvc/config").exists():
+        _quietly(folder, "dvc", "init", "--quiet", "--force", *(["--subdir"] if inside else []))
         _quietly(folder, "dvc", "config", "core.analytics", "false")
     if (folder / ".dvc").exists():
         shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)

@@ -32,6 +32,8 @@ _LOG = Path("logs/watch.log")
 _POLL_SECONDS = 1.0
 _PENDING = 75
 _SHOWN = 20
+_AUDIBLE = ("--quiet", "progress", "host", "reason")
+"""Snakemake says which rule failed, which the profile keeps from people."""
 _FAILED = re.compile(r"^(?:Error|\w+Exception) in rule (\w+)", re.MULTILINE)
 """Names the rule, in Snakemake's log."""
 _ASKS = {
@@ -56,7 +58,7 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
             f"{PARAMS_FILE}: inbox is null, so there is nothing to watch. Write inbox: "
             "{folder: inbox, settle: 10, cut: null}"
         )
-    command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all"))]
+    command = [sys.executable, "-m", "snakemake", *_AUDIBLE, *(options or ("--cores", "all"))]
     if once:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")

@@ -12,7 +12,8 @@ from driftloop import layout
 from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params, override
-from driftloop.params.validate import check_plain, parse_yaml, validate
+from driftloop.params.validate import check_plain, validate
+from driftloop.params.yaml_text import parse_yaml
 
 PARAMS_FILE = Path("params.yaml")
 

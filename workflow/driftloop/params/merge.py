@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from driftloop.errors import ParameterError
+from driftloop.params.yaml_text import parse_yaml
 
 Params = dict[str, Any]
 
@@ -74,7 +75,7 @@ def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
         if not sign or not path or path.startswith("-"):
             raise ParameterError(f"override {text!r} is not of the form KEY=VALUE. Try: gate.alpha=0.01")
         try:
-            place(result, path, yaml.safe_load(value))
+            place(result, path, parse_yaml(value))
         except yaml.YAMLError as error:
             raise ParameterError(f"override {path}: {value!r} is not a YAML value.") from error
     return result
@@ -85,13 +86,17 @@ def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> lis
 
     >>> overrides_between({"seed": 0, "gate": {"alpha": 0.05}}, {"seed": 0, "gate": {"alpha": "0.01"}})
     ['gate.alpha=0.01']
+    >>> overrides_between({"model": None}, {"model": {"file": "m.onnx", "std": 0.3}})
+    ['model={"file": "m.onnx", "std": 0.3}']
     """
-    standing = dict(flatten(base))
-    return [
-        f"{path}={value if isinstance(value, str) else json.dumps(value)}"
-        for path, value in flatten(params)
-        if path not in standing or standing[path] != value
-    ]
+    found = []
+    for key, value in params.items():
+        known = base.get(key)
+        if isinstance(value, Mapping) and value and (isinstance(known, Mapping) or key not in base):
+            found += [f"{key}.{each}" for each in overrides_between(known or {}, value)]
+        elif key not in base or known != value:  # where one value stands, nothing can be put below it
+            found.append(f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+    return found
 
 
 def flatten(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,10 +9,9 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params
+from driftloop.params.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -20,16 +19,6 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 53
 _DEEPEST = 20
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is built in
-
-
-def parse_yaml(text: str) -> Any:
-    """Return what YAML text says, as plain values.
-
-    Raises:
-        yaml.YAMLError: it is none.
-    """
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 (both loaders are the safe one)
 
 
 @cache
@@ -59,7 +48,12 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
     import jsonschema
 
     check_plain(params, where)
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema()).iter_errors(params))
+    # To JSON, 2.0 is a whole number; to what the parameters are for it is none.
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole)
+    checker = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+        jsonschema.Draft202012Validator, type_checker=types
+    )
+    error = jsonschema.exceptions.best_match(checker(schema()).iter_errors(params))
     if error is not None:
         raise ParameterError(_say(error, where))
     complete = copy.deepcopy(dict(params))
@@ -79,6 +73,10 @@ def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str]
                 f"{usable} images to show. Lower n or raise production: stream.{name}.n={usable}"
             )
     return complete
+
+
+def _is_whole(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _complete_stream(stream: dict[str, Params], where: str, *, rehearsal: bool) -> None:

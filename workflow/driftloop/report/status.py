@@ -206,10 +206,12 @@ def table(states: Sequence[WindowState]) -> Table:
     from rich.text import Text
 
     result = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    longest = max((len(state.window) for state in states), default=0)
-    result.add_column("window", overflow="fold", min_width=min(longest, _NAME))
-    for heading in ("state", "drift, p", "decision", "by", "accuracy"):
-        result.add_column(heading, overflow="fold", no_wrap=heading in ("state", "drift, p", "accuracy"))
+    # Widths that are set stay, whatever else is long: a figure that lost its last digit would be another one.
+    longest = max(len("window"), *(len(state.window) for state in states), 0)
+    result.add_column("window", overflow="fold", width=min(longest, _NAME))
+    for heading in ("state", "drift, p", "decision", "by"):
+        result.add_column(heading, overflow="fold", no_wrap=heading == "state")
+    result.add_column("accuracy", width=max(len("accuracy"), *(len(_accuracy(state)) for state in states), 0))
     for state in states:
         result.add_row(
             Text(state.window, style="bold"),

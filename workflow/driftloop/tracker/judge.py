@@ -68,7 +68,13 @@ class Digests:
         """Set a file's time (ns), which changes nothing of what is known of it."""
         found = Path(path).stat()
         if found.st_mtime_ns != moment:
-            os.utime(path, ns=(moment, moment))
+            try:
+                os.utime(path, ns=(moment, moment))
+            except PermissionError as error:
+                raise DataError(
+                    f"{path} is somebody else's, and its time cannot be set, by which Snakemake sees what "
+                    "holds. Run as its owner, or make the project yours: chown -R"
+                ) from error
             self._dated[found.st_ino] = moment  # of all names that it has: models are linked
 
     def save(self) -> None:
