@@ -293,6 +293,7 @@ def test_a_pasted_reason_presses_no_enter(project: Path) -> None:
     person.press("\t", "\t", "\t", "\r")
     person.see("In your own words")
     person.press("\x1b[200~The lens was dirty,\rseen on cam")
+    time.sleep(0.7)  # a slow line
     person.press("era 3.\r\x1b[201~")
     assert "The lens was dirty, seen on camera 3." in person.see("camera 3.")
     person.press("\r")
@@ -331,9 +332,9 @@ def test_a_cursor_key_that_comes_in_two_pieces_is_one(project: Path) -> None:
     person.see("w02 has drifted")
     person.press("\r")
     person.see("what do they show?")
-    for rest in ("[B", "[[B"):
-        person.press("\x1b")
-        time.sleep(0.3)
+    for first, rest in (("\x1b", "[B"), ("\x1b", "[[B"), ("\x1b[", "B")):
+        person.press(first)
+        time.sleep(0.2)
         person.press(rest)
     assert "No class starts with" not in person.see("0/24 labelled")
     person.press(b"\xe9")  # a letter of a terminal that does not speak UTF-8: no other letter is waited for

@@ -95,6 +95,11 @@ def test_only_the_simulated_reviewer_and_the_scoring_see_the_answers() -> None:
     }  # the first one writes them
 
 
+def test_what_is_said_has_styles_and_no_markup() -> None:
+    """Names and paths are said as they are, so a tag would be, too."""
+    assert [module for module in MODULES if "[/]" in (PACKAGE / module).read_text()] == []
+
+
 def test_torchvision_is_never_loaded_with_a_module() -> None:
     assert offenders(MODULES, "torchvision", at_top=True) == []
 

@@ -102,9 +102,14 @@ def test_an_init_that_was_cut_short_goes_on(photos: Path) -> None:
     shutil.rmtree("new/.git/refs")  # as after Ctrl-C while Git and DVC are set up
     Path("new/.dvc/config").unlink()
     Path("new/params.yaml").unlink()
+    for name in ("dvc.yaml", "profiles/default/config.yaml"):
+        Path("new", name).write_text("# mine\n")
     done = CliRunner().invoke(driftloop, command)
     assert done.exit_code == 0, done.output
     assert Path("new/.dvc/config").exists()
+    assert (
+        Path("new/dvc.yaml").read_text() == Path("new/profiles/default/config.yaml").read_text() == "# mine\n"
+    )
     status = subprocess.run(["git", "-C", "new", "status"], capture_output=True, text=True)
     assert status.returncode == 0, status.stderr
     assert "is a project already" in str(CliRunner().invoke(driftloop, command).exception)

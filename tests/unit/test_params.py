@@ -9,7 +9,7 @@ import pytest
 
 from driftloop.errors import ParameterError
 from driftloop.params.compose import compose, render
-from driftloop.params.load import load_params
+from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import only, override, overrides_between
 from driftloop.params.validate import schema, validate
 
@@ -65,6 +65,16 @@ def test_what_is_set_to_nothing_is_empty():
     assert compose(["stream={}", inbox])["stream"] == {}
     with pytest.raises(ParameterError, match="stream"):
         compose(["stream={}"])
+    assert list(compose(["stream={}", "+stream.w9={n: 100}", inbox])["stream"]) == ["w9"]
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    params = compose() | {
+        "stream": {"12e4": {"n": 100, "parent": "reference"}, "on": {"n": 7, "parent": "12e4"}}
+    }
+    params["dataset"] = params["dataset"] | {"classes": ["1e1", "yes", "3"]}
+    (tmp_path / "params.yaml").write_text(render(params))
+    assert read_params(tmp_path / "params.yaml") == params
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_one_damaged_picture_of_a_folder_is_left_out_and_said(images):
 
 def test_one_image_may_come_as_an_array_of_its_own(images):
     expected = run("images.npy")[0]["class"]
-    for place, image in enumerate((images[0], images[0][None], images[:1, ..., 0])):
+    for place, image in enumerate((images[0], images[0][None], images[:1, ..., 0], images[0, ..., 0])):
         np.save("one.npy", image)
         Path("one.npy").rename(f"{place}.NPY")
         assert [row["class"] for row in run(f"{place}.NPY")] == [expected]

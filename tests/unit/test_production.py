@@ -228,6 +228,9 @@ def test_a_window_without_a_repair_of_its_own_has_the_model_of_another(models):
     assert "In production: models/w04. No repair of w04 was promoted: its model is that of w03." in said
     shown = run("lineage")
     assert shown.index("w03  promoted") < shown.index("← in production") < shown.index("w04  kept")
+    Path("results/w03/verdict.json").unlink()  # what is reviewed anew is in production still
+    shown = run("lineage")
+    assert shown.index("w03  decided") < shown.index("← in production") < shown.index("w04  kept")
 
 
 def test_the_lineage_also_hangs_a_window_below_a_later_one():

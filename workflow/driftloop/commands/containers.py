@@ -93,6 +93,7 @@ def list_images() -> None:
     """List each image: the rules that run in it, whether it is built and up to date, its size and digest."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from driftloop.containers import image
     from driftloop.params.load import load_params
@@ -103,9 +104,11 @@ def list_images() -> None:
         found = image.find_image(_ROOT, role)
         using = ", ".join(rule for rule, its_role in users.items() if its_role == role)
         if found is None:
-            table.add_row(role, "[red]not built[/]", "", "", using)
+            table.add_row(role, Text("not built", style="red"), "", "", using)
         else:
-            state = "up to date" if image.is_current(_ROOT, found) else "[yellow]out of date[/]"
+            state = (
+                Text("up to date") if image.is_current(_ROOT, found) else Text("out of date", style="yellow")
+            )
             table.add_row(role, state, _megabytes(found.size), found.sha256[:12], using)
     Console().print(table)
     if registry := load_params()["containers"]["registry"]:

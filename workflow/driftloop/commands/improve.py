@@ -296,7 +296,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     knows = "now knows this drift"
     if window not in (kind.name for kind in fitted.kinds):
         knows = f"needs {least} images to know a drift, and may ask about this one again"
-    say(f"{window}: [bold green]{repair} promoted[/]; the detector {knows}.")
+    say(f"{window}: ", (f"{repair} promoted", "bold green"), f"; the detector {knows}.")
 
 
 def evaluation_of(window: str) -> Any:

@@ -31,12 +31,11 @@ def promote(owner: str, reason: str) -> None:
     """
     from driftloop.models.store import model_digest
     from driftloop.params.load import load_params
-    from driftloop.tracker.lineage import load_lineage
     from driftloop.tracker.production import move
 
     _check_owner(owner, load_params())
     now = move(owner, model_digest(layout.model(owner)), _me(), reason=reason)
-    _tell(now.owner, load_lineage(layout.model(owner)).maker)
+    _tell(now.owner)
 
 
 @click.command()
@@ -48,8 +47,7 @@ def rollback(reason: str) -> None:
     """
     from driftloop.tracker.production import roll_back
 
-    owner = roll_back(_me(), _rehearsals(), reason=reason).owner
-    _tell(owner, owner)
+    _tell(roll_back(_me(), _rehearsals(), reason=reason).owner)
 
 
 def _rehearsals() -> set[str]:
@@ -88,7 +86,7 @@ def lineage(as_json: bool) -> None:
 
     console = Console(highlight=False)
     parents = {name: facts["parent"] for name, facts in params["stream"].items()}
-    console.print(_tree(states, parents, moves[-1].owner if moves else None))
+    console.print(_tree(states, parents, _maker(moves[-1].owner) if moves else None))
     for each in moves[-5:]:
         why = f": {each.reason}" if each.reason else ", pinned" if each.pinned else ""
         console.print(Text(f"{each.time}  {each.owner} put into production by {each.by}{why}", style="dim"))
@@ -100,8 +98,6 @@ def _tree(states: list[WindowState], parents: dict[str, str], in_use: str | None
     from rich.tree import Tree
 
     known = {state.window: state for state in states}
-    while in_use in known and known[in_use].state != "promoted":  # it has the model of what it came after
-        in_use = parents[in_use]
 
     def mark(owner: str, label: Text) -> Text:
         return label.append("  ← in production", style="bold green") if owner == in_use else label
@@ -120,6 +116,17 @@ def _tree(states: list[WindowState], parents: dict[str, str], in_use: str | None
     for owner in known:
         model(owner)
     return tree
+
+
+def _maker(owner: str) -> str:
+    """Return whose repair made the model that stands after a window: a window without one has another's."""
+    from driftloop.errors import DriftloopError
+    from driftloop.tracker.lineage import load_lineage
+
+    try:
+        return load_lineage(layout.model(owner)).maker
+    except DriftloopError:  # it is made anew at present
+        return owner
 
 
 def _line(state: WindowState) -> Text:
@@ -171,9 +178,10 @@ def _me() -> str:
     return git_name() or getpass.getuser()
 
 
-def _tell(owner: str, maker: str) -> None:
+def _tell(owner: str) -> None:
     """Say whose model is in production, and whose repair made it, where that is another's."""
     from driftloop.commands.console import say
 
+    maker = _maker(owner)
     same = "" if maker == owner else f" No repair of {owner} was promoted: its model is that of {maker}."
     say(f"In production: {layout.model(owner)}.{same} Next: driftloop predict IMAGE…")

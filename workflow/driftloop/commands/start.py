@@ -279,10 +279,15 @@ def _copy_workflow(folder: Path) -> None:
     from driftloop.files import write_text
     from driftloop.pipeline import ROOT
 
-    write_text(folder / "Snakefile", _SNAKEFILE)
-    shutil.copytree(ROOT / "profiles", folder / "profiles", dirs_exist_ok=True)
     stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    write_text(folder / "dvc.yaml", stages.replace("      - rules\n", ""))
+    for name, text in (("Snakefile", _SNAKEFILE), ("dvc.yaml", stages.replace("      - rules\n", ""))):
+        if not (
+            folder / name
+        ).exists():  # else an init that was cut short wrote it, and somebody may have changed it
+            write_text(folder / name, text)
+    if not (folder / "profiles").exists():
+        shutil.copytree(ROOT / "profiles", folder / ".profiles", dirs_exist_ok=True)
+        (folder / ".profiles").rename(folder / "profiles")
 
 
 def _copy_module(folder: Path, module: str) -> None:

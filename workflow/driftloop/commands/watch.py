@@ -58,7 +58,7 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
             f"{PARAMS_FILE}: inbox is null, so there is nothing to watch. Write inbox: "
             "{folder: inbox, settle: 10, cut: null}"
         )
-    command = [sys.executable, "-m", "snakemake", *_AUDIBLE, *(options or ("--cores", "all"))]
+    command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all")), *_AUDIBLE]
     if once:
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")

@@ -92,8 +92,11 @@ def read_stack(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]
             return array
         if shape[2] == 1 and array.shape[1:] == shape[:2]:
             return array[..., None]
+        if shape[2] == 1 and array.shape == shape[:2]:
+            return array[None, ..., None]
+    sides = ", ".join(map(str, shape))
     raise DataError(
-        f"{path} is {array.dtype} {array.shape}; the model takes uint8 (N, {', '.join(map(str, shape))})."
+        f"{path} is {array.dtype} {array.shape}; the model takes uint8 (N, {sides}), or one image ({sides})."
     )
 
 

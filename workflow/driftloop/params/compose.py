@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import yaml
-
 from driftloop.errors import ParameterError
-from driftloop.params.merge import Params, override
+from driftloop.params.merge import Params
 from driftloop.params.validate import schema, validate
+from driftloop.params.yaml_text import render_yaml
 
 _HEADER = """\
 # What driftloop does here: the one file that Snakemake, DVC and every step read.
 # Composed by `driftloop {command}`; edit it freely, a run checks it first.
 """
 _WIDTH = 104
+_EMPTIED = {"stream={}": ["~stream", "+stream={}"]}
+"""To Hydra nothing laid over something is no change; to a person it is empty."""
 
 
 def compose(choices: Sequence[str] = ()) -> Params:
@@ -34,12 +34,11 @@ def compose(choices: Sequence[str] = ()) -> Params:
 
     try:
         with initialize_config_module("driftloop.params.presets", version_base="1.3"):
-            composed: Any = OmegaConf.to_container(hydra_compose("params", list(choices)), resolve=True)
+            laid = [each for choice in choices for each in _EMPTIED.get(choice, [choice])]
+            composed: Any = OmegaConf.to_container(hydra_compose("params", laid), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         said = " ".join(str(error).split())
         raise ParameterError(f"driftloop configure {' '.join(choices)}: {said}") from error
-    # To Hydra nothing laid over something is no change; to a person it is empty.
-    composed = override(composed, (choice for choice in choices if re.fullmatch(r"[\w.]+=\{\}", choice)))
     validate(composed, "the composed parameters")
     return {key: composed[key] for key in schema()["properties"]}
 
@@ -59,13 +58,15 @@ def _lines(params: Params, rule: dict[str, Any], depth: int) -> Iterator[str]:
             yield ""
         yield from _comment(known.get("description", ""), indent)
         if not isinstance(value, dict):
-            yield f"{indent}{key}: {_inline(value)}"
+            yield f"{indent}{key}: {render_yaml(value)}"
         elif not value:
             yield f"{indent}{key}: {{}}"
         elif isinstance(entry := known.get("additionalProperties"), dict):  # free names: one line each
             yield from (line for name in entry["properties"] for line in _entry_key(name, entry, indent))
             yield f"{indent}{key}:"
-            yield from (f"{indent}  {name}: {_inline(window)}" for name, window in value.items())
+            yield from (
+                f"{indent}  {render_yaml(name)}: {render_yaml(window)}" for name, window in value.items()
+            )
         else:
             yield f"{indent}{key}:"
             yield from _lines(value, known, depth + 1)
@@ -83,8 +84,3 @@ def _comment(text: str, indent: str) -> list[str]:
         initial_indent=f"{indent}# ",
         subsequent_indent=f"{indent}# {' ' * 2 * lead}",
     )
-
-
-def _inline(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip()
-    return text.removesuffix("\n...").strip()

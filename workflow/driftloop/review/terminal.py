@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 import tty
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -42,7 +43,8 @@ from driftloop.review.view import View
 
 _REDRAW = "redraw"
 _ESCAPE_WAIT = 0.05
-_PASTE_WAIT = 2.0
+_TORN_WAIT = 0.5
+"""The rest of an escape sequence that a slow line has torn apart comes within so many seconds."""
 _ANSWER_WAIT = 0.1
 _KEYS = {
     b"\r": "enter",
@@ -198,7 +200,8 @@ class Terminal:
         self._redraw_after = redraw_after
         self._input = 0
         self._waiting = b""
-        self._escaped = False
+        self._torn, self._torn_at = b"", 0.0
+        self._pasted: bytes | None = None
         self._shown: list[str] = []
         self.plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
         self._depth = detect_depth()
@@ -309,17 +312,19 @@ class Terminal:
 
     def _take_key(self) -> str | None:
         """Take one key off the bytes that wait; None for what is none, `"redraw"` for what changes all."""
-        if self._escaped and self._waiting.startswith(b"["):  # a slow line has torn a sequence apart
-            self._waiting = b"\x1b" + self._waiting
-        self._escaped, first = False, self._waiting[:1]
+        if self._pasted is not None:
+            return self._take_pasted()
+        self._mend()
+        first = self._waiting[:1]
         if first == b"\x1b":
             while not (length := _escape_length(self._waiting)):
                 if not self._more():
+                    self._torn, self._torn_at = self._waiting, time.monotonic()
                     length = len(self._waiting)
                     break
             sequence = self._take(length)
-            self._escaped = sequence == b"\x1b"
             if sequence == _PASTE:
+                self._pasted = b""
                 return self._take_pasted()
             if sequence.startswith(b"\x1b[?") and sequence.endswith(b"c"):
                 return self._take_answer(sequence)
@@ -340,20 +345,27 @@ class Terminal:
         self._protocol = Protocol.SIXEL
         return _REDRAW
 
-    def _take_pasted(self) -> str | None:
-        """Take what was pasted, as one key."""
-        while _PASTED not in self._waiting:
-            if not self._more(_PASTE_WAIT):  # the terminal never says where it ends
-                self._waiting = b""
-                return None
-        text, _, self._waiting = self._waiting.partition(_PASTED)
-        return PASTED + "".join(
-            letter if letter.isprintable() else " " for letter in text.decode(errors="replace")
-        )
+    def _mend(self) -> None:
+        """Put the beginning of an escape sequence before its rest, which came late."""
+        torn, self._torn = self._torn, b""
+        soon = time.monotonic() - self._torn_at < _TORN_WAIT
+        if torn and soon and (torn != b"\x1b" or self._waiting.startswith(b"[")):
+            self._waiting = torn + self._waiting
 
-    def _more(self, wait: float = _ESCAPE_WAIT) -> bool:
+    def _take_pasted(self) -> str | None:
+        """Take what was pasted, as one key, once all of it is there; Ctrl-C does not wait for that."""
+        pasted, end, rest = ((self._pasted or b"") + self._waiting).partition(_PASTED)
+        if not end:
+            left = b"\x03" in pasted
+            self._pasted, self._waiting = (None, b"\x03") if left else (pasted, b"")
+            return None
+        self._pasted, self._waiting = None, rest
+        text = pasted.decode(errors="replace")
+        return PASTED + "".join(letter if letter.isprintable() else " " for letter in text)
+
+    def _more(self) -> bool:
         """Receive what belongs to a key that has begun, if it comes at once."""
-        return bool(select.select([self._input], [], [], wait)[0]) and self._receive()
+        return bool(select.select([self._input], [], [], _ESCAPE_WAIT)[0]) and self._receive()
 
     def _receive(self) -> bool:
         try:
