@@ -239,6 +239,20 @@ def test_the_ledger_is_shown_and_verified(project: Path) -> None:
     assert "entry 2 does not hold" in done.stderr
 
 
+def test_the_ledger_of_another_clone_is_merged(project: Path) -> None:
+    (project / "theirs.jsonl").touch()
+    for name in ("Ada", "Bob"):
+        assert run(project, "review", "w02", "--decision", "keep", "--reviewer", name).returncode == 0
+        if name == "Ada":  # as it was in the other clone
+            (project / "decisions/w02.jsonl").rename(project / "theirs.jsonl")
+    done = run(project, "ledger", "merge", "w02", "theirs.jsonl")
+    assert "1 entry added. The newest is Ada's now: keep." in done.stderr
+    assert [entry["reviewer"] for entry in entries(project)] == ["Bob", "Ada"]
+    assert run(project, "ledger", "verify").returncode == 0
+    assert "has all that" in run(project, "ledger", "merge", "w02", "theirs.jsonl").stderr
+    assert run(project, "ledger", "merge", "w02", "nothing.jsonl").returncode != 0
+
+
 def test_the_sheet_is_a_picture(project: Path) -> None:
     from PIL import Image
 

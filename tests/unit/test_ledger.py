@@ -18,6 +18,7 @@ from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
     Entry,
     append,
+    merge,
     new_entry,
     project_id,
     read_ledger,
@@ -171,6 +172,29 @@ def test_killed_writers_leave_a_ledger_that_goes_on(tmp_path: Path) -> None:
         before = len(read_ledger(path))
         append(path, entry(reviewer="Grace"))
         assert verify(path) == before + 1
+
+
+def test_the_answers_of_two_clones_come_into_one_ledger(ledger: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_bytes(ledger.read_bytes())
+    append(ledger, entry("both", reviewer="Ada"))
+    for decision in ("keep", "filter"):
+        append(theirs, entry(decision, reviewer="Bob"))
+    added = merge(ledger, theirs, project="p")
+    assert [(each.reviewer, each.answer.decision) for each in added] == [("Bob", "keep"), ("Bob", "filter")]
+    assert verify(ledger, project="p") == 6
+    assert [each.reviewer for each in read_ledger(ledger)[3:]] == ["Ada", "Bob", "Bob"]
+    assert merge(ledger, theirs, project="p") == []
+    before = ledger.read_bytes()
+    theirs.write_bytes(theirs.read_bytes().replace(b"Bob", b"Bib", 1))
+    with pytest.raises(LedgerError, match=r"theirs\.jsonl: entry 4 does not hold"):
+        merge(ledger, theirs, project="p")
+    append(tmp_path / "decisions/w03.jsonl", replace(entry(), window="w03"))
+    with pytest.raises(LedgerError, match="about window w03, not w02"):
+        merge(ledger, tmp_path / "decisions/w03.jsonl", project="p")
+    with pytest.raises(LedgerError, match="is of another project"):
+        merge(ledger, ledger, project="q")
+    assert ledger.read_bytes() == before
 
 
 def test_another_projects_ledger_is_refused(ledger: Path) -> None:

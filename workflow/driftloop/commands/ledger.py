@@ -97,6 +97,32 @@ def show(windows: tuple[str, ...], as_json: bool) -> None:
     Console(highlight=False).print(history(entries))
 
 
+@ledger.command()
+@click.argument("window")
+@click.argument("other", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def merge(window: str, other: Path) -> None:
+    """Add to WINDOW's ledger what OTHER, the ledger of another clone of this project, has beside it.
+
+    What is added counts as newer than what is there.
+    """
+    from driftloop.commands.console import say
+    from driftloop.commands.step import known_window
+    from driftloop.params.load import load_params
+    from driftloop.review.ledger import merge as merge_ledger
+    from driftloop.review.ledger import project_id
+
+    path = layout.ledger(known_window(load_params(), window))
+    added = merge_ledger(path, other, project=project_id(layout.DECISIONS))
+    if not added:
+        say(f"{path} has all that {other} has.")
+        return
+    newest, many = added[-1], f"{len(added)} {'entry' if len(added) == 1 else 'entries'}"
+    say(
+        f"{path}: {many} added. The newest is {newest.reviewer}'s now: {newest.answer.decision}. "
+        f"Whoever has another answer signs it again: driftloop review {window}"
+    )
+
+
 def _ledgers(windows: tuple[str, ...]) -> list[Path]:
     from driftloop.errors import LedgerError
 

@@ -183,6 +183,26 @@ def verify(path: Path, *, project: str | None = None) -> int:
     return len(entries)
 
 
+def merge(path: Path, other: Path, *, project: str) -> list[Entry]:
+    """Add to a ledger what another copy of it holds and it lacks, and return that with its place in the chain.
+
+    Two clones of a project that both took answers to a window have such copies, whose chains part. What both
+    hold is known by all but its place. What is added comes last, in its order.
+
+    Raises:
+        LedgerError: either does not hold, or is of another project or window.
+    """
+    theirs = _parse(_split(_content(other))[0], other)
+    _refuse_strangers(theirs, other, project, path.stem)
+    known = [_unchained(entry) for entry in read_ledger(path, project=project)]
+    lacking = [entry for entry in map(_unchained, theirs) if entry not in known]
+    return [append(path, entry) for entry in lacking]
+
+
+def _unchained(entry: Entry) -> Entry:
+    return replace(entry, previous=None, digest="")
+
+
 def standing_decision(
     entries: Sequence[Entry], report: str, images: str, *, humans_only: bool = False
 ) -> Entry | None:
