@@ -184,7 +184,7 @@ def verify(path: Path, *, project: str | None = None) -> int:
 
 
 def merge(path: Path, other: Path, *, project: str) -> list[Entry]:
-    """Add to a ledger what another copy of it holds and it lacks, and return that with its place in the chain.
+    """Add to a ledger what another copy of it holds and it lacks; return that with its place in the chain.
 
     Two clones of a project that both took answers to a window have such copies, whose chains part. What both
     hold is known by all but its place. What is added comes last, in its order.
