@@ -146,7 +146,7 @@ rule promote_model:
         image("torch")
     threads: TORCH_THREADS
     resources:
-        mem_mb=memory,
+        mem_mb=fitting_memory,
         runtime=minutes,
     params:
         overrides=overrides,

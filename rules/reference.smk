@@ -85,7 +85,7 @@ rule fit_detector:
         image("torch")
     threads: TORCH_THREADS
     resources:
-        mem_mb=memory,
+        mem_mb=fitting_memory,
         runtime=minutes,
     params:
         overrides=overrides,

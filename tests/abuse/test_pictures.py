@@ -117,7 +117,6 @@ BAD: dict[str, bytes] = {
     "fields.npy": array(np.zeros(3, [("a", "u1"), ("b", "f4")])),
     "objects.npy": array(np.array([Bomb()], dtype=object)),
     "one-number.npy": array(np.uint8(3)),
-    "one-image.npy": array(GREY),
     "five.npy": array(np.zeros((1, 1, 8, 8, 1), np.uint8)),
     "other-side.npy": array(np.zeros((2, 9, 8, 1), np.uint8)),
     "colour.npy": array(COLOUR[None]),

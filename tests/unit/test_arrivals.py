@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from driftloop import layout
 from driftloop.commands.arrive import arrivals_now
 from driftloop.data.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
+from driftloop.errors import DataError
 from driftloop.files import digest_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.compose import compose, render
@@ -114,3 +116,15 @@ def test_no_window_ever_follows_itself() -> None:
     path = Path("arrivals.txt")
     write_arrivals(path, add_arrivals(arrivals, [], models, ("tuesday", "1")))
     assert read_arrivals(path) == {"monday": REFERENCE, "tuesday": "monday", "wednesday": "tuesday"}
+
+
+def test_a_long_chain_is_followed_once(tmp_path: Path) -> None:
+    """Hourly windows are thousands in a year, and every command reads them."""
+    names = [f"w{place:05}" for place in range(20_000)]
+    lines = [f"{name} {owner}" for owner, name in pairwise(["reference", *names])]
+    path = tmp_path / "arrivals.txt"
+    path.write_text("\n".join(lines))
+    assert list(read_arrivals(path)) == names
+    path.write_text("\n".join([*lines, "x y", "y x"]))
+    with pytest.raises(DataError, match="x follows y follows x"):
+        read_arrivals(path)

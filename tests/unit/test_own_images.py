@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from driftloop.data.inbox import look_into
+from driftloop.data.listing import list_file, list_pictures
 from driftloop.data.own import Arrays, ImageFolder, PythonDataset
 from driftloop.data.pictures import Form
 from driftloop.data.read_window import read_window
@@ -123,3 +125,17 @@ def test_an_empty_folder_is_not_whole(tmp_path: Path) -> None:
     assert "w is empty" in look_into(tmp_path, (), 0).refused[0]
     paint(tmp_path / "w/sub/a.png", 1)
     assert look_into(tmp_path, (), 0).whole == ("w",)
+
+
+def test_a_list_is_cut_at_its_line_ends_alone(tmp_path: Path) -> None:
+    """Other characters at which a text may be cut belong to names, as do line ends in quotes."""
+    names = ["a\u2028b.png", "c\x0cd.png", "e\nf.png"]
+    for name in names:
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    (tmp_path / "l.csv").write_text("path,label\n" + "".join(f'"{name}",x\n' for name in names))
+    assert [each.path.name for each in list_file(tmp_path / "l.csv")] == names
+    lines = [json.dumps({"path": name, "label": "x"}, ensure_ascii=False) for name in names]
+    (tmp_path / "l.jsonl").write_text("\n".join(lines))
+    assert [each.path.name for each in list_file(tmp_path / "l.jsonl")] == names
+    (tmp_path / "l.txt").write_text("\n".join(names[:2]))
+    assert [each.name for each in list_pictures(tmp_path / "l.txt")] == names[:2]

@@ -226,6 +226,16 @@ def test_the_gist_is_printed_in_the_terminal(finished):
     assert "results/report.html" in output
 
 
+def test_the_gist_also_tells_of_windows_that_the_summary_waits_for(finished):
+    run("summarize-run")
+    summary = Path("results/summary.json")
+    summary.write_text(json.dumps(json.loads(summary.read_text())[:1]))
+    output = re.sub(r"\s+", " ", run("report"))
+    assert "One window, none drifted; 4 more are under way" in output
+    assert "w02 This window drifted (p = " in output
+    assert "w04 Not drifted (p = " in output
+
+
 def test_without_a_summary_the_gist_names_the_command_that_makes_one(project):
     result = CliRunner().invoke(driftloop, ["report"])
     assert "snakemake --cores all" in str(result.exception)

@@ -299,6 +299,18 @@ def test_what_stands_behind_a_product_is_told_once() -> None:
     assert [each.step for each in followers(made[:1], made)] == ["second"]
 
 
+def test_what_stands_behind_the_end_of_a_long_stream_is_told() -> None:
+    run({"seed": 10, "unit": "m"})
+    made = read_made(RECORDS["first"])
+    assert made is not None
+    chain = [
+        replace(made, step="step", window=f"w{n}", inputs={f"{n - 1}.json": "0"}, outputs={f"{n}.json": "0"})
+        for n in range(1, 3000)
+    ]
+    origins = trace_back(chain[-1:], chain)
+    assert [origin.made.window for origin in origins] == [each.window for each in reversed(chain)]
+
+
 def test_a_record_is_told_in_words() -> None:
     run({"seed": 10, "unit": "m"})
     made = replace(

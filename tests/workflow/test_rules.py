@@ -117,6 +117,12 @@ def test_what_a_job_asks_of_a_cluster_follows_its_images(project: Path) -> None:
     )
     said = run(project, "python", "-c", RULES + f"    {asked}\n").stdout.splitlines()
     assert said[-1].split() == ["15408", "334"]  # at the second attempt, MB and minutes for 784 MB
+    train = project / "splits/train/meta.json"
+    train.parent.mkdir(parents=True)
+    train.write_text('{"shape": [1000, 224, 224, 3]}')
+    asked = f"print(flow.globals['fitting_memory'](None, ['{train}'], 1))"
+    said = run(project, "python", "-c", RULES + f"    {asked}\n").stdout.splitlines()
+    assert said[-1] == "8720"  # 3,000, six times 151 MB, and twice the 2,408 MB of 16,000 such images
 
 
 def test_the_profile_for_slurm_speaks_of_rules_that_there_are(project: Path) -> None:

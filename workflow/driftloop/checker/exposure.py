@@ -69,15 +69,15 @@ def expose(
     rng = np.random.default_rng(seed)
     names = tuple(DAMAGES) if damages is None else damages
     chosen = np.stack([_choose(labels, rng) for _ in range(WINDOWS)])
-    damaged, first = [], []
+    damaged, first = np.empty((WINDOWS, SIZE, *images.shape[1:]), dtype=np.uint8), []
     for place, index in enumerate(chosen):
         suffered = _draw(names, place, rng)
         picture = images[index] / 255.0
         for damage in suffered:
             picture = np.clip(DAMAGES[names[damage]](picture, rng.uniform(0.05, 1), rng), 0, 1)
-        damaged.append(np.round(picture * 255).astype(np.uint8))
+        damaged[place] = np.round(picture * 255)
         first.append(suffered[0] if suffered else -1)
-    features = predict(np.concatenate(damaged))
+    features = predict(damaged.reshape(-1, *images.shape[1:]))
     return Exposure(
         features,
         features.logits.argmax(axis=1) == labels[chosen.ravel()],

@@ -80,7 +80,10 @@ def take_window(params: dict[str, Any], window: str) -> None:
     if before is None or last_change(entry) != before:
         raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
     home = layout.window(window)
-    with atomic(home / "origins.csv") as path, path.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic(home / "origins.csv") as path,
+        path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["index", "name", "left out because"])
         writer.writerows([index, name, ""] for index, name in enumerate(arrived.names))
@@ -212,13 +215,22 @@ def _carried_from(parent: str, detector: str) -> Stream:
         raise DataError(f"{path} is no carried stream ({error!r}). Check {parent} again.") from error
 
 
+_TELLING = 0.5
+"""A share whose limits are further apart is not said."""
+
+
 def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
     """Return what a check has come to: the verdict in its style, and what stands behind it."""
     from dataclasses import asdict
 
     from driftloop.report.summary import moved
 
-    share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
+    low, high = report.novel_share_interval
+    telling = high - low <= _TELLING  # a few samples show no share
+    novel = (
+        f"{report.novel_share:.0%} of {report.n:,} samples novel" if telling else f"of {report.n:,} samples"
+    )
+    share = f"{novel}, p = {report.p_value:.2g}"
     if change := moved({"moves": [asdict(move) for move in report.moves]}):
         share = f"{change[0][0]} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:

@@ -114,7 +114,7 @@ def report(overrides: tuple[str, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from driftloop.report.status import next_step, windows
+    from driftloop.report.status import next_step, under_way, windows
     from driftloop.report.story import headline, sentence
 
     states = windows(load_params(overrides))
@@ -126,8 +126,13 @@ def report(overrides: tuple[str, ...]) -> None:
         state = now.get(row["window"])
         diagnosis, simulated = (state.diagnosis, bool(state.simulated)) if state else (None, False)
         told.add_row(Text(row["window"], style="bold"), Text(sentence(row, diagnosis, simulated=simulated)))
+    told_of = {row["window"] for row in rows}
+    others = [state for state in states if state.window not in told_of]
+    for state in others:
+        told.add_row(Text(state.window, style="bold"), Text(under_way(state)))
+    more = f"; {len(others)} more are under way" if others else ""
     console = Console(highlight=False)
-    console.print(Text(f"\n{headline(rows)}\n", style="bold"), told)
+    console.print(Text(f"\n{headline(rows)}{more}\n", style="bold"), told)
     console.print(f"Report: {layout.REPORT}\nNext:   {next_step(states)}")
 
 

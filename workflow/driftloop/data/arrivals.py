@@ -57,8 +57,9 @@ def read_arrivals(path: Path) -> dict[str, str]:
         if name in arrivals:
             raise DataError(f"{at}: {name} arrived before. Remove the line.")
         arrivals[name] = words[1] if len(words) > 1 else REFERENCE
+    followed = {REFERENCE}
     for name in arrivals:
-        _check_incumbents(path, arrivals, name)
+        followed.update(_follow(path, arrivals, name, followed))
     return arrivals
 
 
@@ -125,16 +126,17 @@ def write_arrivals(path: Path, arrivals: Arrivals) -> None:
     write_text(path, "".join(f"{line}\n" for line in (*comments, *entries)))
 
 
-def _check_incumbents(path: Path, arrivals: Arrivals, name: str) -> None:
-    """Follow the incumbents to the reference."""
-    seen: list[str] = []
+def _follow(path: Path, arrivals: Arrivals, name: str, followed: set[str]) -> dict[str, None]:
+    """Follow the incumbents of a window to one that was followed before; return those on the way."""
+    way: dict[str, None] = {}
     owner = name
-    while owner != REFERENCE:
+    while owner not in followed:
         if owner not in arrivals:
             raise DataError(
-                f"{path}: {seen[-1]} follows {owner!r}, which has not arrived. Write {REFERENCE}."
+                f"{path}: {list(way)[-1]} follows {owner!r}, which has not arrived. Write {REFERENCE}."
             )
-        if owner in seen:
-            raise DataError(f"{path}: {' follows '.join([*seen, owner])}. Write {REFERENCE} for one of them.")
-        seen.append(owner)
+        if owner in way:
+            raise DataError(f"{path}: {' follows '.join([*way, owner])}. Write {REFERENCE} for one of them.")
+        way[owner] = None
         owner = arrivals[owner]
+    return way

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -124,7 +125,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         raise DataError(f"{path} cannot be read as UTF-8 text ({error}).") from error
     if path.suffix.lower() == ".txt":
         rows: Iterator[tuple[int, Mapping[str, object]]] = (
-            (number, {"path": line}) for number, line in enumerate(text.splitlines(), 1) if line.strip()
+            (number, {"path": line}) for number, line in enumerate(text.split("\n"), 1) if line.strip()
         )
     else:
         rows = (
@@ -134,9 +135,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    reader = csv.reader(
-        text.splitlines(), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True
-    )
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
         for row in reader:
@@ -152,7 +152,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -101,6 +101,22 @@ def next_step(states: Sequence[WindowState]) -> str:
     return "driftloop predict IMAGE…" if states else "driftloop watch"
 
 
+def under_way(state: WindowState) -> str:
+    """Return what is known of a window that no summary tells of yet: that is written once all are decided.
+
+    >>> under_way(WindowState("w02", "pending", drifted=True, p_value=0.001))
+    'This window drifted (p = 0.001) and waits for its review: driftloop review w02'
+    >>> under_way(WindowState("w03", "kept", drifted=False, p_value=0.4))
+    'Not drifted (p = 0.4).'
+    """
+    if state.drifted is None:
+        return "Not checked yet."
+    if not state.drifted:
+        return f"Not drifted (p = {state.p_value:.2g})."
+    asks = f" and waits for its review: driftloop review {state.window}" if state.state == "pending" else ""
+    return f"This window drifted (p = {state.p_value:.2g}){asks or f'; {state.state}.'}"
+
+
 def _read_state(window: str, mode: str) -> WindowState:
     folder = layout.results(window)
     drift = _read(folder / "drift.json")

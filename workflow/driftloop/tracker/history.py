@@ -38,24 +38,28 @@ def trace_back(made: Iterable[Made], records: Iterable[Made]) -> list[Origin]:
     """Return steps and everything that stands behind them, each once, before all that it was made from."""
     makers = {path: each for each in records for path in each.outputs}
     found: dict[str, Origin] = {}
-
-    def visit(step: Made) -> None:
-        if step.name in found:
-            return
-        found[step.name] = Origin(step, {})  # whatever its record says, no step comes before itself
-        before: dict[str | None, tuple[str, ...]] = {}
-        for path in step.inputs:
-            maker = makers.get(path)
-            name = maker.name if maker else None
-            before[name] = (*before.get(name, ()), path)
-            if maker:
-                visit(maker)
-        del found[step.name]
-        found[step.name] = Origin(step, before)
-
-    for each in made:
-        visit(each)
+    entered: set[str] = set()  # whatever its record says, no step comes before itself
+    waiting = list(made)[::-1]
+    while waiting:  # a stack of its own: streams are longer than Python's
+        step = waiting[-1]
+        if step.name not in entered:
+            entered.add(step.name)
+            behind = [makers[path] for path in step.inputs if path in makers]
+            waiting += [each for each in reversed(behind) if each.name not in entered]
+            continue
+        waiting.pop()
+        if step.name not in found:
+            found[step.name] = Origin(step, _sorted_by_maker(step, makers))
     return list(reversed(found.values()))
+
+
+def _sorted_by_maker(step: Made, makers: Mapping[str, Made]) -> dict[str | None, tuple[str, ...]]:
+    """Return what a step read, by the name of the step that made it; None for what none made."""
+    found: dict[str | None, tuple[str, ...]] = {}
+    for path in step.inputs:
+        name = makers[path].name if path in makers else None
+        found[name] = (*found.get(name, ()), path)
+    return found
 
 
 def circumstances(made: Made) -> str:

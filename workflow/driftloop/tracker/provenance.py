@@ -146,7 +146,7 @@ def changes(made: Made, params: Mapping[str, Any], digest: Digest) -> Iterator[s
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Name the parameters that differ, with both values."""
-    for key in before.keys() | now.keys() if before != now else ():
+    for key in sorted(before.keys() | now.keys()) if before != now else ():
         old, new, path = before.get(key), now.get(key), f"{above}{key}"
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _differences(old, new, f"{path}.")
