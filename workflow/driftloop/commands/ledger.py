@@ -99,7 +99,7 @@ def show(windows: tuple[str, ...], as_json: bool) -> None:
 
 @ledger.command()
 @click.argument("window")
-@click.argument("other", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("other", type=click.Path(path_type=Path, dir_okay=False))
 def merge(window: str, other: Path) -> None:
     """Add to WINDOW's ledger what OTHER, the ledger of another clone of this project, has beside it.
 
@@ -107,10 +107,13 @@ def merge(window: str, other: Path) -> None:
     """
     from driftloop.commands.console import say
     from driftloop.commands.step import known_window
+    from driftloop.errors import LedgerError
     from driftloop.params.load import load_params
     from driftloop.review.ledger import merge as merge_ledger
     from driftloop.review.ledger import project_id
 
+    if not other.exists():
+        raise LedgerError(f"{other} does not exist. Name the ledger of the other clone.")
     path = layout.ledger(known_window(load_params(), window))
     added = merge_ledger(path, other, project=project_id(layout.DECISIONS))
     if not added:
