@@ -116,7 +116,7 @@ def test_whoever_settles_a_repair_gives_no_second_opinion(asked):
     Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
     settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
     told = CliRunner().invoke(find_command("ledger"), ["show", "w03"]).output
-    assert "Grace settles what the gate left open" in told
+    assert "Grace: to settle what the gate left open" in told
     assert "agree on" not in told
 
 

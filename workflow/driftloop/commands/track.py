@@ -152,7 +152,7 @@ def _print_decisions(paths: Sequence[str]) -> None:
         for entry in entries:
             answer = entry.answer
             about = f" ({answer.diagnosis})" if answer.diagnosis else ""
-            reason = f": {answer.reason}" if answer.reason else ""
+            reason = f": {entry.why}" if entry.why else ""
             when = entry.time.replace("T", " ").replace("Z", " UTC")
             lines.append(
                 Text(

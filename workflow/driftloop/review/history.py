@@ -25,8 +25,7 @@ def history(entries: Sequence[Entry]) -> RenderableType:
         padded = map(clip, cells, widths)
         lines.append(Text("  ".join(padded), style="bold"))
         who = Text(entry.reviewer, style="yellow" if entry.simulated else "")
-        reason = f": {entry.answer.reason}" if entry.answer.reason else ""
-        reason = " settles what the gate left open" if entry.settles else reason
+        reason = f": {entry.why}" if entry.why else ""
         lines.append(Padding(who + Text(reason), (0, 0, 1, 4)))
     return Group(*lines, *[Text(line) for line in _agreements(entries)])
 

@@ -57,6 +57,11 @@ class Entry:
     previous: str | None = None
     digest: str = ""
 
+    @property
+    def why(self) -> str:
+        """What it was signed for, in words; whoever settles a repair signs the reviewer's words once more."""
+        return "to settle what the gate left open" if self.settles else self.answer.reason
+
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as it stands in the file, in the file's order of keys."""
         answer = self.answer
