@@ -128,7 +128,7 @@ rule check_window:
     group:
         check_group
     container:
-        image("torch")  # as for score_part
+        image("torch")
     resources:
         mem_mb=memory,
         runtime=minutes,

@@ -296,7 +296,7 @@ def test_a_terminal_without_escape_codes_gets_none(project: Path) -> None:
 
 
 def test_no_torch_is_loaded(project: Path) -> None:
-    code = "import sys, driftloop.review.terminal, driftloop.commands.review; print('torch' in sys.modules)"
+    code = "import sys, driftloop.review.ask, driftloop.commands.review; print('torch' in sys.modules)"
     done = subprocess.run([DRIFTLOOP[0], "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False"
 

@@ -114,7 +114,7 @@ def test_torchvision_is_never_loaded_with_a_module() -> None:
         "driftloop.corruptions",
         "driftloop.data.sources",
         "driftloop.report.page",
-        "driftloop.review.terminal",
+        "driftloop.review.ask",
     ],
 )
 def test_no_torch_where_no_tensors_are(module: str) -> None:
@@ -123,5 +123,5 @@ def test_no_torch_where_no_tensors_are(module: str) -> None:
 
 
 def test_the_review_opens_without_scipy() -> None:
-    code = "import sys, driftloop.review.terminal; sys.exit('scipy' in sys.modules)"
+    code = "import sys, driftloop.review.ask; sys.exit('scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

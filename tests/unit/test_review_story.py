@@ -8,6 +8,7 @@ import pytest
 
 from driftloop import layout
 from driftloop.files import digest_json, read_json, write_json
+from driftloop.review.ask import questions_of
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
@@ -18,7 +19,6 @@ from driftloop.review.screens import render
 from driftloop.review.session import press
 from driftloop.review.state import Grid, Stage, start
 from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_costs
-from driftloop.review.terminal import questions_of
 from driftloop.review.view import View
 from driftloop.tracker.provenance import Made, record
 

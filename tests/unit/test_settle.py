@@ -145,7 +145,7 @@ def test_a_decision_that_came_meanwhile_is_not_signed_away(asked, monkeypatch):
         return record(Answer("retrain", "rotate", "", dict.fromkeys(asked, "7")), "Grace")
 
     monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
-    monkeypatch.setattr("driftloop.review.terminal.ask", label_slowly)
+    monkeypatch.setattr("driftloop.review.ask.ask", label_slowly)
     assert "was decided anew by Ada" in str(settle("w03").exception)
     assert (newest().reviewer, newest().answer.decision) == ("Ada <ada@example.org>", "keep")
 
@@ -158,7 +158,7 @@ def test_a_draft_is_found_again_whatever_is_asked_by_now(asked, monkeypatch):
         return newest()
 
     monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
-    monkeypatch.setattr("driftloop.review.terminal.ask", leave)
+    monkeypatch.setattr("driftloop.review.ask.ask", leave)
     settle("w03")
     Path("new.csv").write_text(f"index,label\n{asked[0]},3\n")
     assert settle("w03", "--labels", "new.csv", "--reviewer", "Bob").exit_code == 0
@@ -194,7 +194,7 @@ def test_two_who_settle_at_once_lose_no_label(asked, monkeypatch):
         return record(Answer("retrain", "rotate", "", {asked[1]: "7"}), "Grace")
 
     monkeypatch.setattr("driftloop.review.terminal.is_interactive", lambda: True)
-    monkeypatch.setattr("driftloop.review.terminal.ask", label_slowly)
+    monkeypatch.setattr("driftloop.review.ask.ask", label_slowly)
     assert settle("w03").exit_code == 0
     assert {asked[0]: "3", asked[1]: "7"}.items() <= newest().answer.labels.items()
 

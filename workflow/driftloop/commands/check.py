@@ -216,7 +216,7 @@ def _carried_from(parent: str, detector: str) -> Stream:
 
 
 _TELLING = 0.5
-"""A share whose limits are further apart is not said."""
+"""A share whose limits are further apart is not said: a few samples show none."""
 
 
 def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
@@ -226,11 +226,9 @@ def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
     from driftloop.report.summary import moved
 
     low, high = report.novel_share_interval
-    telling = high - low <= _TELLING  # a few samples show no share
-    novel = (
-        f"{report.novel_share:.0%} of {report.n:,} samples novel" if telling else f"of {report.n:,} samples"
-    )
-    share = f"{novel}, p = {report.p_value:.2g}"
+    share = f"of {report.n:,} samples, p = {report.p_value:.2g}"
+    if high - low <= _TELLING:
+        share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
     if change := moved({"moves": [asdict(move) for move in report.moves]}):
         share = f"{change[0][0]} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:

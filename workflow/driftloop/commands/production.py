@@ -173,7 +173,7 @@ def _me() -> str:
     """Return who is at the keyboard: Git's name, as in the ledger, or the user's."""
     import getpass
 
-    from driftloop.review.terminal import git_name
+    from driftloop.review.ask import git_name
 
     return git_name() or getpass.getuser()
 

@@ -155,8 +155,8 @@ def _answer(
 ) -> None:
     """Take the answer from the command line."""
     from driftloop.review.answers import check_answer, read_labels
+    from driftloop.review.ask import git_name
     from driftloop.review.decision import Answer
-    from driftloop.review.terminal import git_name
 
     _refuse_undrifted(material)
     name = reviewer or git_name()
@@ -172,7 +172,8 @@ def _answer(
 
 def _ask(material: Material, reviewer: str | None, pictures: str, *, going_on: bool = False) -> Entry:
     """Ask the person at the terminal."""
-    from driftloop.review.terminal import ask, is_interactive
+    from driftloop.review.ask import ask
+    from driftloop.review.terminal import is_interactive
 
     _refuse_undrifted(material)
     if not is_interactive():

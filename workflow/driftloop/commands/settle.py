@@ -45,10 +45,11 @@ def settle(
     from driftloop.errors import LedgerError
     from driftloop.params.load import load_params
     from driftloop.review.answers import check_answer, read_labels
+    from driftloop.review.ask import ask, git_name
     from driftloop.review.decision import Answer
     from driftloop.review.material import load_material
     from driftloop.review.state import Unsettled
-    from driftloop.review.terminal import ask, git_name, is_interactive
+    from driftloop.review.terminal import is_interactive
 
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])

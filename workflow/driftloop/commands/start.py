@@ -281,9 +281,8 @@ def _copy_workflow(folder: Path) -> None:
 
     stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
     for name, text in (("Snakefile", _SNAKEFILE), ("dvc.yaml", stages.replace("      - rules\n", ""))):
-        if not (
-            folder / name
-        ).exists():  # else an init that was cut short wrote it, and somebody may have changed it
+        # What an init that was cut short wrote, somebody may have changed since.
+        if not (folder / name).exists():
             write_text(folder / name, text)
     if not (folder / "profiles").exists():
         shutil.copytree(ROOT / "profiles", folder / ".profiles", dirs_exist_ok=True)

@@ -17,6 +17,7 @@ from driftloop.models.classifier import Classifier, ClassifierSpec
 from driftloop.models.exported import first_line
 from driftloop.models.fixed import PROGRAMS
 from driftloop.models.networks import Network
+from driftloop.models.probabilities import are_probabilities
 from driftloop.models.programs import Described, Program, read_program
 from driftloop.models.wrapped import Wrapped
 
@@ -83,8 +84,7 @@ def _try(classifier: Classifier, path: Path, images: npt.NDArray[np.uint8]) -> C
             ) from error
     if not torch.isfinite(logits).all():
         raise ModelError(f"{path} gives numbers that are not finite. Are mean and std right?")
-    sums = logits.sum(1)
-    if bool((logits < 0).any()) or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+    if not are_probabilities(logits):
         return classifier
     if not isinstance(classifier.network, Program | Wrapped):
         raise ModelError(

@@ -15,6 +15,7 @@ from torch import Tensor
 from driftloop.errors import ModelError
 from driftloop.models.exported import first_line, load_exported, tame
 from driftloop.models.networks import Network
+from driftloop.models.probabilities import to_logits
 
 LARGEST = 1 << 31
 """Bytes of a program."""
@@ -103,7 +104,7 @@ class Program(Network):
             starts = range(0, max(1, len(x)), self.batch)
             parts = [self._run_filled(x[start : start + self.batch], self.batch) for start in starts]
             embeddings, outputs = (torch.cat(each) for each in zip(*parts, strict=True))
-        return embeddings, outputs.clamp_min(1e-12).log() if self.probabilities else outputs
+        return embeddings, to_logits(outputs) if self.probabilities else outputs
 
     def _run_filled(self, x: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Run a batch that is filled up to the size that the program takes."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from driftloop.errors import ModelError
 from driftloop.models.networks import Network
+from driftloop.models.probabilities import to_logits
 from driftloop.params.instantiate import instantiate
 
 
@@ -49,7 +50,7 @@ class Wrapped(Network):
         if not isinstance(outputs, Tensor) or outputs.shape != (n, self.classes):
             got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ModelError(f"the module gives {got} for {n} images of {self.classes} classes.")
-        logits = outputs.clamp_min(1e-12).log() if self.probabilities else outputs
+        logits = to_logits(outputs) if self.probabilities else outputs
         embedding = logits if self._kept is None else self._kept
         self._kept = None
         return embedding.flatten(1), logits
