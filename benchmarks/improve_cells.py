@@ -287,11 +287,11 @@ def _sources(modules: tuple[str, ...], *, anchor: bool) -> list[str]:
     return sources + [_source(each) for each in (Case, retrained, filtered, _picks)]
 
 
-FILTERING = ("filters", "imitate", "suspicion", "train_filter")
+FILTERING = ("filters", "imitate", "pixels", "suspicion", "train_filter")
 REPAIRING = {
-    "align": (("align", "reviewed", "suspicion", "train_filter"), ("filter",)),
+    "align": (("align", "pixels", "reviewed", "suspicion", "train_filter"), ("filter",)),
     "filter": (FILTERING, ("filter",)),
-    "retrain": (("imitate", "retrain", "reviewed", "train_filter"), ("retrain",)),
+    "retrain": (("imitate", "pixels", "retrain", "reviewed"), ("retrain",)),
     "both": (("retrain", "reviewed", *FILTERING), ("retrain", "filter")),
 }
 """The modules that make each kind of repair, and the parameters that they take."""

@@ -15,9 +15,9 @@ from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.pixels import floats, through_filters
 from driftloop.improver.retrain import Samples
 from driftloop.improver.reviewed import Parts, Reviewed, one_of_each, part, read_reviewed
-from driftloop.improver.train_filter import through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
 from driftloop.review.material import load_material
@@ -198,7 +198,6 @@ def before_and_after(
 
 def _through(candidate: Classifier, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return images as they reach the network behind a classifier's filters, uint8 (N, H, W, C)."""
-    pixels: npt.NDArray[np.uint8] = (
-        through_filters(candidate, images).permute(0, 2, 3, 1).mul(255).round().byte().cpu().numpy()
-    )
+    reaching = floats(through_filters(candidate, images)).permute(0, 2, 3, 1)
+    pixels: npt.NDArray[np.uint8] = reaching.mul(255).round().byte().cpu().numpy()
     return pixels

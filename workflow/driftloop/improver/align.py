@@ -8,7 +8,7 @@ accuracy on clean ones: a gate, learnt from the window against clean images, dec
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.pixels import floats, through_filters
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicion_network, suspicions
-from driftloop.improver.train_filter import FilterSettings, through_filters
+from driftloop.improver.train_filter import FilterSettings
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.networks import Network
@@ -41,6 +42,8 @@ _PRIOR = 1
 that moves them far is not repaired (brightness on MNIST-C: 43 %); with one it is (99 %)."""
 _MOST = 2000
 """Images of the window that are looked at: more than statistics need."""
+_MOST_PIXELS = _MOST * 64 * 64
+"""As they go through the network all at once, fewer are looked at where they are larger."""
 
 
 class Aligned(Network):
@@ -131,22 +134,25 @@ def align(
     rng, device = np.random.default_rng(seed), classifier.mean.device
     inner = dict(classifier.spec.network)
 
-    def seen(those: Images) -> Tensor:
-        return classifier.normalise(through_filters(classifier, those)).clone()
-
     with seeded(seed, device):
         network = Aligned(classifier.input_shape[2], len(classifier.classes), inner).to(device)
         for twin in (network.usual, network.aligned):
             twin.load_state_dict(classifier.network.state_dict())
-        passing = seen(must_pass(_some(images, _PASSING, rng), earlier, rng))
-        arrived = seen(_some(window, _MOST, rng))
-        _fit_gate(network, arrived, passing, settings, torch.Generator().manual_seed(seed), progress)
+
+        def suspect(x: Tensor) -> Tensor:
+            return network.suspect(classifier.normalise(x))
+
+        passing = through_filters(classifier, must_pass(_some(images, _PASSING, rng), earlier, rng))
+        arrived = through_filters(classifier, _some(window, _at_once(window), rng))
+        steps = torch.Generator().manual_seed(seed)
+        _fit_gate(network.gate, suspect, arrived, passing, settings, steps, progress)
     network.eval().requires_grad_(False)
     held_out = [calibration, *(each.apply(calibration, rng) for each in earlier)]
-    limits = [limit(suspicions(network.suspect, seen(each)), settings.touched) for each in held_out]
-    network.threshold.fill_(max(limits))
-    drifted = arrived[suspicions(network.suspect, arrived) > network.threshold]
-    _re_estimate(network.aligned, drifted if len(drifted) >= _FEWEST else arrived)
+    scores = [suspicions(suspect, through_filters(classifier, each)) for each in held_out]
+    network.threshold.fill_(max(limit(each, settings.touched) for each in scores))
+    drifted = arrived[suspicions(suspect, arrived) > network.threshold]
+    chosen = floats(drifted if len(drifted) >= _FEWEST else arrived)
+    _re_estimate(network.aligned, classifier.normalise(chosen))
     return classifier.with_network({"_target_": TARGET, "network": inner}, network).eval()
 
 
@@ -157,34 +163,42 @@ def unaligned(classifier: Classifier) -> Classifier:
     return classifier
 
 
+def _at_once(images: Images) -> int:
+    pixels = int(images.shape[1] * images.shape[2])
+    return max(_FEWEST, min(_MOST, _MOST_PIXELS // pixels))
+
+
 def _some(images: Images, most: int, rng: np.random.Generator) -> Images:
     return np.asarray(images[np.sort(rng.choice(len(images), min(most, len(images)), replace=False))])
 
 
 def _fit_gate(
-    network: Aligned,
+    gate: nn.Module,
+    suspect: Callable[[Tensor], Tensor],
     arrived: Tensor,
     passing: Tensor,
     settings: FilterSettings,
     generator: torch.Generator,
     progress: Progress | None,
 ) -> None:
-    optimizer = torch.optim.AdamW(network.gate.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(gate.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps
     )
     for step in range(settings.steps):
-        drifted, usual = (
-            each[torch.randint(len(each), (settings.batch_size,), generator=generator).to(each.device)]
-            for each in (arrived, passing)
-        )
+        drifted, usual = (_draw(held, settings.batch_size, generator) for held in (arrived, passing))
         optimizer.zero_grad(set_to_none=True)
-        loss = detecting_loss(network.suspect(drifted), network.suspect(usual))
+        loss = detecting_loss(suspect(drifted), suspect(usual))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if progress is not None:
             progress(step + 1, settings.steps)
+
+
+def _draw(held: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    rows = torch.randint(len(held), (count,), generator=generator)
+    return floats(held[rows.to(held.device)])
 
 
 @torch.no_grad()

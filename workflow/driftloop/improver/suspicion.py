@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.pixels import floats
 
 _BATCH = 500
 
@@ -52,8 +53,8 @@ def detecting_loss(drifted: Tensor, passing: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def suspicions(suspect: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return the logits (N,) of images (N, C, H, W), some at a time."""
-    return torch.cat([suspect(part) for part in torch.split(images, _BATCH)])
+    """Return the logits (N,) of images, held as bytes or floats, some at a time."""
+    return torch.cat([suspect(floats(part)) for part in torch.split(images, _BATCH)])
 
 
 def limit(scores: Tensor, touched: float) -> float:

@@ -8,7 +8,7 @@ to the others. Drifts repaired before must pass it as they are.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ from torch.nn import functional
 from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.pixels import floats, hold
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicions
-from driftloop.models.classifier import Classifier, to_float
+from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
@@ -32,7 +33,6 @@ Images = npt.NDArray[np.uint8]
 _OWN_OUTPUT = 0.3
 """Weight of the classifier's own output in the loss, beside the pixels."""
 _PAIRS = 8000
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -111,30 +111,14 @@ def train_filter(
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
     repair.eval().requires_grad_(False)
     passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
-    scores = [suspicions(repair.suspect, _floats(each, device)) for each in passing]
+    scores = [suspicions(repair.suspect, hold(each, device)) for each in passing]
     repair.threshold.fill_(max(limit(each, settings.touched) for each in scores))
     return classifier.with_filter(spec, repair).eval()
 
 
-@torch.inference_mode()
-def through_filters(classifier: Classifier, images: Images) -> Tensor:
-    """Return what the filters make of uint8 images (N, H, W, C): float (N, C, H, W) in [0, 1]."""
-    return _floats(images, classifier.mean.device, classifier.filters)
-
-
-def _floats(images: Images, device: torch.device, filters: Iterable[nn.Module] = ()) -> Tensor:
-    parts = [to_float(torch.from_numpy(np.array(images[:0])).to(device))]  # of no images, no images
-    for start in range(0, len(images), _BATCH):
-        x = to_float(torch.from_numpy(np.array(images[start : start + _BATCH])).to(device))
-        for repair in filters:
-            x = repair(x)
-        parts.append(x)
-    return torch.cat(parts)
-
-
 @dataclass(frozen=True)
 class _Pairs:
-    """Clean images, their corrupted twins, and images that must pass as they are: floats (N, C, H, W)."""
+    """Clean images, their corrupted twins, and images that must pass as they are: uint8 (N, H, W, C)."""
 
     clean: Tensor
     corrupted: Tensor
@@ -152,7 +136,7 @@ def _pairs(
     clean = np.asarray(images[chosen])
     passing = must_pass(clean, earlier, rng)
     corrupted = imitation.apply(clean, rng)
-    return _Pairs(_floats(clean, device), _floats(corrupted, device), _floats(passing, device))
+    return _Pairs(hold(clean, device), hold(corrupted, device), hold(passing, device))
 
 
 def _fit(
@@ -171,7 +155,8 @@ def _fit(
     )
     for step in range(settings.steps):
         rows = torch.randint(len(pairs.clean), (settings.batch_size,), generator=generator).to(device)
-        clean, corrupted, passing = pairs.clean[rows], pairs.corrupted[rows], pairs.passing[rows]
+        drawn = (floats(each[rows]) for each in (pairs.clean, pairs.corrupted, pairs.passing))
+        clean, corrupted, passing = drawn
         # In float32: convolutions as narrow as these have no fast bfloat16 gradient on every processor.
         restored = repair.restore(corrupted)
         # Half a batch is enough for what is easy to learn, or costs as much as the restoring itself.
