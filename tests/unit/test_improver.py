@@ -12,6 +12,7 @@ from driftloop.corruptions import corrupt
 from driftloop.errors import DataError, ModelError, ParameterError
 from driftloop.improver.filters import Filter, GatedDenoiser, ResidualDenoiser
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.pixels import floats, through_filters
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier, to_float
@@ -227,6 +228,36 @@ def test_retraining_leaves_the_filters_as_they_are():
     )
     assert same(weights(candidate.filters), weights(filtered().filters))
     assert accuracy(candidate, drifted(FOG)) > accuracy(filtered(), drifted(FOG)) - 0.02
+
+
+def test_what_was_repaired_before_is_kept_and_takes_longer_the_more_it_is():
+    none = Samples(digits()["test"].images[:0], digits()["test"].labels[:0])
+    classifier, earlier, right_after, steps = incumbent(), list[Imitation](), dict[str, float](), list[int]()
+    for name, drift in {"turn": TURN, "lines": LINES, "fog": FOG}.items():
+        classifier = retrain(
+            classifier,
+            digits()["train"],
+            none,
+            drift,
+            settings=RETRAIN,
+            seed=0,
+            earlier=earlier,
+            progress=lambda _, total: steps.append(total),
+        )
+        earlier.append(drift)
+        right_after[name] = accuracy(classifier, drifted(drift))
+    assert sorted(set(steps)) == [80, 96, 112]
+    assert accuracy(classifier, drifted(TURN)) > right_after["turn"] - 0.03
+    assert accuracy(classifier, drifted(LINES)) > right_after["lines"] - 0.03
+
+
+def test_images_that_no_filter_stands_before_are_held_as_bytes():
+    images = drifted(FOG).images[:40]
+    bare, behind = through_filters(incumbent(), images), through_filters(filtered(), images)
+    assert torch.equal(bare, torch.from_numpy(images))
+    assert torch.equal(floats(bare), to_float(torch.from_numpy(images)))
+    with torch.no_grad():
+        assert torch.equal(floats(behind), filtered().filters[0](to_float(torch.from_numpy(images))))
 
 
 def test_retraining_from_labels_alone_helps():
