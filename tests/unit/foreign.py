@@ -33,6 +33,20 @@ class Soft(Plain):
         return super().forward(x).softmax(1)
 
 
+class Odd(Plain):
+    """The same with tied weights, a buffer of infinities, and an auxiliary answer while it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auxiliary = nn.Linear(HIDDEN, 10)
+        self.auxiliary.weight = self.end.weight
+        self.register_buffer("mask", torch.full((3, 3), -torch.inf).triu(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        hidden = self.body(x)
+        return (self.end(hidden), self.auxiliary(hidden)) if self.training else self.end(hidden)
+
+
 @cache
 def fitted() -> nn.Sequential:
     """A network that reads 8 x 8 digits in [0, 1] with an accuracy above 0.9."""

@@ -251,6 +251,43 @@ def test_what_was_repaired_before_is_kept_and_takes_longer_the_more_it_is():
     assert accuracy(classifier, drifted(LINES)) > right_after["lines"] - 0.03
 
 
+def test_a_filter_acts_on_its_drift_where_what_came_before_had_no_name():
+    kinds = [("fog", 3), ("brightness", 3), ("rotate", 3), ("zigzag", 3), ("stripe", 3)]
+    unnamed = Imitation("mnist_c", dict.fromkeys(kinds, 0.02) | {("impulse_noise", 3): 0.9})
+    strong = Imitation("mnist_c", {("fog", 3): 0.05, ("fog", 5): 0.95})
+    before = unnamed.without(strong)
+    assert before is not None
+    assert before.kinds.keys() == unnamed.kinds.keys() - {("fog", 3)}
+    assert sum(before.kinds.values()) == pytest.approx(1)
+    assert LINES.without(strong) is LINES
+    assert FOG.without(FOG) is None
+    parts = digits()
+    candidate = train_filter(
+        incumbent(),
+        parts["train"].images,
+        parts["calibration"].images,
+        strong,
+        spec=DEFOGR,
+        settings=FILTER,
+        seed=0,
+        earlier=[before],
+    )
+    assert accuracy(candidate, drifted(FOG)) > accuracy(incumbent(), drifted(FOG)) + 0.5
+
+
+def test_fewer_clean_images_than_earlier_drifts_are_enough_to_go_on():
+    few = Samples(digits()["train"].images[:3], digits()["train"].labels[:3])
+    settings = RetrainSettings(steps=1, batch_size=16)
+    retrain(incumbent(), few, few, FOG, settings=settings, seed=0, earlier=[FOG, LINES, TURN, FOG])
+
+
+def test_a_retraining_that_diverges_says_so():
+    settings = RetrainSettings(steps=20, batch_size=16, learning_rate=1e30)
+    some = Samples(drifted(FOG).images[:20], drifted(FOG).labels[:20])
+    with pytest.raises(ModelError, match=r"diverged\. Lower retrain\.learning_rate"):
+        retrain(incumbent(), digits()["train"], some, FOG, settings=settings, seed=0)
+
+
 def test_images_that_no_filter_stands_before_are_held_as_bytes():
     images = drifted(FOG).images[:40]
     bare, behind = through_filters(incumbent(), images), through_filters(filtered(), images)

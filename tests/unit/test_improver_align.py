@@ -92,6 +92,26 @@ def test_it_stacks_survives_the_disk_and_can_be_exported(tmp_path: Path):
     assert plain.spec == incumbent().spec
 
 
+def test_each_further_alignment_adds_one_network_and_no_more():
+    one, two, three = (sum(value.numel() for value in weights(each).values()) for each in chain_of_three())
+    assert three - two == two - one
+
+
+def chain_of_three() -> list[Classifier]:
+    both = aligned_to(LINES, aligned(), earlier=[FOG])
+    return [aligned(), both, aligned_to(TURN, both, earlier=[FOG, LINES])]
+
+
+def test_dropout_has_no_part_in_the_statistics():
+    spec = ClassifierSpec(
+        {"_target_": f"{__name__}.Dropping"}, (16, 16, 1), tuple("0123456789"), (0.5,), (0.5,)
+    )
+    torch.manual_seed(0)
+    classifier = Classifier(spec).eval()
+    first, again = (weights(aligned_to(FOG, classifier)) for _ in range(2))
+    assert same(first, again)
+
+
 def test_retraining_starts_from_the_network_within():
     parts = digits()
     some = Samples(drifted(TURN).images[:20], drifted(TURN).labels[:20])
@@ -108,6 +128,20 @@ def test_a_network_without_statistics_is_refused_and_so_is_an_empty_window():
         align(Classifier(spec), images, images, images, settings=SETTINGS, seed=0)
     with pytest.raises(DataError, match="16 of the window that judge nothing; there are"):
         align(incumbent(), images, images, images[:0], settings=SETTINGS, seed=0)
+
+
+class Dropping(Network):
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        parts = nn.Linear(256 * channels, 32), nn.Dropout(), nn.Linear(32, 32), nn.BatchNorm1d(32)
+        self.first = nn.Sequential(nn.Flatten(), *parts)
+        self.last = nn.Linear(32, classes)
+
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        return self.first(x)
+
+    def head(self, embedding: torch.Tensor) -> torch.Tensor:
+        return self.last(embedding)
 
 
 class Bare(Network):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from tests.unit.foreign import HIDDEN, Plain, fitted, write_exported, write_onnx
+from tests.unit.foreign import HIDDEN, Odd, Plain, fitted, write_exported, write_onnx
 
 from driftloop.errors import ModelError
 from driftloop.models.export import export_model
@@ -119,6 +119,27 @@ class Preprocessing(Plain):
     def __init__(self) -> None:
         super().__init__()
         self.end.register_forward_pre_hook(lambda _, inputs: (inputs[0].roll(1, 1),))
+
+
+def test_an_odd_module_is_kept_and_retrained(tmp_path: Path) -> None:
+    from driftloop.improver.imitate import Imitation
+    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+
+    odd = Odd()
+    odd.load_state_dict(
+        odd.state_dict() | {"end.weight": fitted()[3].weight, "auxiliary.weight": fitted()[3].weight}
+    )
+    torch.save(odd.state_dict(), tmp_path / "m.pt")
+    model = take(tmp_path / "m.pt", network={"_target_": "tests.unit.foreign.Odd"})
+    save_model(tmp_path / "model", model)
+    again = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(predict(again, IMAGES).logits, predict(model, IMAGES).logits)
+    images = Samples(IMAGES, LABELS.astype(np.int64))
+    noise = Imitation("mnist_c", {("impulse_noise", 3): 1.0})
+    candidate = retrain(again, images, images, noise, settings=RetrainSettings(steps=5), seed=0)
+    assert np.isfinite(predict(candidate, IMAGES).logits).all()
+    mask = next(value for name, value in candidate.state_dict().items() if name.endswith("mask"))
+    assert torch.equal(mask, odd.mask)
 
 
 def test_a_copy_of_a_module_keeps_its_hooks_and_shows_its_own_embeddings(tmp_path: Path) -> None:

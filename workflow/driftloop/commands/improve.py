@@ -115,6 +115,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
         repair = partial(align, window=occasion.arrived.images[occasion.aligned_on])
     else:
         repair = partial(core.train_filter, imitation=imitation, spec=spec)
+    before = [each.without(imitation) for each in occasion.earlier_imitations()]
     with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:
         candidate = repair(
             occasion.incumbent,
@@ -122,7 +123,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
             occasion.split("calibration").images,
             settings=settings,
             seed=params["seed"],
-            earlier=occasion.earlier_imitations(),
+            earlier=[each for each in before if each],
             progress=advance,
         )
     occasion.show(candidate)

@@ -26,6 +26,7 @@ from driftloop.improver.train_filter import FilterSettings
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.networks import Network
+from driftloop.models.predict import at_once
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
 
@@ -41,9 +42,8 @@ _PRIOR = 1
 """The statistics of clean data count as so many images. With 16, as small windows are said to need, a drift
 that moves them far is not repaired (brightness on MNIST-C: 43 %); with one it is (99 %)."""
 _MOST = 2000
-"""Images of the window that are looked at: more than statistics need."""
-_MOST_PIXELS = _MOST * 64 * 64
-"""As they go through the network all at once, fewer are looked at where they are larger."""
+"""Images of the window that are looked at: more than statistics need. All go through the network at once, so
+of larger ones it is fewer."""
 
 
 class Aligned(Network):
@@ -52,7 +52,7 @@ class Aligned(Network):
     Args:
         channels: of the images.
         classes: how many.
-        network: `_target_` and arguments of the network that was aligned.
+        network: `_target_` and arguments of the network that was aligned; may be one of these itself.
     """
 
     threshold: Tensor
@@ -60,8 +60,8 @@ class Aligned(Network):
     def __init__(self, channels: int, classes: int, network: Mapping[str, Any]) -> None:
         super().__init__()
         base: type[Network] = Network
-        make = partial(instantiate, network, base, where="network", channels=channels, classes=classes)
-        self.usual, self.aligned = make(), make()
+        make = partial(instantiate, base=base, where="network", channels=channels, classes=classes)
+        self.usual, self.aligned = make(network), make(_innermost(network))
         self.gate = suspicion_network(channels)
         # Until the gate is trained, every image is a usual one.
         self.register_buffer("threshold", torch.tensor(float("inf")))
@@ -136,14 +136,15 @@ def align(
 
     with seeded(seed, device):
         network = Aligned(classifier.input_shape[2], len(classifier.classes), inner).to(device)
-        for twin in (network.usual, network.aligned):
-            twin.load_state_dict(classifier.network.state_dict())
+        network.usual.load_state_dict(classifier.network.state_dict())
+        network.aligned.load_state_dict(unaligned(classifier).network.state_dict())
 
         def suspect(x: Tensor) -> Tensor:
             return network.suspect(classifier.normalise(x))
 
         passing = through_filters(classifier, must_pass(_some(images, _PASSING, rng), earlier, rng))
-        arrived = through_filters(classifier, _some(window, _at_once(window), rng))
+        most = max(_FEWEST, at_once(_MOST, *window.shape[1:3]))
+        arrived = through_filters(classifier, _some(window, most, rng))
         steps = torch.Generator().manual_seed(seed)
         _fit_gate(network.gate, suspect, arrived, passing, settings, steps, progress)
     network.eval().requires_grad_(False)
@@ -156,16 +157,18 @@ def align(
     return classifier.with_network({"_target_": TARGET, "network": inner}, network).eval()
 
 
+def _innermost(network: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the network that was aligned first: all alignments have its weights."""
+    while network["_target_"] == TARGET:
+        network = network["network"]
+    return network
+
+
 def unaligned(classifier: Classifier) -> Classifier:
     """Return a classifier with the network that was aligned: retraining takes new statistics anyway."""
     while isinstance(classifier.network, Aligned):
         classifier = classifier.with_network(classifier.spec.network["network"], classifier.network.usual)
     return classifier
-
-
-def _at_once(images: Images) -> int:
-    pixels = int(images.shape[1] * images.shape[2])
-    return max(_FEWEST, min(_MOST, _MOST_PIXELS // pixels))
 
 
 def _some(images: Images, most: int, rng: np.random.Generator) -> Images:
@@ -208,7 +211,7 @@ def _re_estimate(network: nn.Module, x: Tensor) -> None:
     before = copy.deepcopy([norm.state_dict() for norm in norms])
     for norm in norms:
         norm.momentum = 1.0  # the last batch alone
-    network.train()
+        norm.train()  # and nothing else, such as dropout
     network(x)
     network.eval()
     for norm, old in zip(norms, before, strict=True):

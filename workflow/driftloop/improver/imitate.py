@@ -8,7 +8,7 @@ many as we like. How strong the corruption is nobody says; it is read off the wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from driftloop.corruptions import SEVERITIES, SUITES, corrupt, find_corruption
 from driftloop.models.classifier import Classifier
-from driftloop.models.predict import predict
+from driftloop.models.predict import at_once, predict
 
 Images = npt.NDArray[np.uint8]
 
 _CLEAN = ("", 0)
 _SAMPLES = 400
 """Clean images that stand for each kind of drift; their mean is known to a twentieth of its spread."""
+_AT_ONCE = 500
 _FREQUENCIES = 512
 _FLOOR = 0.1
 """Probability spread over all kinds, so that a wrong estimate costs a little and not everything."""
@@ -52,6 +53,18 @@ class Imitation:
             if rows.any():
                 result[rows] = corrupt(images[rows], self.suite, corruption, severity, rng)
         return result
+
+    def without(self, other: Imitation) -> Imitation | None:
+        """Return it without the kinds that belong more to another; None where nothing is left.
+
+        Every estimate gives each kind a little, and so a little of what comes now to what came before: a
+        filter that is to let the one pass and to act on the other could do neither.
+        """
+        kinds = {kind: weight for kind, weight in self.kinds.items() if weight > other.kinds.get(kind, 0)}
+        if len(kinds) in (0, len(self.kinds)):
+            return self if kinds else None
+        total = sum(kinds.values())
+        return replace(self, kinds={kind: weight / total for kind, weight in kinds.items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return the imitation as plain values, to be kept with a repair."""
@@ -117,10 +130,16 @@ def imitate(
 
 def describe(classifier: Classifier, images: Images) -> npt.NDArray[np.float32]:
     """Return what tells kinds of images apart, float32 (N, D + 3): embeddings and pixel statistics."""
+    starts = range(0, len(images), at_once(_AT_ONCE, *images.shape[1:3]))
+    simple = [_pixel_statistics(images[start : start + starts.step]) for start in starts]
+    return np.concatenate([predict(classifier, images).embeddings, np.concatenate(simple)], axis=1)
+
+
+def _pixel_statistics(images: Images) -> npt.NDArray[np.float32]:
+    """Return mean, spread and roughness of images: float32 (N, 3)."""
     pixels = images.astype(np.float32) / 255
     rough = np.abs(np.diff(pixels, axis=1)).mean((1, 2, 3)) + np.abs(np.diff(pixels, axis=2)).mean((1, 2, 3))
-    simple = np.stack([pixels.mean((1, 2, 3)), pixels.std((1, 2, 3)), rough], axis=1)
-    return np.concatenate([predict(classifier, images).embeddings, simple], axis=1)
+    return np.stack([pixels.mean((1, 2, 3)), pixels.std((1, 2, 3)), rough], axis=1)
 
 
 def _mixture(

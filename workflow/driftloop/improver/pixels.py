@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from driftloop.models.classifier import Classifier, to_float
+from driftloop.models.predict import at_once
 
 Images = npt.NDArray[np.uint8]
 
@@ -38,7 +39,7 @@ def through_filters(classifier: Classifier, images: Images) -> Tensor:
     if not len(classifier.filters):
         return held
     parts = []
-    for part in torch.split(held, _BATCH):
+    for part in torch.split(held, at_once(_BATCH, *held.shape[1:3])):
         x = to_float(part)
         for repair in classifier.filters:
             x = repair(x)

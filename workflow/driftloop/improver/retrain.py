@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from driftloop.errors import DataError
+from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
 from driftloop.improver.pixels import floats, through_filters
 from driftloop.models.classifier import Classifier
@@ -111,6 +111,7 @@ def retrain(
 
     Raises:
         DataError: there is nothing to learn from.
+        ModelError: the weights grew beyond all bounds.
     """
     if not len(clean) or not (len(reviewed) or imitation):
         raise DataError("Retraining needs clean images, and reviewed samples or a diagnosis; one is missing.")
@@ -165,8 +166,9 @@ def _sources(
         sources.append(source(imitation.apply(images, rng), labels, _DRIFT, taught))
     for number, each in enumerate(earlier):
         own = slice(number, None, len(earlier))  # they share the images, so that memory stays bounded
-        twins, part = each.apply(images[own], rng), _EARLIER / len(earlier) ** 0.5
-        sources.append(source(twins, labels[own], part, taught[own]))
+        if len(labels[own]):
+            twins, part = each.apply(images[own], rng), _EARLIER / len(earlier) ** 0.5
+            sources.append(source(twins, labels[own], part, taught[own]))
     labelled = [each for each in (reviewed, earlier_reviewed) if each]
     sources += [source(each.images, each.labels, _REVIEWED) for each in labelled]
     if unlabelled is not None and len(unlabelled):
@@ -207,6 +209,8 @@ def _fit(
         if progress is not None:
             progress(step + 1, settings.steps)
     _blend(network, before, average.module.state_dict())
+    if not all(weights.isfinite().all() for weights in network.parameters()):
+        raise ModelError("the retraining has diverged. Lower retrain.learning_rate in params.yaml.")
 
 
 def _batch(
@@ -250,9 +254,15 @@ def _smooth(labels: Tensor, classes: int) -> Tensor:
 
 @torch.no_grad()
 def _blend(network: nn.Module, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
-    """Give a network weights and statistics that lie between two sets of them."""
-    blended = {
-        name: torch.lerp(before[name], value, _AWAY) if value.is_floating_point() else value
-        for name, value in after.items()
-    }
-    network.load_state_dict(blended)
+    """Give a network weights and statistics that lie between two sets of them.
+
+    What training left alone stays: a buffer that holds infinities, such as a mask, has no average.
+    """
+    now = network.state_dict()
+
+    def between(name: str, value: Tensor) -> Tensor:
+        if torch.equal(now[name], before[name]):
+            return before[name]
+        return torch.lerp(before[name], value, _AWAY) if value.is_floating_point() else value
+
+    network.load_state_dict({name: between(name, value) for name, value in after.items()})

@@ -14,7 +14,7 @@ from driftloop.models.classifier import Classifier
 
 _BATCH = 256
 _SIDE = 64
-"""Up to this many pixels a side, so many images go through the network at a time."""
+"""Up to this many pixels a side, so many images go through the network at a time; of larger ones fewer."""
 
 
 def batch_size(classifier: Classifier) -> int:
@@ -24,7 +24,16 @@ def batch_size(classifier: Classifier) -> int:
     a result would otherwise depend on how the images were split.
     """
     height, width, _ = classifier.input_shape
-    return min(_BATCH, max(1, _BATCH * _SIDE**2 // (height * width)))
+    return at_once(_BATCH, height, width)
+
+
+def at_once(most: int, height: int, width: int) -> int:
+    """Return how many images of a size to take at a time, where it is `most` up to 64 pixels a side.
+
+    >>> at_once(256, 28, 28), at_once(256, 128, 128)
+    (256, 64)
+    """
+    return min(most, max(1, most * _SIDE**2 // (height * width)))
 
 
 def predict(

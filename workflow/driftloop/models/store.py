@@ -38,7 +38,8 @@ def save_model(
     from safetensors.torch import save_file
 
     (folder / _META).unlink(missing_ok=True)
-    weights = {name: value.detach().cpu().contiguous() for name, value in classifier.state_dict().items()}
+    held = classifier.state_dict()
+    weights = {name: held[name].cpu().contiguous().clone() for name in held}  # tied ones may share no memory
     with atomic(folder / _WEIGHTS) as temporary:
         save_file(weights, temporary)
     spec = classifier.spec

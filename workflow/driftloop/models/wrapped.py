@@ -46,6 +46,8 @@ class Wrapped(Network):
         """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
         self._kept = None
         outputs = self.module(x)
+        if self.training and isinstance(outputs, tuple):
+            outputs = outputs[0]  # auxiliary heads, as Inception v3 has, answer in training besides
         n = x.shape[0]  # `len` would be a constant to torch.export
         if not isinstance(outputs, Tensor) or outputs.shape != (n, self.classes):
             got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
