@@ -20,7 +20,8 @@ that look like it; no label, no diagnosis. `filter_unknown`: the corruption with
 learned from. `both_100`: retrained through the filter. `ceiling`: 20,000 labelled images of the drift. Picks
 follow the classifier's confidence here, without the detector. A method is listed with the seeds under which
 it was measured on every corruption that is listed; `±` is the standard deviation of its mean over these
-seeds. Seconds are of the repair alone, beside other work; those of `both_100` come on top of its filter's."""
+seeds. Seconds are of the repair alone, the mean over machines as different as the last line says, beside
+other work; those of `both_100` come on top of its filter's."""
 
 
 def table(result: dict[str, Any]) -> str:
