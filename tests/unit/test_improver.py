@@ -1,6 +1,7 @@
 """Filters and retraining on scikit-learn's digits, twice as large, and on photographs: real and soon done."""
 
 import itertools
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -25,6 +26,12 @@ DEFOGR = {"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 16}
 FOG = Imitation("mnist_c", {("fog", 5): 1.0})
 LINES = Imitation("mnist_c", {("zigzag", 3): 1.0})
 TURN = Imitation("mnist_c", {("rotate", 4): 0.5, ("rotate", 5): 0.5})
+STRONG_FOG = Imitation("mnist_c", {("fog", 3): 0.05, ("fog", 5): 0.95})
+UNNAMED = Imitation(
+    "mnist_c",
+    {("impulse_noise", 3): 0.9}
+    | dict.fromkeys([("fog", 3), ("brightness", 3), ("rotate", 3), ("zigzag", 3), ("stripe", 3)], 0.02),
+)
 FILTER = FilterSettings(steps=100, batch_size=32, learning_rate=0.008, touched=0.005)
 RETRAIN = RetrainSettings(steps=80, batch_size=64, learning_rate=0.003)
 
@@ -53,18 +60,29 @@ def incumbent() -> Classifier:
     return classifier
 
 
-@cache
-def filtered() -> Classifier:
+def filtered_against(
+    drift: Imitation,
+    classifier: Classifier | None = None,
+    *,
+    settings: FilterSettings = FILTER,
+    earlier: Sequence[Imitation] = (),
+) -> Classifier:
     parts = digits()
     return train_filter(
-        incumbent(),
+        classifier or incumbent(),
         parts["train"].images,
         parts["calibration"].images,
-        FOG,
+        drift,
         spec=DEFOGR,
-        settings=FILTER,
+        settings=settings,
         seed=0,
+        earlier=earlier,
     )
+
+
+@cache
+def filtered() -> Classifier:
+    return filtered_against(FOG)
 
 
 def accuracy(classifier: Classifier, samples: Samples) -> float:
@@ -117,20 +135,8 @@ def test_what_becomes_of_an_image_does_not_depend_on_those_beside_it():
 
 
 def test_the_same_seed_gives_the_same_filter():
-    parts = digits()
-    twins = [
-        train_filter(
-            incumbent(),
-            parts["train"].images,
-            parts["calibration"].images,
-            FOG,
-            spec=DEFOGR,
-            settings=FilterSettings(steps=3),
-            seed=1,
-        )
-        for _ in range(2)
-    ]
-    assert same(weights(twins[0]), weights(twins[1]))
+    one, other = (filtered_against(FOG, settings=FilterSettings(steps=3)) for _ in range(2))
+    assert same(weights(one), weights(other))
 
 
 def test_a_filtered_model_survives_the_disk(tmp_path):
@@ -141,16 +147,7 @@ def test_a_filtered_model_survives_the_disk(tmp_path):
 
 @pytest.mark.slow
 def test_a_second_filter_stacks_and_the_first_drift_is_still_repaired():
-    both = train_filter(
-        filtered(),
-        digits()["train"].images,
-        digits()["calibration"].images,
-        LINES,
-        spec=DEFOGR,
-        settings=FILTER,
-        seed=0,
-        earlier=[FOG],
-    )
+    both = filtered_against(LINES, filtered(), earlier=[FOG])
     assert len(both.filters) == 2
     assert accuracy(both, drifted(LINES)) > accuracy(filtered(), drifted(LINES)) + 0.2
     assert accuracy(both, drifted(FOG)) > accuracy(filtered(), drifted(FOG)) - 0.02
@@ -251,27 +248,17 @@ def test_what_was_repaired_before_is_kept_and_takes_longer_the_more_it_is():
     assert accuracy(classifier, drifted(LINES)) > right_after["lines"] - 0.03
 
 
+def test_an_earlier_drift_is_what_does_not_belong_more_to_the_present_one():
+    rest = UNNAMED.without(STRONG_FOG)
+    assert rest is not None
+    assert rest.kinds.keys() == UNNAMED.kinds.keys() - {("fog", 3)}
+    assert sum(rest.kinds.values()) == pytest.approx(1)
+    assert STRONG_FOG.rest_of([LINES, FOG]) == [LINES, FOG]
+    assert FOG.rest_of([FOG]) == []
+
+
 def test_a_filter_acts_on_its_drift_where_what_came_before_had_no_name():
-    kinds = [("fog", 3), ("brightness", 3), ("rotate", 3), ("zigzag", 3), ("stripe", 3)]
-    unnamed = Imitation("mnist_c", dict.fromkeys(kinds, 0.02) | {("impulse_noise", 3): 0.9})
-    strong = Imitation("mnist_c", {("fog", 3): 0.05, ("fog", 5): 0.95})
-    before = unnamed.without(strong)
-    assert before is not None
-    assert before.kinds.keys() == unnamed.kinds.keys() - {("fog", 3)}
-    assert sum(before.kinds.values()) == pytest.approx(1)
-    assert LINES.without(strong) is LINES
-    assert FOG.without(FOG) is None
-    parts = digits()
-    candidate = train_filter(
-        incumbent(),
-        parts["train"].images,
-        parts["calibration"].images,
-        strong,
-        spec=DEFOGR,
-        settings=FILTER,
-        seed=0,
-        earlier=[before],
-    )
+    candidate = filtered_against(STRONG_FOG, earlier=[UNNAMED])
     assert accuracy(candidate, drifted(FOG)) > accuracy(incumbent(), drifted(FOG)) + 0.5
 
 

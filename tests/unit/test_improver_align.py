@@ -27,6 +27,7 @@ Samples, accuracy, digits, drifted, incumbent, same, weights = (
     shared[name]
     for name in ("Samples", "accuracy", "digits", "drifted", "incumbent", "same", "weights")
 )  # fmt: skip
+UNNAMED = Imitation("mnist_c", {("impulse_noise", 3): 0.9, ("fog", 5): 0.1})
 SETTINGS = FilterSettings(steps=60, batch_size=32, learning_rate=0.01, touched=0.005)
 
 
@@ -79,6 +80,11 @@ def test_a_partly_drifted_window_gives_the_statistics_of_what_has_drifted():
     assert accuracy(mixed, others) > accuracy(incumbent(), others) + 0.1
 
 
+def test_it_acts_on_its_drift_where_what_came_before_had_no_name():
+    candidate = aligned_to(FOG, incumbent(), imitation=FOG, earlier=[UNNAMED])
+    assert accuracy(candidate, drifted(FOG)) > accuracy(incumbent(), drifted(FOG)) + 0.1
+
+
 def test_it_stacks_survives_the_disk_and_can_be_exported(tmp_path: Path):
     both = aligned_to(LINES, aligned(), earlier=[FOG])
     assert accuracy(both, drifted(FOG)) > accuracy(aligned(), drifted(FOG)) - 0.03
@@ -93,19 +99,17 @@ def test_it_stacks_survives_the_disk_and_can_be_exported(tmp_path: Path):
 
 
 def test_each_further_alignment_adds_one_network_and_no_more():
-    one, two, three = (sum(value.numel() for value in weights(each).values()) for each in chain_of_three())
+    both = aligned_to(LINES, aligned(), earlier=[FOG])
+    all_three = aligned_to(TURN, both, earlier=[FOG, LINES])
+    one, two, three = (
+        sum(value.numel() for value in weights(each).values()) for each in (aligned(), both, all_three)
+    )
     assert three - two == two - one
 
 
-def chain_of_three() -> list[Classifier]:
-    both = aligned_to(LINES, aligned(), earlier=[FOG])
-    return [aligned(), both, aligned_to(TURN, both, earlier=[FOG, LINES])]
-
-
 def test_dropout_has_no_part_in_the_statistics():
-    spec = ClassifierSpec(
-        {"_target_": f"{__name__}.Dropping"}, (16, 16, 1), tuple("0123456789"), (0.5,), (0.5,)
-    )
+    network = {"_target_": f"{__name__}.Dropping"}
+    spec = ClassifierSpec(network, (16, 16, 1), tuple("0123456789"), (0.5,), (0.5,))
     torch.manual_seed(0)
     classifier = Classifier(spec).eval()
     first, again = (weights(aligned_to(FOG, classifier)) for _ in range(2))

@@ -126,9 +126,7 @@ def test_an_odd_module_is_kept_and_retrained(tmp_path: Path) -> None:
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     odd = Odd()
-    odd.load_state_dict(
-        odd.state_dict() | {"end.weight": fitted()[3].weight, "auxiliary.weight": fitted()[3].weight}
-    )
+    odd.end.load_state_dict(fitted()[3].state_dict())
     torch.save(odd.state_dict(), tmp_path / "m.pt")
     model = take(tmp_path / "m.pt", network={"_target_": "tests.unit.foreign.Odd"})
     save_model(tmp_path / "model", model)

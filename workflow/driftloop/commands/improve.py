@@ -114,8 +114,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
             raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
         repair = partial(align, window=occasion.arrived.images[occasion.aligned_on])
     else:
-        repair = partial(core.train_filter, imitation=imitation, spec=spec)
-    before = [each.without(imitation) for each in occasion.earlier_imitations()]
+        repair = partial(core.train_filter, spec=spec)
     with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:
         candidate = repair(
             occasion.incumbent,
@@ -123,7 +122,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
             occasion.split("calibration").images,
             settings=settings,
             seed=params["seed"],
-            earlier=[each for each in before if each],
+            imitation=imitation,
+            earlier=occasion.earlier_imitations(),
             progress=advance,
         )
     occasion.show(candidate)

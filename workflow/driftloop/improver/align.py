@@ -98,6 +98,7 @@ def align(
     *,
     settings: FilterSettings,
     seed: int,
+    imitation: Imitation | None = None,
     earlier: Sequence[Imitation] = (),
     progress: Progress | None = None,
 ) -> Classifier:
@@ -110,7 +111,9 @@ def align(
         window: uint8 (L, H, W, C).
         settings: how to train the gate.
         seed: of the gate's weights and the order of the images.
-        earlier: drifts repaired before, which pass as clean images do.
+        imitation: what seems to have happened to the window.
+        earlier: drifts repaired before, which pass as clean images do, but for what belongs more to the
+            present one.
         progress: called after each step.
 
     Returns:
@@ -133,7 +136,7 @@ def align(
         )
     rng, device = np.random.default_rng(seed), classifier.mean.device
     inner = dict(classifier.spec.network)
-
+    earlier = imitation.rest_of(earlier) if imitation else earlier
     with seeded(seed, device):
         network = Aligned(classifier.input_shape[2], len(classifier.classes), inner).to(device)
         network.usual.load_state_dict(classifier.network.state_dict())
@@ -145,8 +148,8 @@ def align(
         passing = through_filters(classifier, must_pass(_some(images, _PASSING, rng), earlier, rng))
         most = max(_FEWEST, at_once(_MOST, *window.shape[1:3]))
         arrived = through_filters(classifier, _some(window, most, rng))
-        steps = torch.Generator().manual_seed(seed)
-        _fit_gate(network.gate, suspect, arrived, passing, settings, steps, progress)
+        order = torch.Generator().manual_seed(seed)
+        _fit_gate(network.gate, suspect, arrived, passing, settings, order, progress)
     network.eval().requires_grad_(False)
     held_out = [calibration, *(each.apply(calibration, rng) for each in earlier)]
     scores = [suspicions(suspect, through_filters(classifier, each)) for each in held_out]

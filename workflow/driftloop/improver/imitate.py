@@ -7,7 +7,7 @@ many as we like. How strong the corruption is nobody says; it is read off the wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,10 @@ class Imitation:
             return self if kinds else None
         total = sum(kinds.values())
         return replace(self, kinds={kind: weight / total for kind, weight in kinds.items()})
+
+    def rest_of(self, earlier: Iterable[Imitation]) -> list[Imitation]:
+        """Return earlier drifts, each without what belongs more to this one."""
+        return [rest for each in earlier if (rest := each.without(self))]
 
     def to_json(self) -> dict[str, Any]:
         """Return the imitation as plain values, to be kept with a repair."""

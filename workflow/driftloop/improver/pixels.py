@@ -38,10 +38,12 @@ def through_filters(classifier: Classifier, images: Images) -> Tensor:
     held = hold(images, classifier.mean.device)
     if not len(classifier.filters):
         return held
-    parts = []
-    for part in torch.split(held, at_once(_BATCH, *held.shape[1:3])):
+    n, height, width, channels = held.shape
+    seen = torch.empty(n, channels, height, width, device=held.device)
+    step = at_once(_BATCH, height, width)
+    for part, into in zip(torch.split(held, step), torch.split(seen, step), strict=True):
         x = to_float(part)
         for repair in classifier.filters:
             x = repair(x)
-        parts.append(x.clone(memory_format=torch.contiguous_format))
-    return torch.cat(parts)
+        into.copy_(x)
+    return seen

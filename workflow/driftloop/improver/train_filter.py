@@ -86,7 +86,8 @@ def train_filter(
         spec: `_target_` and arguments of a `Filter`.
         settings: how to train.
         seed: of the initial weights, the corruptions and the order of the pairs.
-        earlier: drifts repaired before, which must pass this filter as clean images do.
+        earlier: drifts repaired before, which must pass this filter as clean images do, but for what belongs
+            more to the present one.
         progress: called after each step.
 
     Returns:
@@ -100,7 +101,7 @@ def train_filter(
         raise DataError(
             "A filter is trained on clean images, and its gate set on others; one of them is empty."
         )
-    rng = np.random.default_rng(seed)
+    rng, earlier = np.random.default_rng(seed), imitation.rest_of(earlier)
     device = classifier.mean.device
     spec = dict(spec) | {"channels": classifier.input_shape[2]}
     with seeded(seed, device):
