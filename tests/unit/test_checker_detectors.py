@@ -11,6 +11,8 @@ import pytest
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.fitted import CLEAN, FittedDetector, add_kind, fit_detector, make_detector
+from driftloop.checker.neighbours import NearestNeighbours
+from driftloop.checker.spaces import view_all
 from driftloop.checker.store import load_detector, save_detector
 from driftloop.errors import ModelError, ParameterError
 
@@ -138,3 +140,14 @@ def test_neighbours_are_the_true_nearest(make_features):
     )
     np.testing.assert_array_equal(index, np.argsort(gaps, axis=1)[:, :4])
     np.testing.assert_allclose(distances, np.sort(gaps, axis=1)[:, :4], rtol=1e-5)
+
+
+@pytest.mark.parametrize("space", ["embeddings", "edges"])
+def test_the_neighbours_are_the_nearest_of_the_whole_reference(space, make_features):
+    reference, window = make_features(600, seed=1), make_features(90, seed=2, noise=0.3)
+    detector = NearestNeighbours(k=5, space=space)
+    state = detector.fit(reference, np.random.default_rng(0))
+    distances, places = detector.nearest(state, window)
+    gaps = np.linalg.norm(view_all(window, space)[:, None] - state["vectors"], axis=2)
+    np.testing.assert_allclose(distances, np.sort(gaps, axis=1)[:, :5], rtol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(gaps, places, 1), distances, rtol=1e-5)

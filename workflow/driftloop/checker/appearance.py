@@ -7,6 +7,10 @@ All take images uint8 (N, H, W, C).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import dctn
@@ -32,9 +36,10 @@ def properties(images: Images) -> Floats:
     share: noise has much of that, edges have little.
     """
     colours = np.asarray(images) / 255
-    grey = colours.mean(axis=3)
+    channels = [colours[..., channel] for channel in range(colours.shape[3])]
+    grey = _mean_channel(channels)
     light, contrast = grey.mean(axis=(1, 2)), grey.std(axis=(1, 2))
-    saturation = (colours.max(axis=3) - colours.min(axis=3)).mean(axis=(1, 2))
+    saturation = (reduce(np.maximum, channels) - reduce(np.minimum, channels)).mean(axis=(1, 2))
     down, across = np.diff(grey, axis=1), np.diff(grey, axis=2)
     sharpness = _mean_size(down) + _mean_size(across)
     grain = _mean_size(np.diff(down, axis=2)) / (sharpness + 0.01)
@@ -75,9 +80,9 @@ def _shorten(profile: Floats) -> Floats:
 
 def tones(images: Images) -> Floats:
     """Return log histograms of each channel's levels: light, contrast, saturation, colour."""
-    levels = np.asarray(images).astype(np.int64) // (256 // _TONES)
-    channels = [levels[..., channel].reshape(len(images), -1) for channel in range(images.shape[3])]
-    return np.concatenate([_log_histogram(channel, _TONES) for channel in channels], axis=1)
+    ends = np.arange(256 // _TONES, 256, 256 // _TONES, dtype=np.uint8) - 1
+    channels = np.ascontiguousarray(np.moveaxis(np.asarray(images), 3, 0))
+    return np.concatenate([_log_histogram(channel, ends) for channel in channels], axis=1)
 
 
 def edges(images: Images) -> Floats:
@@ -88,16 +93,25 @@ def edges(images: Images) -> Floats:
         grey[:, :, 1:] - grey[:, :, :-1],
         grey[:, 1:, 1:] - grey[:, 1:, :-1] - grey[:, :-1, 1:] + grey[:, :-1, :-1],
     ]
-    classes = [np.searchsorted(_STEPS, np.abs(step)).reshape(len(grey), -1) for step in steps]
-    return np.concatenate([_log_histogram(each, len(_STEPS) + 1) for each in classes], axis=1)
+    return np.concatenate([_log_histogram(np.abs(step), _STEPS) for step in steps], axis=1)
 
 
 def _grey(images: Images) -> Floats:
-    return np.asarray(np.asarray(images).mean(axis=3, dtype=np.float64))
+    return _mean_channel([images[..., channel].astype(np.float64) for channel in range(images.shape[3])])
 
 
-def _log_histogram(classes: npt.NDArray[np.int64], count: int) -> Floats:
-    """Return log(1 + how often) of each class, by row of classes (N, P)."""
-    n = len(classes)
-    flat = (classes + count * np.arange(n)[:, None]).ravel()
-    return np.asarray(np.log1p(np.bincount(flat, minlength=n * count).reshape(n, count)))
+def _mean_channel(channels: Sequence[Floats]) -> Floats:
+    """Return the mean of channels, which is many times as fast as numpy's over an axis of three."""
+    return np.asarray(reduce(np.add, channels) / len(channels))
+
+
+def _log_histogram(values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> Floats:
+    """Return log(1 + how many) values (N, H, W) lie in each class, float64 (N, len(ends) + 1).
+
+    Each class reaches up to its end, which is counted to it. Counting what lies above each end takes a
+    fraction of the time of looking up every value's class.
+    """
+    flat = values.reshape(len(values), -1)
+    above = [(flat > end).view(np.uint8).sum(axis=1, dtype=np.int64) for end in ends]
+    everything, nothing = np.full(len(flat), flat.shape[1]), np.zeros(len(flat), dtype=np.int64)
+    return np.asarray(np.log1p(-np.diff(np.column_stack([everything, *above, nothing]))))

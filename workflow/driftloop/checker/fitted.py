@@ -112,12 +112,12 @@ def fit_detector(
     if exposure is None:
         return fitted
     model = fit_accuracy(
-        accuracy_signals(fitted, exposure.features),
+        accuracy_signals(fitted, exposure.features, fitted.detector.score(kind.state, exposure.features)),
         exposure.features.logits.argmax(axis=1),
         exposure.correct,
         exposure.windows,
         exposure.damages,
-        clean=(accuracy_signals(fitted, calibration), kind.predicted),
+        clean=(accuracy_signals(fitted, calibration, kind.scores), kind.predicted),
         classes=calibration.logits.shape[1],
     )
     return replace(fitted, accuracy=model)
@@ -157,14 +157,21 @@ def add_kind(
     return replace(fitted, kinds=(*fitted.kinds, kind))
 
 
-def accuracy_signals(fitted: FittedDetector, features: Features) -> npt.NDArray[np.float64]:
-    """Return what correctness is judged from, float64 (N, 4): confidence, agreement, two distances."""
+def accuracy_signals(
+    fitted: FittedDetector, features: Features, score: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return what correctness is judged from, float64 (N, 4): confidence, agreement, two distances.
+
+    Args:
+        fitted: what is known.
+        features: of N samples.
+        score: float64 (N,), the detector's for clean data. Every caller has it already.
+    """
     logs = log_softmax(features.logits.astype(np.float64), axis=1)
     predicted = logs.argmax(axis=1)
     distances, nearest = NEIGHBOURS.nearest(fitted.neighbours, features)
     agreement = (fitted.classes[nearest] == predicted[:, None]).mean(axis=1)
     kind = fitted.kinds[0]
-    score = fitted.detector.score(kind.state, features)
     middle, high = np.quantile(kind.scores, [0.5, 0.9])
     best = logs.max(axis=1)
     odds = best - np.log(np.maximum(-np.expm1(best), 1e-12))

@@ -65,12 +65,13 @@ class NearestNeighbours(Detector):
         k = min(self.k, len(reference))
         distances = np.empty((len(features), k))
         index = np.empty((len(features), k), dtype=np.int64)
-        squares = np.einsum("ij,ij->i", reference, reference)
+        lengths = np.einsum("ij,ij->i", reference, reference)
+        sides = np.concatenate([-2 * reference.T, lengths[None]])
         for block, part in blocks(features):
             vectors = view(part, self.space)
             if self.whiten:
                 vectors = vectors @ state["whitening"]
-            gaps, near = _nearest(vectors.astype(np.float32), reference, squares, k)
+            gaps, near = _nearest(vectors.astype(np.float32), reference, sides, k)
             size = block.stop - block.start
             distances[block], index[block] = gaps[:size], state["index"][near[:size]]
         return distances, index
@@ -79,16 +80,20 @@ class NearestNeighbours(Detector):
 def _nearest(
     vectors: npt.NDArray[np.float32],
     reference: npt.NDArray[np.float32],
-    squares: npt.NDArray[np.float32],
+    sides: npt.NDArray[np.float32],
     k: int,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    rough = squares - 2 * (vectors @ reference.T)  # the squared distances, less each sample's own length
+    """Return distances (n, k) of vectors (n, D) and places (n, k) in the reference (R, D).
+
+    `sides` (D + 1, R) turn a vector with a 1 at its end into the squared distances, less its own length: one
+    product and no pass after it.
+    """
+    ones = np.ones((len(vectors), 1), dtype=np.float32)
+    rough = np.concatenate([vectors, ones], axis=1) @ sides
     candidates = _smallest(rough, min(k + _SPARE, len(reference)))
     candidates.sort(axis=1)  # so that equal distances come in the reference's order
-    exact = np.empty(candidates.shape)
-    for column, places in enumerate(candidates.T):
-        difference = vectors - reference[places]
-        exact[:, column] = np.einsum("ij,ij->i", difference, difference, dtype=np.float64)
+    difference = vectors[:, None] - reference[candidates]
+    exact = np.einsum("ijk,ijk->ij", difference, difference, dtype=np.float64)
     order = np.argsort(exact, axis=1, kind="stable")[:, :k]
     return np.sqrt(np.take_along_axis(exact, order, 1)), np.take_along_axis(candidates, order, 1)
 

@@ -37,7 +37,7 @@ def score_samples(fitted: FittedDetector, features: Features) -> Scores:
 def _score(fitted: FittedDetector, features: Features) -> Scores:
     by_kind = np.stack([fitted.detector.score(kind.state, features) for kind in fitted.kinds])
     known = fitted.accuracy is not None
-    signals = accuracy_signals(fitted, features) if known else np.empty((len(features), 0))
+    signals = accuracy_signals(fitted, features, by_kind[0]) if known else np.empty((len(features), 0))
     return Scores(by_kind, view_all(features, "properties"), signals)
 
 
