@@ -18,7 +18,7 @@ ALIBI := .driftloop/benchmark/alibi
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
   test-soak lock reference clean \
-  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-review
+  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-speed bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -87,6 +87,9 @@ bench-check: setup ## the checker against its rivals
 
 bench-improve: setup ## the repairs against their anchors
 	python benchmarks/improve.py
+
+bench-speed: setup ## how fast, against an older commit in the same run
+	python benchmarks/speed.py
 
 bench-review: setup ## how fast the review opens and turns its pages
 	python benchmarks/review.py
