@@ -101,6 +101,32 @@ def test_classes_that_are_numbers_complete_like_names() -> None:
     assert state.labels[0] == "1"
 
 
+def test_what_is_typed_at_a_sample_ends_there() -> None:
+    """A label that nobody meant is the worst input that a gate can get."""
+    asked = questions(classes=tuple(str(number) for number in range(11)))
+    for move in ("<right>", " ", "<tab><shift-tab>"):
+        assert play(f"1{move}0", asked).labels[:3] == ("1", "0", None)
+    assert play("1<right>", asked).cursor == 1
+    # A wrong letter stays until it is taken back: 1, 1, 0 is neither 10 nor 1, 10.
+    state = play("110", asked)
+    assert state.labelled == 0
+    assert "No class starts with '110'" in state.message
+    assert play("<enter><backspace><backspace><enter>", asked, state).labels[:2] == ("1", None)
+    assert play("<right>0", asked, state).labels[:2] == (None, "0")
+
+
+def test_a_part_of_a_name_labels_nothing_where_it_is_left() -> None:
+    asked = questions()
+    state = play("d<right>", asked)
+    assert (state.labelled, state.typed, state.cursor) == (0, "", 1)
+    assert "nothing labelled" in state.message
+    assert play("o", asked, state).labels[:2] == (None, None)
+    # A space may belong to the name.
+    creams = questions(classes=("ice", "ice cream", "ice cone"))
+    assert play("ice co", creams).labels[0] == "ice cone"
+    assert play("ice<right>", creams).labels[0] == "ice"
+
+
 def test_letters_that_start_no_class_say_so_and_change_nothing() -> None:
     asked = questions()
     state = play("x", asked)

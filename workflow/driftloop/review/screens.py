@@ -72,7 +72,7 @@ def _foot(state: State, view: View) -> list[str]:
     message, style = state.message, "yellow"
     if state.jumping:
         message, style = f"Jump to sample: {state.typed}▏", "bold"
-    elif state.typed:
+    elif state.typed and not message:
         fitting = ", ".join(matching_classes(state.typed, view.questions.classes))
         message, style = f"Class: {state.typed}▏  {fitting}   (Enter takes the first)", "bold"
     keys = "any key: back" if state.help else _KEYS[state.stage]

@@ -42,7 +42,7 @@ def press(state: State, key: str, questions: Questions, grid: Grid) -> State:
     if key == "?" and state.stage not in (Stage.REASON, Stage.SIGN):
         return replace(state, help=True)
     if key in ("tab", "shift-tab"):
-        return _turn(state, 1 if key == "tab" else -1, questions)
+        return _turn(_settle_typed(state, questions), 1 if key == "tab" else -1, questions)
     if state.stage is Stage.LABEL:
         return _label(state, key, questions, grid)
     return _HANDLERS[state.stage](state, key, questions)
@@ -132,11 +132,11 @@ def _label(state: State, key: str, questions: Questions, grid: Grid) -> State:
     if _is_spelt(state, key, questions):
         return replace(state, rest=state.rest[1:], spelling=bool(state.rest))
     state = replace(state, rest="", spelling=False)
-    if state.typed:
-        return _complete(state, key, questions)
     target = _target(key, state.cursor, len(state.labels), grid)
+    if state.typed and (target is None or matching_classes(state.typed + key, questions.classes)):
+        return _complete(state, key, questions)
     if target is not None:
-        return _move(state, target)
+        return _move(_settle_typed(state, questions), target)
     match key:
         case "enter":
             return _agree(state, questions)
@@ -259,14 +259,31 @@ def _jump(state: State, key: str) -> State:
     return _move(done, place)
 
 
+def _settle_typed(state: State, questions: Questions) -> State:
+    """End what is typed at a sample that is left: a whole name labels it, a part of one means nothing.
+
+    So no key that is typed at the next sample completes a name that was begun at this one.
+    """
+    if state.stage is not Stage.LABEL or state.jumping or not state.typed:
+        return state
+    fitting = matching_classes(state.typed, questions.classes)
+    if fitting and fitting[0].casefold() == state.typed.casefold():
+        return _set_labels(state, {state.cursor: fitting[0]})
+    return replace(state, typed="", message=f"{state.typed!r} is no whole name of a class: nothing labelled.")
+
+
 def _complete(state: State, key: str, questions: Questions) -> State:
-    """Take one more letter of a class name; the first letters that fit one class only are enough."""
+    """Take one more letter of a class name; the first letters that fit one class only are enough.
+
+    A letter that fits no class stays until it is taken back: typed on, it must not make another name.
+    """
     if key == "escape":
         return replace(state, typed="")
     if key == "backspace":
         return replace(state, typed=state.typed[:-1])
     if key == "enter":
-        return _set_labels(state, {state.cursor: matching_classes(state.typed, questions.classes)[0]})
+        fitting = matching_classes(state.typed, questions.classes)
+        return _set_labels(state, {state.cursor: fitting[0]}) if fitting else _misfit(state)
     if len(key) != 1 or not key.isprintable():
         return state
     typed = state.typed + key
@@ -277,7 +294,15 @@ def _complete(state: State, key: str, questions: Questions) -> State:
         return replace(state, typed=typed)
     if questions.numbered and not state.typed and key in digits and int(key) < len(questions.classes):
         return _set_labels(state, {state.cursor: questions.classes[int(key)]})
+    if state.typed:
+        return _misfit(replace(state, typed=typed))
     return replace(state, message=f"No class starts with {typed!r}. ? shows the keys.")
+
+
+def _misfit(state: State) -> State:
+    return replace(
+        state, message=f"No class starts with {state.typed!r}. Backspace takes a letter back, Escape all."
+    )
 
 
 # --- diagnosis, decision, reason, signature ---------------------------------------------------------
