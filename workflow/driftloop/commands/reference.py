@@ -14,6 +14,9 @@ from driftloop.errors import ModelError
 from driftloop.files import write_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from driftloop.models.classifier import Classifier
     from driftloop.models.train import Epoch
 
@@ -49,13 +52,15 @@ def split_dataset(params: dict[str, Any]) -> None:
 @step("train-model", reads=("seed", "network", "model", "train"), home="models/reference")
 def train_model(params: dict[str, Any]) -> None:
     """Train the reference model, or take the one that is given, and measure it on the clean test split."""
-    from driftloop.commands.classify import correct
+    from driftloop.commands.classify import predicted_classes
     from driftloop.data.dataset import content_digest, load_dataset
     from driftloop.models.store import save_model
     from driftloop.tracker.lineage import Lineage, save_lineage
 
     classifier, history = _adopt(params) if params["model"] else _train(params)
-    clean = correct(classifier, load_dataset(layout.split("test")))
+    test = load_dataset(layout.split("test"))
+    predicted = predicted_classes(classifier, test.images, "scoring")
+    clean = predicted == test.known_labels
     home = layout.model(layout.REFERENCE)
     seen = [] if params["model"] else [content_digest(layout.split("train"))]
     digest = save_model(home, classifier, training_data=seen)
@@ -64,13 +69,28 @@ def train_model(params: dict[str, Any]) -> None:
     write_json(layout.results(layout.REFERENCE) / "training.json", {"epochs": epochs})
     _log_training(epochs)
     say(f"reference model: accuracy {clean.mean():.4f} on {len(clean):,} clean images.")
-    chance = 1 / len(classifier.classes)
-    if params["model"] and clean.mean() < chance + 0.1 * (1 - chance):
+    if params["model"]:
+        _doubt(predicted, test.known_labels, classifier.classes)
+
+
+def _doubt(predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], classes: tuple[str, ...]) -> None:
+    """Say what is strange about a model from elsewhere: another order of its outputs, or no skill at all."""
+    from driftloop.models.order import better_order
+    from driftloop.params.yaml_text import render_yaml
+
+    accuracy, chance = float((predicted == labels).mean()), 1 / len(classes)
+    say(f"Its outputs are taken to be, in this order: {', '.join(classes)}.")
+    if other := better_order(predicted, labels, classes):
+        say(
+            ("Its outputs seem to stand in another order.", "bold yellow"),
+            f" With that order its accuracy is {other.accuracy:.4f} instead of {accuracy:.4f}. If it was "
+            f"trained so, write below dataset in params.yaml:\n  classes: {render_yaml(list(other.classes))}",
+        )
+    elif accuracy < chance + 0.1 * (1 - chance):
         say(
             ("That is hardly better than chance.", "bold yellow"),
-            " Are model.mean and model.std what the model takes,"
-            f" and are its outputs in this order: {', '.join(classifier.classes)}? Another order is "
-            "said by dataset.classes.",
+            " Are model.mean and model.std what the model takes? Another order of its outputs is said by "
+            "dataset.classes, but none was found that is much better.",
         )
 
 

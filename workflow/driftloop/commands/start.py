@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def init(
     _refuse_occupied(folder)
     seen, values = _describe(folder, images, dataset, model, weights, overrides)
     if model:
-        _explain_model(overrides)
+        _explain_model(overrides, tuple(seen.counts))
     values["inbox"] = {"folder": "inbox", "settle": 10, "cut": None}
     params = _complete(compose(["dataset=digits", "stream=demo"]), values, overrides)
     _tell(seen, params["dataset"])
@@ -155,7 +156,7 @@ def _describe(
     if outputs and outputs != len(seen.counts) and not named:
         raise ModelError(
             f"{model} gives {outputs} numbers for an image, but the images are of {len(seen.counts)} classes "
-            f"({', '.join(sorted(seen.counts))}). dataset.classes says what its outputs stand for."
+            f"({', '.join(seen.counts)}). dataset.classes says what its outputs stand for."
         )
     if not seen.stacked:
         source |= suggest_form(seen, size, channels)
@@ -199,7 +200,8 @@ def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str,
     named = override({"dataset": {"dataset": {"_target_": dataset}}}, chosen)["dataset"]
     opened = PythonDataset(**{"size": 64, **named})
     source = {"_target_": "driftloop.data.own.PythonDataset", "dataset": named["dataset"]}
-    return source, survey_stream(opened.pictures())
+    seen = survey_stream(opened.pictures())
+    return source, replace(seen, counts={name: seen.counts.get(name, 0) for name in opened.classes})
 
 
 def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[str, Any]:
@@ -229,8 +231,12 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
     }
 
 
-def _explain_model(overrides: tuple[str, ...]) -> None:
-    """Say what nothing can check: how the model was trained, and on what."""
+def _explain_model(overrides: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    """Say what nothing can check yet: how the model was trained, on what, and what its outputs stand for."""
+    if not any(each.startswith("dataset.classes=") for each in overrides):
+        say(
+            f"Its outputs are taken to be, in this order: {', '.join(classes)}. Another: dataset.classes=[…]."
+        )
     named = {key for key in ("mean", "std") if any(each.startswith(f"model.{key}=") for each in overrides)}
     if named < {"mean", "std"}:
         say(_SCALE)

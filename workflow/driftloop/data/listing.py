@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def list_folder(folder: Path) -> list[Labelled]:
             f" ({len(loose)} such pictures). Move them into their class's folder, or away."
         )
     return found
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return class names in the order of the labels: numbers as numbers, then texts by alphabet, each once.
+
+    >>> in_order(["10", "2", "1", "other", "2"])
+    ['1', '2', '10', 'other']
+    """
+
+    def place(name: str) -> tuple[bool, int, str]:
+        number = re.fullmatch(r"-?[0-9]{1,18}", name) is not None
+        return not number, int(name) if number else 0, name
+
+    return sorted(set(names), key=place)
 
 
 def list_file(path: Path, root: Path | None = None) -> list[Labelled]:

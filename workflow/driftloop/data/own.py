@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +17,13 @@ import numpy.typing as npt
 
 from driftloop.data.contract import DatasetSource, Report
 from driftloop.data.dataset import Dataset
-from driftloop.data.listing import Labelled, list_file, list_folder
+from driftloop.data.listing import Labelled, in_order, list_file, list_folder
 from driftloop.data.pictures import Form, notes, read_picture, regular
 from driftloop.errors import DataError, ParameterError
 from driftloop.files import read_array
 
 _MOST_LEFT_OUT = 0.5
+_NUMBER = re.compile("-?[0-9]+")
 
 
 class Pictures(DatasetSource):
@@ -33,7 +35,7 @@ class Pictures(DatasetSource):
         fit: what happens to a picture of another proportion: `crop`, `pad`, `stretch`, or `refuse`,
             which leaves it out; see `driftloop.data.pictures.Form`. Windows are treated in the same way.
         background: what lies behind transparent pixels: `white`, `black`, or None, which leaves them out.
-        classes: the class names in the order of the labels; by default in alphabetical order.
+        classes: the class names in the order of the labels; by default numbers as numbers, texts by alphabet.
 
     Raises:
         ParameterError: a value is out of range.
@@ -53,9 +55,7 @@ class Pictures(DatasetSource):
         height, width = _sides(size)
         self.form = Form((height, width, channels), fit, background)
         self.fit, self.background = fit, background
-        self.classes = tuple(map(str, classes or ()))
-        if len(set(self.classes)) != len(self.classes):
-            raise ParameterError("dataset.classes names a class twice.")
+        self.classes = _as_typed(classes or ())
 
     @abstractmethod
     def pictures(self) -> Iterator[tuple[Path | BytesIO, str, str]]:
@@ -134,22 +134,21 @@ class ImageList(Pictures):
 class Arrays(DatasetSource):
     """Images and labels as arrays: an `.npz` file, or a folder with `images.npy` and `labels.npy`.
 
-    Images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3; labels are whole numbers from 0, or texts.
+    Images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3; labels are whole numbers, or texts.
 
     Args:
         file: the `.npz` file, with arrays called images and labels, or the folder.
-        classes: the class names in the order of the labels; by default the numbers or texts themselves.
+        classes: the class names in the order of the labels, which then count from 0, unless the names are
+            numbers themselves; by default the numbers or texts that occur.
 
     Raises:
-        ParameterError: a class is named twice.
+        ParameterError: a class is named twice, or by what is no text.
     """
 
     def __init__(self, *, file: str, classes: Sequence[str] | None = None) -> None:
         self.file = Path(file).expanduser()
         self.name = self.file.stem
-        self.classes = tuple(map(str, classes or ()))
-        if len(set(self.classes)) != len(self.classes):
-            raise ParameterError("dataset.classes names a class twice.")
+        self.classes = _as_typed(classes or ())
 
     def fetch(self, report: Report) -> Dataset:
         """Read both arrays, without pickles.
@@ -166,16 +165,15 @@ class Arrays(DatasetSource):
             images = images[..., None]
         if labels.ndim != 1 or len(labels) != len(images):
             raise DataError(f"{self.file}: {len(images)} images have labels of shape {labels.shape}.")
-        if labels.dtype.kind in "US":
-            names = _as_text(labels, self.file)
-            classes = class_names(names.tolist(), self.classes, self.name)
-            coded = np.array([classes.index(each) for each in names], dtype=np.int64)
-        elif labels.dtype.kind in "iu":
-            coded = labels.astype(np.int64)
-            highest = int(coded.max(initial=0))
-            classes = self.classes or tuple(map(str, range(min(highest, 9999) + 1)))
-        else:
+        if labels.dtype.kind not in "USiu":
             raise DataError(f"{self.file}: labels are {labels.dtype}; they are whole numbers or texts.")
+        if labels.dtype.kind in "iu" and self.classes and not all(map(_NUMBER.fullmatch, self.classes)):
+            classes, coded = self.classes, labels.astype(np.int64)  # which have to count from 0
+        else:
+            found, places = np.unique(_as_text(labels, self.file), return_inverse=True)
+            classes = class_names(found.tolist(), self.classes, self.name)
+            codes = {name: code for code, name in enumerate(classes)}
+            coded = np.array([codes[each] for each in found.tolist()], dtype=np.int64)[places]
         report(f"{self.name}: {len(images):,} images from {self.file}.")
         return distinct(Dataset(np.ascontiguousarray(images), coded, self.name, classes), report)
 
@@ -291,6 +289,23 @@ def distinct(dataset: Dataset, report: Report) -> Dataset:
     return dataset if len(kept) == len(dataset) else dataset.take(np.array(kept, dtype=np.int64))
 
 
+def _as_typed(classes: Sequence[Any]) -> tuple[str, ...]:
+    """Return class names as somebody typed them: YAML makes truth values of yes, no, on and off.
+
+    Raises:
+        ParameterError: a class is named twice, or by what is no text and no whole number.
+    """
+    if odd := [each for each in classes if not isinstance(each, str) and type(each) is not int]:
+        raise ParameterError(
+            f"dataset.classes: {odd[0]!r} is no text. Put names that YAML reads otherwise in quotes: "
+            "['yes', 'no', '007', '1.0']"
+        )
+    names = tuple(map(str, classes))
+    if len(set(names)) != len(names):
+        raise ParameterError("dataset.classes names a class twice.")
+    return names
+
+
 def _as_text(labels: npt.NDArray[Any], file: Path) -> npt.NDArray[np.str_]:
     try:
         return labels.astype(str)
@@ -299,12 +314,12 @@ def _as_text(labels: npt.NDArray[Any], file: Path) -> npt.NDArray[np.str_]:
 
 
 def class_names(labels: Sequence[str], known: Sequence[str], name: str) -> tuple[str, ...]:
-    """Return the class names: those that are known, or those that occur, in alphabetical order.
+    """Return the class names: those that are known, or those that occur, as `in_order` has them.
 
     Raises:
         DataError: a label is not among the known ones, or there is only one class.
     """
-    found = sorted(set(labels))
+    found = in_order(labels)
     if known and (strange := [label for label in found if label not in known]):
         raise DataError(f"{name}: {strange[0]!r} is not among dataset.classes ({', '.join(known)}).")
     classes = tuple(known or found)

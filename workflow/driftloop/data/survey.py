@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from driftloop.data.listing import Labelled
+from driftloop.data.listing import Labelled, in_order
 from driftloop.data.pictures import Look, look_at, regular
 from driftloop.errors import DataError
 from driftloop.files import digest_file
@@ -77,7 +77,7 @@ def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
         raise DataError(f"none of {len(chosen)} pictures can be read. The first: {unreadable[0]}")
     counts = Counter(item.label for item in listed)
     return Survey(
-        counts={name: counts[name] for name in sorted(counts)},
+        counts={name: counts[name] for name in in_order(counts)},
         sizes=Counter((look.width, look.height) for look in looks),
         grey=all(look.grey for look in looks),
         transparent=any(look.transparent for look in looks),
@@ -108,7 +108,7 @@ def survey_stream(pictures: Iterator[tuple[Path | BytesIO, str, str]]) -> Survey
     if not looks:
         raise DataError("the dataset is empty.")
     return Survey(
-        counts={name: counts[name] for name in sorted(counts)},
+        counts={name: counts[name] for name in in_order(counts)},
         sizes=Counter((look.width, look.height) for look in looks),
         grey=all(look.grey for look in looks),
     )
