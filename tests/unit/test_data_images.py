@@ -11,7 +11,7 @@ from PIL import Image
 
 from driftloop.data.pictures import Form
 from driftloop.data.read_images import read_images
-from driftloop.errors import DataError
+from driftloop.errors import DataError, ParameterError
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 RNG = np.random.default_rng(0)
@@ -121,6 +121,33 @@ def test_other_proportions_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "wide.png", np.zeros((28, 40), np.uint8))
     with pytest.raises(DataError, match=r"wide\.png is 40 x 28 pixels; .*Crop it"):
         read_images([tmp_path / "wide.png"], Form(GREY))
+
+
+@pytest.mark.parametrize(("size", "share", "resized"), [
+    ((300, 200), 224 / 256, (384, 256)),
+    ((225, 511), 224 / 232, (232, 526)),
+    ((97, 64), 0.95, (356, 235)),
+    ((224, 224), 0.875, (256, 256)),
+])  # fmt: skip
+def test_a_centre_is_cut_out_as_torchvision_and_timm_do_it(
+    tmp_path: Path, size: tuple[int, int], share: float, resized: tuple[int, int]
+) -> None:
+    picture = Image.fromarray(RNG.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    form = Form((224, 224, 3), "crop", interpolation="bilinear", crop=share)
+    read = read_images([save(tmp_path / "x.png", picture)], form).images[0]
+    left, top = round((resized[0] - 224) / 2), round((resized[1] - 224) / 2)
+    wanted = picture.resize(resized, Image.Resampling.BILINEAR).crop((left, top, left + 224, top + 224))
+    np.testing.assert_array_equal(read, np.asarray(wanted))
+
+
+def test_a_form_knows_what_it_cuts_off() -> None:
+    assert Form((48, 48, 1), "crop").cut_off(192, 48) == pytest.approx(0.75)
+    assert Form((48, 192, 1), "crop").cut_off(192, 48) == 0
+    assert Form((48, 48, 1), "pad").cut_off(192, 48) == 0
+    assert Form((224, 224, 3), "crop", crop=0.875).cut_off(224, 224) == pytest.approx(1 - 0.875**2)
+    for wrong in ({"crop": 0.0}, {"crop": 2}, {"interpolation": "soft"}, {"fit": "pad", "crop": 0.9}):
+        with pytest.raises(ParameterError):
+            Form((48, 48, 1), **wrong)
 
 
 def test_what_would_need_a_guess_is_refused(tmp_path: Path) -> None:

@@ -39,6 +39,17 @@ def test_it_says_what_it_saw_and_the_size_that_was_asked_for(photos: Path) -> No
     assert "driftloop.improver.filters.ResidualDenoiser" in written
 
 
+def test_it_says_what_share_of_a_picture_a_size_cuts_off(photos: Path) -> None:
+    for picture in photos.glob("*/*.png"):
+        Image.open(picture).resize((48, 12)).save(picture)
+    done = CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos), "dataset.size=12"])
+    assert done.exit_code == 0, done.output
+    assert (
+        "They become 12 pixels a side; of another proportion: crop; 75% of a picture is cut off."
+        in done.output
+    )
+
+
 @pytest.mark.slow
 def test_ones_own_network_is_found_beside_params_yaml(photos: Path) -> None:
     source = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from driftloop.data.listing import list_file, list_pictures
 from driftloop.data.own import Arrays, ImageFolder, PythonDataset
 from driftloop.data.pictures import Form
 from driftloop.data.read_window import read_window
+from driftloop.data.survey import Survey, suggest_form
 from driftloop.errors import DataError, ParameterError
 
 FORM = Form((8, 8, 1))
@@ -139,3 +141,24 @@ def test_a_list_is_cut_at_its_line_ends_alone(tmp_path: Path) -> None:
     assert [each.path.name for each in list_file(tmp_path / "l.jsonl")] == names
     (tmp_path / "l.txt").write_text("\n".join(names[:2]))
     assert [each.name for each in list_pictures(tmp_path / "l.txt")] == names[:2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "fit"),
+    [
+        ([(192, 48)], [48, 192], "refuse"),
+        ([(20, 40), (21, 40), (20, 39)], [39, 20], "crop"),
+        ([(40, 30), (40, 30), (40, 30), (30, 40)], [30, 40], "crop"),
+        ([(40, 30), (30, 40)], 30, "crop"),
+        ([(500, 500)], 64, "refuse"),
+        ([(1000, 10)], [10, 1000], "refuse"),
+        ([(3000, 300)], [40, 400], "refuse"),  # no more pixels than four squares of 64
+    ],
+)
+def test_the_form_follows_the_pictures_own_shape(
+    sizes: list[tuple[int, int]], size: object, fit: str
+) -> None:
+    seen = Survey({"a": 500, "b": 500}, Counter(sizes), grey=True)
+    form = suggest_form(seen, None, None)
+    assert (form["size"], form["fit"]) == (size, fit)
+    assert suggest_form(seen, (28, 28), None)["size"] == 28

@@ -143,8 +143,10 @@ def _describe(
     overrides: tuple[str, ...],
 ) -> tuple[Survey, dict[str, Any]]:
     """Look at the images and the model; return what was seen, and the parameters that suit it."""
+    from driftloop.data.own import sides
     from driftloop.data.survey import suggest, suggest_form
     from driftloop.errors import ModelError
+    from driftloop.params.merge import override
 
     given = _given_model(folder, model, weights)
     size, channels, outputs = (given.pop(what, None) for what in ("size", "channels", "outputs"))
@@ -159,6 +161,8 @@ def _describe(
             f"({', '.join(seen.counts)}). dataset.classes says what its outputs stand for."
         )
     if not seen.stacked:
+        if asked := override({"dataset": {}}, overrides)["dataset"].get("size"):
+            size = sides(asked)
         source |= suggest_form(seen, size, channels)
     return seen, {**suggest(seen, size and max(size)), "dataset": source, **given}
 
@@ -260,7 +264,7 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
         f"{each if counts[few] < counts[many] else f'{counts[few]:,}'} of a class."
     )
     if "size" in source:
-        say(f"They become {source['size']} pixels a side; of another proportion: {source['fit']}.")
+        say(f"They become {_what_becomes(seen, source)}.")
     if counts[many] > 10 * max(1, counts[few]):
         say(
             ("The classes are unequal", "yellow"),
@@ -268,6 +272,21 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
         )
     for complaint in seen.unreadable[:3]:
         say(("Will be left out:", "yellow"), f" {complaint}")
+
+
+def _what_becomes(seen: Survey, source: dict[str, Any]) -> str:
+    """Say what size pictures are made into, and what share of them is cut off."""
+    from driftloop.data.own import form_from
+
+    form = form_from(source)
+    height, width = form.shape[:2]
+    size = f"{width} pixels a side" if width == height else f"{width} x {height} pixels"
+    shares = [form.cut_off(*each) for each in seen.sizes.elements()]
+    mean, most = sum(shares) / len(shares), max(shares)
+    cut = "nothing is cut off" if most < 0.005 else f"{mean:.0%} of a picture is cut off"
+    if most - mean >= 0.005:
+        cut += f", at most {most:.0%}"
+    return f"{size}; of another proportion: {form.fit}; {cut}"
 
 
 def _complete(params: dict[str, Any], values: dict[str, Any], overrides: tuple[str, ...]) -> dict[str, Any]:

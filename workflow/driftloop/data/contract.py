@@ -24,13 +24,15 @@ class DatasetSource(ABC):
         classes: the class names, in the order of the labels.
         fit: how pictures that arrive in production are made to fit, as this dataset's were; see
             `driftloop.data.pictures.Form`.
-        background: what is put behind their transparent pixels, likewise.
+        background, interpolation, crop: likewise.
     """
 
     name: str
     classes: tuple[str, ...]
     fit: str = "refuse"
     background: str | None = None
+    interpolation: str = "bicubic"
+    crop: float | None = None
 
     @abstractmethod
     def fetch(self, report: Report) -> Dataset:
@@ -55,4 +57,4 @@ def form_of(spec: Mapping[str, Any], shape: tuple[int, int, int]) -> Form:
     """
     base: type[DatasetSource] = DatasetSource
     source = instantiate(spec, base, where="params.yaml: dataset")
-    return Form(shape, source.fit, source.background)
+    return Form(shape, source.fit, source.background, source.interpolation, source.crop)

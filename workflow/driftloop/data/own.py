@@ -35,6 +35,9 @@ class Pictures(DatasetSource):
         fit: what happens to a picture of another proportion: `crop`, `pad`, `stretch`, or `refuse`,
             which leaves it out; see `driftloop.data.pictures.Form`. Windows are treated in the same way.
         background: what lies behind transparent pixels: `white`, `black`, or None, which leaves them out.
+        interpolation: how pixels are resized: `nearest`, `box`, `bilinear`, `hamming`, `bicubic`, `lanczos`.
+        crop: the share of each side that is kept of every picture, such as 0.875 for a model that was trained
+            on 224 pixels out of 256; None cuts nothing but what `fit` says.
         classes: the class names in the order of the labels; by default numbers as numbers, texts by alphabet.
 
     Raises:
@@ -50,11 +53,13 @@ class Pictures(DatasetSource):
         channels: int = 3,
         fit: str = "crop",
         background: str | None = None,
+        interpolation: str = "bicubic",
+        crop: float | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        height, width = _sides(size)
-        self.form = Form((height, width, channels), fit, background)
-        self.fit, self.background = fit, background
+        height, width = sides(size)
+        self.form = Form((height, width, channels), fit, background, interpolation, crop)
+        self.fit, self.background, self.interpolation, self.crop = fit, background, interpolation, crop
         self.classes = _as_typed(classes or ())
 
     @abstractmethod
@@ -332,8 +337,25 @@ def _each(listed: Sequence[Labelled]) -> Iterator[tuple[Path, str, str]]:
     return ((item.path, str(item.path), item.label) for item in listed)
 
 
-def _sides(size: int | Sequence[int]) -> tuple[int, int]:
-    sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
-    if len(sides) != 2 or not all(type(side) is int for side in sides):
+def form_from(spec: Mapping[str, Any]) -> Form:
+    """Return the form that `Pictures` makes of its arguments, or of these and others.
+
+    Raises:
+        ParameterError: a value is out of range.
+    """
+    height, width = sides(spec["size"])
+    known = ("fit", "background", "interpolation", "crop")
+    options = {key: spec[key] for key in known if key in spec}
+    return Form((height, width, spec.get("channels", 3)), **{"fit": "crop", **options})
+
+
+def sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """Return (H, W) of `dataset.size`.
+
+    Raises:
+        ParameterError: it is neither a number nor a pair of them.
+    """
+    both = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(both) != 2 or not all(type(side) is int for side in both):
         raise ParameterError(f"dataset.size is {size!r}; it is one number, or [height, width] in pixels.")
-    return sides[0], sides[1]
+    return both[0], both[1]

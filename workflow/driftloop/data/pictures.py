@@ -18,6 +18,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 50_000_000
 FITS = ("refuse", "crop", "pad", "stretch")
 BACKGROUNDS = ("white", "black")
+INTERPOLATIONS = tuple(each.name.lower() for each in Image.Resampling)
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Form:
             it covers the wanted size and cuts the centre out; `pad` scales it until it fits inside, on
             black; `stretch` distorts it.
         background: what lies behind transparent pixels; None refuses them.
+        interpolation: how pixels are resized, by Pillow's name; always with antialiasing, but for `nearest`.
+        crop: the share of each side that is kept, as torchvision and timm do it: the picture is resized to
+            the wanted sides divided by it, and the centre is cut out. None cuts nothing but what `fit` says.
 
     Raises:
         ParameterError: a value is out of range.
@@ -38,6 +42,8 @@ class Form:
     shape: tuple[int, int, int]
     fit: str = "refuse"
     background: str | None = None
+    interpolation: str = "bicubic"
+    crop: float | None = None
 
     def __post_init__(self) -> None:
         height, width, channels = self.shape
@@ -52,6 +58,28 @@ class Form:
             raise ParameterError(
                 f"background is {self.background!r}; it is one of {', '.join(BACKGROUNDS)}, or null."
             )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ParameterError(
+                f"interpolation is {self.interpolation!r}; it is one of {', '.join(INTERPOLATIONS)}."
+            )
+        if self.crop is None:
+            return
+        if not isinstance(self.crop, int | float) or not 0.1 <= self.crop <= 1:
+            raise ParameterError(
+                f"crop is {self.crop!r}; it is the share of each side that is kept, from 0.1 to 1, or null."
+            )
+        if self.fit == "pad":
+            raise ParameterError("fit is pad and crop is set; what is padded is not cut. Set crop: null.")
+
+    def cut_off(self, width: int, height: int) -> float:
+        """Return the share of a picture of this size that is cut off, from 0 to 1."""
+        wanted = (self.shape[1], self.shape[0])
+        if self.fit == "pad" or (self.crop is None and self.fit != "crop"):
+            return 0.0
+        if self.fit != "crop":
+            return 1 - float(self.crop or 1) ** 2
+        scale = max(wanted[0] / width, wanted[1] / height) / (self.crop or 1)
+        return max(0.0, 1 - wanted[0] * wanted[1] / (scale * scale * width * height))
 
 
 @dataclass(frozen=True)
@@ -101,8 +129,8 @@ def read_picture(
             "pictures turned from colour to grey" if mode == "L" else "grey pictures repeated to colour"
         ] += 1
         upright = upright.convert(mode)
-    if upright.size != (width, height):
-        upright = _resize(upright, name, (width, height), form.fit, changes)
+    if upright.size != (width, height) or form.crop is not None:
+        upright = _resize(upright, name, form, changes)
     return np.asarray(upright, dtype=np.uint8).reshape(form.shape)
 
 
@@ -192,24 +220,47 @@ def _flatten(picture: Image.Image, name: str, background: str | None, changes: C
     return picture.convert("RGB")
 
 
-def _resize(
-    picture: Image.Image, name: str, size: tuple[int, int], fit: str, changes: Counter[str]
-) -> Image.Image:
-    """Return the picture in the wanted size (width, height), its proportion dealt with by `fit`."""
+def _resize(picture: Image.Image, name: str, form: Form, changes: Counter[str]) -> Image.Image:
+    """Return the picture in the wanted size, its proportion dealt with as the form says."""
+    size = form.shape[1], form.shape[0]
     wanted = f"{size[0]} x {size[1]}"
-    if _same_proportion(picture.size, size) or fit == "stretch":
-        changes[f"pictures resized to {wanted}"] += 1
-        return picture.resize(size, Image.Resampling.BICUBIC)
-    if fit == "crop":
+    method = Image.Resampling[form.interpolation.upper()]
+    same = _same_proportion(picture.size, size)
+    if form.fit == "refuse" and not same:
+        raise DataError(
+            f"{name} is {picture.width} x {picture.height} pixels; the model takes {wanted}, and "
+            "stretching would distort it. Crop it, or set dataset.fit: crop, pad or stretch."
+        )
+    if form.crop is not None:
         changes[f"pictures cropped to {wanted}"] += 1
-        return ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
-    if fit == "pad":
-        changes[f"pictures padded to {wanted}"] += 1
-        return ImageOps.pad(picture, size, Image.Resampling.BICUBIC)
-    raise DataError(
-        f"{name} is {picture.width} x {picture.height} pixels; the model takes {wanted}, and "
-        "stretching would distort it. Crop it, or set dataset.fit: crop, pad or stretch."
-    )
+        return _cut_centre(picture, size, form.crop, method, whole=form.fit == "stretch")
+    if same or form.fit == "stretch":
+        changes[f"pictures resized to {wanted}"] += 1
+        return picture.resize(size, method)
+    if form.fit == "crop":
+        changes[f"pictures cropped to {wanted}"] += 1
+        return ImageOps.fit(picture, size, method)
+    changes[f"pictures padded to {wanted}"] += 1
+    return ImageOps.pad(picture, size, method)
+
+
+def _cut_centre(
+    picture: Image.Image, size: tuple[int, int], crop: float, method: Image.Resampling, *, whole: bool
+) -> Image.Image:
+    """Resize a picture to cover `size / crop` (`whole`: to be just that), and cut `size` out of its centre.
+
+    Rounds as torchvision's Resize and CenterCrop do, so that a model sees what it was trained on.
+    """
+    # A little more, since 224 / (224 / 232) is not quite 232.
+    across, down = (int(side / crop + 1e-6) for side in size)
+    if not whole:
+        if across * picture.height >= down * picture.width:
+            down = max(down, int(across * picture.height / picture.width))
+        else:
+            across = max(across, int(down * picture.width / picture.height))
+    resized = picture.resize((across, down), method)
+    left, top = round((across - size[0]) / 2), round((down - size[1]) / 2)
+    return resized.crop((left, top, left + size[0], top + size[1]))
 
 
 def _same_proportion(size: tuple[int, int], wanted: tuple[int, int]) -> bool:

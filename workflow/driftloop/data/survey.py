@@ -148,7 +148,7 @@ def suggest(seen: Survey, side: int | None = None) -> dict[str, Any]:
     train = seen.n - split["calibration"] - split["test"] - split["production"]
     batch = 64 if train < 5000 else 128 if train < 20000 else 256
     largest = next(iter(seen.sizes)) if seen.stacked else None
-    side = side or (max(largest) if largest else suggest_side(seen))
+    side = side or max(largest or suggest_sides(seen))
     small = seen.grey and side <= 32
     window = suggest_window(split)
     network = {"_target_": f"driftloop.models.networks.{'ConvNet' if small else 'ResNet'}"}
@@ -201,12 +201,42 @@ def suggest_window(split: Mapping[str, int]) -> int:
     return int(max(10, min(500, (split["production"] - split["population"]) // 2)))
 
 
-def suggest_side(seen: Survey) -> int:
-    """Return the side, in pixels, of the squares that the images become; no larger than a CPU can follow."""
+def suggest_sides(seen: Survey) -> tuple[int, int]:
+    """Return the sides (H, W), in pixels, that the images become; no larger than a CPU can follow.
+
+    They are square, unless another proportion that pictures have cuts clearly less of them off.
+
+    >>> suggest_sides(Survey({"a": 200, "b": 200}, Counter({(192, 48): 400}), grey=True))
+    (48, 192)
+    """
     shorter = sorted(min(size) for size in seen.sizes.elements())
     median = shorter[len(shorter) // 2]
     most = _LARGEST_SIDE if seen.n <= 4000 else 48 if seen.n <= 12_000 else 32
-    return max(8, median if median <= most else most)
+    side = max(8, median if median <= most else most)
+    width, height = min([(1, 1), *_proportions(seen.sizes)], key=lambda each: _badness(each, seen.sizes))
+    longer = max(width, height) / min(width, height)
+    # A longer side costs time: as many pixels as four such squares are enough.
+    side = max(8, min(side, round(2 * most / math.sqrt(longer))))
+    sides = round(side * height / min(width, height)), round(side * width / min(width, height))
+    return min(4096, sides[0]), min(4096, sides[1])
+
+
+def _proportions(sizes: Counter[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the middle size (width, height) of each proportion that pictures have, the commonest first."""
+    groups: dict[float, list[tuple[int, int]]] = {}
+    for size in sorted(sizes.elements(), key=lambda each: each[0] / each[1]):
+        groups.setdefault(round(math.log2(size[0] / size[1]) * 8), []).append(size)
+    return [group[len(group) // 2] for group in sorted(groups.values(), key=len, reverse=True)[:5]]
+
+
+def _badness(proportion: tuple[int, int], sizes: Counter[tuple[int, int]]) -> float:
+    """Return what share of the pictures a proportion cuts off, and a little for not being square."""
+    wanted = proportion[0] / proportion[1]
+    cut = sum(
+        count * (1 - min(wanted * height / width, width / height / wanted))
+        for (width, height), count in sizes.items()
+    )
+    return cut / sizes.total() + (0.05 if proportion != (1, 1) else 0)
 
 
 def suggest_form(seen: Survey, size: tuple[int, int] | None, channels: int | None) -> dict[str, Any]:
@@ -217,8 +247,7 @@ def suggest_form(seen: Survey, size: tuple[int, int] | None, channels: int | Non
         size: (H, W) that a given model takes; None chooses one.
         channels: that a given model takes; None chooses.
     """
-    side = suggest_side(seen)
-    height, width = size or (side, side)
+    height, width = size or suggest_sides(seen)
     same = all(abs(w / h - width / height) <= 1 / min(w, h) + 1 / min(width, height) for w, h in seen.sizes)
     form: dict[str, Any] = {
         "size": height if height == width else [height, width],
