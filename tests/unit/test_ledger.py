@@ -17,14 +17,17 @@ from driftloop.errors import LedgerError
 from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
     Entry,
+    anchor,
     append,
-    merge,
     new_entry,
     project_id,
     read_ledger,
     standing_decision,
     verify,
 )
+from driftloop.review.ledger_file import copy_of
+from driftloop.review.restore import merge, restore
+from driftloop.tracker.head import head_of
 
 LABELS = {11: "7", 3: "2", 20: NONE, 21: UNSURE}
 
@@ -103,8 +106,13 @@ def test_a_crash_at_any_byte_loses_no_whole_entry(ledger: Path) -> None:
     """Whatever part of a line reached the disk, the entries before it stay and the next finds its place."""
     content = ledger.read_bytes()
     second_end = content.rfind(b"\n", 0, len(content) - 1) + 1
+    ledger.write_bytes(content[:second_end])
+    head_of(ledger).unlink()
+    anchor(ledger)
+    head = head_of(ledger).read_bytes()
     for cut in range(second_end, len(content) + 1):
         ledger.write_bytes(content[:cut])
+        head_of(ledger).write_bytes(head)
         whole = 3 if cut >= len(content) - 1 else 2
         assert len(read_ledger(ledger)) == whole
         if second_end < cut < len(content) - 1:
@@ -113,6 +121,70 @@ def test_a_crash_at_any_byte_loses_no_whole_entry(ledger: Path) -> None:
         if cut % 16 == 0 or cut >= len(content) - 2:
             append(ledger, entry("both"))
             assert verify(ledger) == whole + 1
+
+
+def test_a_confirmed_entry_that_was_cut_is_missed(ledger: Path) -> None:
+    """Nobody reads on, and nobody signs behind it, until it is back."""
+    content = ledger.read_bytes()
+    for cut in range(0, len(content) - 1, 7):
+        ledger.write_bytes(content[:cut])
+        for use in (lambda: read_ledger(ledger), lambda: append(ledger, entry()), lambda: verify(ledger)):
+            with pytest.raises(LedgerError, match=r"w02\.jsonl has lost .* driftloop ledger restore w02"):
+                use()
+        assert ledger.read_bytes() == content[:cut]
+    assert restore(ledger, [copy_of(ledger).read_bytes()], project="p") == 3
+    assert ledger.read_bytes() == content
+
+
+def test_a_ledger_that_is_gone_or_another_one_is_missed(ledger: Path, tmp_path: Path) -> None:
+    content = ledger.read_bytes()
+    ledger.unlink()
+    with pytest.raises(LedgerError, match="has lost entries that were signed: 0 of 3 are left"):
+        read_ledger(ledger)
+    another = tmp_path / "another" / "w02.jsonl"
+    for decision in ("keep", "filter", "both"):
+        append(another, entry(decision))
+    ledger.write_bytes(another.read_bytes())
+    with pytest.raises(LedgerError, match="was rewritten: entry 3 is not the one that was signed"):
+        append(ledger, entry())
+    assert restore(ledger, [b"", content], project="p") == 3
+    assert ledger.read_bytes() == content
+    assert copy_of(ledger).with_suffix(".damaged").read_bytes() == another.read_bytes()
+
+
+def test_without_a_copy_people_choose_to_go_on_with_what_holds(ledger: Path) -> None:
+    content = ledger.read_bytes()
+    ledger.write_bytes(content[:-20])
+    with pytest.raises(LedgerError, match=r"2 entries still hold .* --as-it-is"):
+        restore(ledger, [content[:-40], b"\0"], project="p")
+    assert ledger.read_bytes() == content[:-20]
+    assert restore(ledger, [], project="p", as_it_is=True) == 2
+    assert verify(ledger) == 2
+    append(ledger, entry())
+    assert verify(ledger) == 3
+
+
+def test_a_damaged_head_is_written_anew_from_a_ledger_that_holds(ledger: Path) -> None:
+    for damage in (b"", b"{}", b'{"entries": -1, "digest": "0"}', b"<<<<<<< ours"):
+        head_of(ledger).write_bytes(damage)
+        with pytest.raises(LedgerError, match=r"w02\.head is damaged.*driftloop ledger restore w02"):
+            read_ledger(ledger)
+        assert restore(ledger, [copy_of(ledger).read_bytes()], project="p") == 3
+        assert verify(ledger) == 3
+    head_of(ledger).write_bytes(b"")
+    ledger.write_bytes(b"")
+    assert restore(ledger, [copy_of(ledger).read_bytes()], project="p") == 3
+
+
+def test_a_crash_between_an_entry_and_its_head_loses_neither(ledger: Path) -> None:
+    head = head_of(ledger).read_bytes()
+    append(ledger, entry("both"))
+    head_of(ledger).write_bytes(head)
+    assert verify(ledger) == 4
+    anchor(ledger)
+    ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:3]))
+    with pytest.raises(LedgerError, match="3 of 4"):
+        verify(ledger)
 
 
 def test_zeros_left_by_a_power_cut_are_unfinished_not_damage(ledger: Path) -> None:

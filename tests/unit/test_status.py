@@ -173,3 +173,24 @@ def test_status_needs_neither_torch_nor_scipy(finished):
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
+
+
+def test_a_damaged_ledger_is_named_and_the_others_are_told(finished):
+    path = Path("decisions/w02.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    states = {state.window: state for state in windows(load_params())}
+    assert (states["w02"].state, states["w03"].state) == ("damaged", "promoted")
+    said = CliRunner().invoke(driftloop, ["status"], catch_exceptions=False).output
+    assert "w02.jsonl has lost entries" in " ".join(said.split())
+    assert "Next:   driftloop ledger restore w02" in said
+    CliRunner().invoke(driftloop, ["ledger", "restore", "w02"], catch_exceptions=False)
+    assert state_of("w02") == "promoted"
+
+
+def test_a_damaged_report_is_named_and_the_others_are_told(finished):
+    path = Path("results/w02/drift.json")
+    for damage in ("", "[]", path.read_text().replace("drifted", "drifded")):
+        path.write_text(damage)
+        states = {state.window: state for state in windows(load_params())}
+        assert (states["w02"].state, states["w03"].state) == ("waiting", "promoted")
+        assert "results/w02" in (states["w02"].problem or "")

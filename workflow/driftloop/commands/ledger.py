@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,57 @@ def ledger() -> None:
 @ledger.command()
 @click.argument("windows", nargs=-1, metavar="[WINDOW]...")
 def verify(windows: tuple[str, ...]) -> None:
-    """Check that no entry was changed, taken out or put in; name the first that does not hold."""
-    from driftloop.commands.console import say
-    from driftloop.review.ledger import project_id
-    from driftloop.review.ledger import verify as verify_ledger
+    """Check that no entry was changed, put in or taken out; name the first that does not hold.
 
-    counts = [verify_ledger(path, project=project_id(layout.DECISIONS)) for path in _ledgers(windows)]
+    Ledgers are held against their heads, and against Git's last commit. A ledger that was taken away together
+    with its head, before it was committed, leaves no trace.
+    """
+    from driftloop.commands.console import say
+    from driftloop.errors import LedgerError
+    from driftloop.review.ledger import project_id, read_ledger, sound_entries
+    from driftloop.review.ledger import verify as verify_ledger
+    from driftloop.review.restore import lacking
+
+    paths = _ledgers(windows)
+    project = project_id(layout.DECISIONS) if paths else ""
+    counts = [verify_ledger(path, project=project) for path in paths]
+    for path in paths:
+        for content in _committed(path, revisions=1):
+            signed = sound_entries(content, project=project, window=path.stem)
+            if gone := lacking(read_ledger(path), signed):
+                raise LedgerError(
+                    f"{path} lacks {len(gone)} of the {len(signed)} entries that Git's last commit has. "
+                    f"Bring them back: driftloop ledger restore {path.stem}"
+                )
     if not counts:
         say(f"{layout.DECISIONS} holds no ledger: nothing was decided here yet.")
         return
     kept = sum(map(bool, counts))
     say(f"All entries hold: {sum(counts)} in {kept} ledger{'' if kept == 1 else 's'}.")
+
+
+@ledger.command()
+@click.argument("window")
+@click.option(
+    "--as-it-is",
+    is_flag=True,
+    help="Go on with the entries that hold, where no copy has those that are gone.",
+)
+def restore(window: str, as_it_is: bool) -> None:
+    """Bring the damaged ledger of WINDOW back, from the copy in .driftloop or from Git.
+
+    The state that holds most of what was signed is taken. What is replaced is kept in .driftloop/ledgers.
+    """
+    from driftloop.commands.console import say
+    from driftloop.review.ledger import project_id
+    from driftloop.review.ledger_file import copy_of
+    from driftloop.review.restore import restore as restore_ledger
+
+    (path,) = _ledgers((window,))
+    copy = copy_of(path)
+    copies = [*([copy.read_bytes()] if copy.is_file() else []), *_committed(path, revisions=_REVISIONS)]
+    count = restore_ledger(path, copies, project=project_id(layout.DECISIONS), as_it_is=as_it_is)
+    say(f"{path} holds {count} {'entry' if count == 1 else 'entries'} now. Next: snakemake --cores all")
 
 
 @ledger.command()
@@ -109,8 +150,8 @@ def merge(window: str, other: Path) -> None:
     from driftloop.commands.step import known_window
     from driftloop.errors import LedgerError
     from driftloop.params.load import load_params
-    from driftloop.review.ledger import merge as merge_ledger
     from driftloop.review.ledger import project_id
+    from driftloop.review.restore import merge as merge_ledger
 
     if not other.exists():
         raise LedgerError(f"{other} does not exist. Name the ledger of the other clone.")
@@ -126,14 +167,38 @@ def merge(window: str, other: Path) -> None:
     )
 
 
-def _ledgers(windows: tuple[str, ...]) -> list[Path]:
-    from driftloop.errors import LedgerError
+_REVISIONS = 50
+"""Commits that are searched for a ledger as it was."""
 
+
+def _ledgers(windows: tuple[str, ...]) -> list[Path]:
+    """Return the ledgers of some windows, or all that there are, were, or are in Git's last commit."""
+    from driftloop.errors import LedgerError
+    from driftloop.tracker.head import head_of
+
+    listed = _git("ls-tree", "--name-only", "HEAD", f"{layout.DECISIONS}/") or b""
+    committed = {Path(os.fsdecode(name)) for name in listed.splitlines() if name.endswith(b".jsonl")}
     if not windows:
-        return sorted(layout.DECISIONS.glob("*.jsonl"))
-    for window in windows:
-        if not layout.ledger(window).exists():
-            raise LedgerError(
-                f"{layout.ledger(window)} does not exist: nothing was decided about {window} yet."
-            )
+        heads = (path.with_suffix(".jsonl") for path in layout.DECISIONS.glob("*.head"))
+        return sorted({*layout.DECISIONS.glob("*.jsonl"), *heads, *committed})
+    for path in map(layout.ledger, windows):
+        if not (path.exists() or head_of(path).exists() or path in committed):
+            raise LedgerError(f"{path} does not exist: nothing was decided about {path.stem} yet.")
     return [layout.ledger(window) for window in windows]
+
+
+def _committed(path: Path, *, revisions: int) -> list[bytes]:
+    """Return a ledger's bytes as Git has them, newest first; none where Git has none, or is not there."""
+    listed = _git("rev-list", f"--max-count={revisions}", "HEAD", "--", str(path)) or b""
+    names = ["HEAD", *listed.decode().split()][:revisions]
+    return [content for name in names if (content := _git("show", f"{name}:./{path}")) is not None]
+
+
+def _git(*arguments: str) -> bytes | None:
+    """Return what Git says, or None where it is not there, or knows of no such thing."""
+    import subprocess
+
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return None

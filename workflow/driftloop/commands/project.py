@@ -56,6 +56,9 @@ def status(as_json: bool) -> None:
 
     console = Console(highlight=False)
     console.print(table(states))
+    for state in states:
+        if state.problem:
+            console.print(f"{state.window}: {state.problem}", style="red", markup=False)
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")

@@ -197,10 +197,12 @@ def _write_verdict(
     """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
     from driftloop.files import write_json
     from driftloop.review.decision import verdict
+    from driftloop.review.ledger import anchor
 
     material = _material(window, params)
     answer = None
     if material.drifted:
+        anchor(layout.ledger(window))
         answer = _decide(material, params, reviewer, pictures).answer.on(material.shown)
     write_json(path, verdict(window, drifted=material.drifted, answer=answer))
 

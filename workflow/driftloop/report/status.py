@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
+from driftloop.errors import DataError, LedgerError
 from driftloop.files import digest_json, read_json
 from driftloop.report.summary import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 FINAL = ("kept", "promoted", "rejected", "unsettled")
-"""States in which nothing is left to do. Before them come waiting, checked, pending and decided."""
+"""States in which nothing is left to do. Before them come waiting, checked, pending and decided.
+
+A window whose ledger does not hold is damaged.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class WindowState:
         incumbent_accuracy: on reviewed samples that the candidate did not learn from.
         candidate_accuracy: on the same.
         unsettled: how many more samples the gate asks to be labelled, to settle whether a repair helps.
+        problem: why its files do not tell where it stands, in words.
     """
 
     window: str
@@ -62,20 +67,32 @@ class WindowState:
     incumbent_accuracy: float | None = None
     candidate_accuracy: float | None = None
     unsettled: int | None = None
+    problem: str | None = None
 
 
 def windows(params: Mapping[str, Any]) -> list[WindowState]:
     """Read the state of every window of the stream from the project's files.
 
-    Raises:
-        DataError: a file is damaged.
-        LedgerError: a ledger does not hold.
+    A window whose ledger does not hold is `damaged`. One with another damaged file is `waiting`: a run makes
+    that anew.
     """
     mode = params["review"]["reviewer"]
     return [  # what arrived from production only a person can review
-        _read_state(window, mode if facts["simulated"] else "human")
+        _state_or_problem(window, mode if facts["simulated"] else "human")
         for window, facts in params["stream"].items()
     ]
+
+
+def _state_or_problem(window: str, mode: str) -> WindowState:
+    try:
+        return _read_state(window, mode)
+    except LedgerError as error:
+        return WindowState(window, "damaged", problem=str(error))
+    except DataError as error:
+        return WindowState(window, "waiting", problem=f"{error} The next run makes it anew.")
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        said = f"{layout.results(window)}: a file has not what it should ({error!r})."
+        return WindowState(window, "waiting", problem=f"{said} The next run makes it anew.")
 
 
 def describe(state: WindowState) -> dict[str, Any]:
@@ -90,7 +107,11 @@ def next_step(states: Sequence[WindowState]) -> str:
     'driftloop review w02'
     >>> next_step([WindowState("w01", "unsettled", unsettled=12), WindowState("w02", "kept")])
     'driftloop settle w01'
+    >>> next_step([WindowState("w01", "damaged"), WindowState("w02", "pending")])
+    'driftloop ledger restore w01'
     """
+    if damaged := [state.window for state in states if state.state == "damaged"]:
+        return f"driftloop ledger restore {damaged[0]}"
     pending = [state.window for state in states if state.state == "pending"]
     if pending:
         return f"driftloop review {pending[0]}"
@@ -109,6 +130,8 @@ def under_way(state: WindowState) -> str:
     >>> under_way(WindowState("w03", "kept", drifted=False, p_value=0.4))
     'Not drifted (p = 0.4).'
     """
+    if state.problem:
+        return state.problem
     if state.drifted is None:
         return "Not checked yet."
     if not state.drifted:
@@ -210,6 +233,7 @@ _STYLES = {
     "rejected": "red",
     "unsettled": "yellow",
     "pending": "bold yellow",
+    "damaged": "bold red",
     "waiting": "dim",
     "checked": "dim",
 }

@@ -3,17 +3,17 @@
 One file a window, `decisions/{window}.jsonl`, written by people and tracked by Git. Each line is one
 entry in canonical JSON that ends with its own digest and carries the digest of the line before it, so
 that a change anywhere, also in the last line, is found. Nothing is ever taken out or overwritten: a
-second thought, or a second reviewer, is another line. An empty file is an empty ledger.
+second thought, or a second reviewer, is another line. An empty file is an empty ledger, unless the head
+beside it (`driftloop.tracker.head`) says that there were entries.
 """
 
 from __future__ import annotations
 
-import fcntl
+import itertools
 import json
 import os
 import uuid
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,16 @@ from typing import Any
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
 from driftloop.review.decision import DECISIONS, Answer, sorted_labels
+from driftloop.review.ledger_file import (
+    keep_copy,
+    locked,
+    read_all,
+    read_with_head,
+    remedy,
+    sync_folder,
+    write_from,
+)
+from driftloop.tracker.head import Head, moving_head, read_head
 from driftloop.tracker.trace import note_read
 
 
@@ -116,7 +126,8 @@ def project_id(decisions: Path) -> str:
     """
     path = decisions / "project.json"
     if not path.exists():
-        orphans = [ledger.name for ledger in sorted(decisions.glob("*.jsonl")) if ledger.stat().st_size]
+        kept = sorted((*decisions.glob("*.jsonl"), *decisions.glob("*.head")))
+        orphans = [each.name for each in kept if each.stat().st_size]
         if orphans:
             raise LedgerError(
                 f"{path} is missing, but {decisions} holds entries ({orphans[0]}). "
@@ -136,38 +147,42 @@ def append(path: Path, entry: Entry) -> Entry:
 
     The whole ledger is verified first, under a lock, so that several processes can append at once and
     none builds on a damaged file. A last line that a crash left unfinished (it was never acknowledged)
-    makes room. When this returns, the entry is on the disk.
+    makes room. When this returns, the entry is on the disk, and the ledger's head says so.
 
     Raises:
         LedgerError: the ledger does not hold, or belongs to another project or window.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path) as descriptor:
-        whole, torn = _split(_read_all(descriptor))
-        entries = _parse(whole, path)
+    with locked(path) as descriptor:
+        content, head = read_all(descriptor), read_head(path, remedy=remedy(path))
+        entries, torn = _verified(content, head, path)
         _refuse_strangers(entries, path, entry.project, entry.window)
         chained = _seal(replace(entry, previous=entries[-1].digest if entries else None))
-        if torn:
-            os.ftruncate(descriptor, len(whole))
-        line = (b"\n" if whole and not whole.endswith(b"\n") else b"") + _line(chained)
-        os.lseek(descriptor, 0, os.SEEK_END)
-        _write_all(descriptor, line)
-        os.fsync(descriptor)
+        whole = content[: len(content) - torn]
+        line = (b"\n" if whole and not whole.endswith(b"\n") else b"") + line_of(chained)
+        with moving_head(path, Head(len(entries) + 1, chained.digest)):
+            write_from(descriptor, len(whole), line)
         note_read(path, whole + line)
-    _sync_folder(path.parent)
+        keep_copy(path, whole + line)
+    sync_folder(path.parent)
     return chained
 
 
-def read_ledger(path: Path, *, project: str | None = None) -> tuple[Entry, ...]:
-    """Read and verify a ledger, oldest entry first; a missing or empty file has none.
+def read_ledger(path: Path, *, project: str | None = None, window: str | None = None) -> tuple[Entry, ...]:
+    """Read and verify a ledger, oldest entry first; a missing or empty file that has no head has none.
 
-    An unfinished last line is left out: it is what a crash leaves, and `verify` reports it.
+    An unfinished last line that never counted is left out: a crash leaves such, and `verify` reports it.
+
+    Args:
+        path: of the ledger.
+        project: that it must belong to, or None.
+        window: that it must be about; by default the one that its file is named after.
 
     Raises:
-        LedgerError: names the first entry that does not hold, or the other project it belongs to.
+        LedgerError: names the first entry that does not hold, says that entries are gone, or names the other
+            project it belongs to.
     """
-    entries = _parse(_split(_content(path))[0], path)
-    _refuse_strangers(entries, path, project, path.stem)
+    entries, _ = _verified(*read_with_head(path), path)
+    _refuse_strangers(entries, path, project, window or path.stem)
     return entries
 
 
@@ -175,37 +190,30 @@ def verify(path: Path, *, project: str | None = None) -> int:
     """Check every entry of a ledger and return how many there are.
 
     Raises:
-        LedgerError: names the first entry that does not hold; or the last line is unfinished.
+        LedgerError: as `read_ledger` has it; or the last line is unfinished.
     """
-    whole, torn = _split(_content(path))
-    entries = _parse(whole, path)
+    entries, torn = _verified(*read_with_head(path), path)
     _refuse_strangers(entries, path, project, path.stem)
     if torn:
         raise LedgerError(
-            f"{path}: line {len(entries) + 1} is unfinished ({len(torn)} bytes): a crash cut it off "
+            f"{path}: line {len(entries) + 1} is unfinished ({torn} bytes): a crash cut it off "
             f"before it counted. The {len(entries)} before it hold; the next review takes its place."
         )
     return len(entries)
 
 
-def merge(path: Path, other: Path, *, project: str) -> list[Entry]:
-    """Add to a ledger what another copy of it holds and it lacks; return that with its place in the chain.
-
-    Two clones of a project that both took answers to a window have such copies, whose chains part. What both
-    hold is known by all but its place. What is added comes last, in its order.
+def anchor(path: Path) -> None:
+    """Bring a ledger's head and copy up to its last entry; a crash or an earlier version leaves them behind.
 
     Raises:
-        LedgerError: either does not hold, or is of another project or window.
+        LedgerError: the ledger does not hold.
     """
-    theirs = _parse(_split(_content(other))[0], other)
-    _refuse_strangers(theirs, other, project, path.stem)
-    known = [_unchained(entry) for entry in read_ledger(path, project=project)]
-    lacking = [entry for entry in map(_unchained, theirs) if entry not in known]
-    return [append(path, entry) for entry in lacking]
-
-
-def _unchained(entry: Entry) -> Entry:
-    return replace(entry, previous=None, digest="")
+    with locked(path) as descriptor:
+        content, head = read_all(descriptor), read_head(path, remedy=remedy(path))
+        entries, torn = _verified(content, head, path)
+        if entries and (head is None or head.entries < len(entries)):
+            with moving_head(path, Head(len(entries), entries[-1].digest)):
+                keep_copy(path, content[: len(content) - torn])
 
 
 def standing_decision(
@@ -250,7 +258,19 @@ def reviews(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if not entry.simulated and not entry.settles]
 
 
-def _line(entry: Entry) -> bytes:
+def sound_entries(content: bytes, *, project: str, window: str) -> tuple[Entry, ...]:
+    """Return the entries of some bytes that hold, up to the first that does not or belongs elsewhere."""
+    entries, _ = _parse(_split(content)[0])
+    return tuple(itertools.takewhile(lambda each: (each.project, each.window) == (project, window), entries))
+
+
+def digests(entries: Sequence[Entry]) -> list[str]:
+    """Return what each entry's line carries as its digest."""
+    return [entry.digest for entry in entries]
+
+
+def line_of(entry: Entry) -> bytes:
+    """Return an entry as its line in the file."""
     return json.dumps(entry.as_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -272,6 +292,24 @@ def _entry(value: dict[str, Any]) -> Entry:
     return Entry(answer=answer, settles=value.get("settles", False), **rest)
 
 
+def _verified(content: bytes, head: Head | None, path: Path) -> tuple[tuple[Entry, ...], int]:
+    """Return the entries of a ledger that holds, and how many bytes of an unfinished one follow them."""
+    whole, torn = _split(content)
+    entries, problem = _parse(whole)
+    back = remedy(path)
+    if problem:
+        at = len(entries) + 1
+        raise LedgerError(f"{path}: entry {at} does not hold: {problem}. The {at - 1} before it do. {back}")
+    if head and len(entries) < head.entries:
+        left = f"{len(entries)} of {head.entries} are left{', and the next one is cut short' if torn else ''}"
+        raise LedgerError(f"{path} has lost entries that were signed: {left}. {back}")
+    if head and not head.holds(digests(entries)):
+        raise LedgerError(
+            f"{path} was rewritten: entry {head.entries} is not the one that was signed. {back}"
+        )
+    return entries, len(torn)
+
+
 def _split(content: bytes) -> tuple[bytes, bytes]:
     """Split a ledger's bytes into its whole lines and what a crash left unfinished behind them.
 
@@ -287,33 +325,30 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
     return content, b""
 
 
-def _parse(whole: bytes, path: Path) -> tuple[Entry, ...]:
-    """Read whole lines; each is canonical, has the digest it claims, and follows the one before."""
+def _parse(whole: bytes) -> tuple[tuple[Entry, ...], str | None]:
+    """Read whole lines; each is canonical, has the digest it claims, and follows the one before.
+
+    Returns:
+        The entries up to the first that does not hold, and what is wrong with that, or None.
+    """
     entries: list[Entry] = []
     lines = whole.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
-    for number, line in enumerate(lines, start=1):
-        problem = "it is not an entry in canonical form"
+    for line in lines:
         try:
             entry = _entry(json.loads(line))
-            canonical = _line(entry) == line + b"\n"
-        except (ValueError, KeyError, TypeError, AttributeError):
+            canonical = line_of(entry) == line + b"\n"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             canonical = False
-        if canonical:
-            previous = entries[-1].digest if entries else None
-            if _seal(entry).digest != entry.digest:
-                problem = "its content does not match its own digest"
-            elif entry.previous != previous:
-                problem = "it does not follow the entry before it"
-            else:
-                entries.append(entry)
-                continue
-        raise LedgerError(
-            f"{path}: entry {number} does not hold: {problem}. The {number - 1} before it do. "
-            f"See what changed: git log -p -- {path}"
-        )
-    return tuple(entries)
+        if not canonical:
+            return tuple(entries), "it is not an entry in canonical form"
+        if _seal(entry).digest != entry.digest:
+            return tuple(entries), "its content does not match its own digest"
+        if entry.previous != (entries[-1].digest if entries else None):
+            return tuple(entries), "it does not follow the entry before it"
+        entries.append(entry)
+    return tuple(entries), None
 
 
 def _refuse_strangers(entries: Sequence[Entry], path: Path, project: str | None, window: str) -> None:
@@ -340,49 +375,3 @@ def _create_project(path: Path) -> None:
         pass  # another process was first; its id is as good
     finally:
         temporary.unlink()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Yield a descriptor of the file, made if need be, that no other process can hold meanwhile."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written ({error.strerror}); nothing was decided.") from error
-
-
-def _content(path: Path) -> bytes:
-    """Return a ledger's bytes as they stand between two appends; a missing file is an empty one."""
-    try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH)
-            content = stream.read()
-    except FileNotFoundError:
-        content = b""
-    note_read(path, content)
-    return content
-
-
-def _read_all(descriptor: int) -> bytes:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(descriptor), "rb") as stream:
-        return stream.read()
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name as durable as its bytes."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
