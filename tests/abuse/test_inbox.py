@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 from tests.abuse.conftest import Command, files, refused
 
+from driftloop.data.inbox import look_into
 from driftloop.data.pictures import Form
 from driftloop.data.read_window import Arrived, read_window
 
@@ -64,6 +67,34 @@ def claims(path: Path) -> None:
     path.write_bytes(content)
 
 
+def tar_header(path: Path, size: int) -> None:
+    """A tar whose extended header alone is so large, sparse on the disk."""
+    header = tarfile.TarInfo("./PaxHeaders/a.png")
+    header.type, header.size = tarfile.XHDTYPE, size
+    path.write_bytes(header.tobuf(tarfile.USTAR_FORMAT))
+    os.truncate(path, size + 2048)
+
+
+def zip_directory(path: Path) -> None:
+    """An archive that claims a directory of 1 GiB, and has that many bytes, sparse on the disk."""
+    size = 1 << 30
+    path.touch()
+    os.truncate(path, size)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    with path.open("ab") as stream:
+        stream.write(end)
+
+
+def bomb(path: Path) -> None:
+    """Two gigabytes of nothing in a member, packed into two megabytes; then a picture."""
+    nothing = tarfile.TarInfo("nothing.bin")
+    nothing.size = 2 << 30
+    with gzip.open(path, "wb", 1) as stream:
+        stream.write(nothing.tobuf())
+        for _ in range(nothing.size >> 24):
+            stream.write(bytes(1 << 24))
+
+
 BAD: dict[str, Callable[[Path], object]] = {
     "empty folder": lambda at: folder(at / "w"),
     "no pictures": lambda at: folder(at / "w", notes_txt=b"hello"),
@@ -93,6 +124,31 @@ BAD: dict[str, Callable[[Path], object]] = {
     "list that is no text": lambda at: (at / "w.csv").write_bytes(bytes(range(256))),
     "list of itself": lambda at: (at / "w.txt").write_text("w.txt\n"),
     "pipe in a folder": lambda at: (folder(at / "w"), os.mkfifo(at / "w" / "a.png")),
+    "pipe for an archive": lambda at: os.mkfifo(at / "w.zip"),
+    "pipe for a tar": lambda at: os.mkfifo(at / "w.tar"),
+    "pipe for a list": lambda at: os.mkfifo(at / "w.csv"),
+    "pipe for an array": lambda at: os.mkfifo(at / "w.npy"),
+    "device for an archive": lambda at: (at / "w.tar.gz").symlink_to("/dev/zero"),
+    "link to a folder": lambda at: (folder(at / ".elsewhere", a_png=picture()), (at / "w").symlink_to(".elsewhere")),
+    "link to a picture": lambda at: (
+        folder(at / "w"), (at / "x.png").write_bytes(picture()), (at / "w" / "a.png").symlink_to("../x.png")
+    ),
+    "link to an array": lambda at: (
+        folder(at / "w"), np.save(at / ".x.npy", np.zeros((4, 8, 8, 1), np.uint8)),
+        (at / "w" / "images.npy").symlink_to("../.x.npy"),
+    ),
+    "list of a link": lambda at: (
+        folder(at / ".pics", a_png=picture()), (at / ".more").symlink_to(".pics"),
+        (at / "w.txt").write_text(".more/a.png\n"),
+    ),
+    "tar that ends too soon": lambda at: (
+        tarred(at / "w.tar", member("a.png"), member("b.png")), os.truncate(at / "w.tar", 1024),
+    ),
+    "tar with a long header": lambda at: tar_header(at / "w.tar", 1 << 22),
+    "zip with a long directory": lambda at: zip_directory(at / "w.zip"),
+    "tar.gz that unpacks to more than it can": lambda at: bomb(at / "w.tar.gz"),
+    "array with a long header": lambda at: (at / "w.npy").write_bytes(b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b"{" * 99),
+    "list of one endless line": lambda at: (at / "w.txt").write_bytes(b"a" * (1 << 19)),
     "device in a folder": lambda at: (folder(at / "w"), (at / "w" / "a.png").symlink_to("/dev/zero")),
 }  # fmt: skip
 GOOD: dict[str, Callable[[Path], object]] = {
@@ -149,6 +205,64 @@ def test_a_window_that_is_odd_is_taken(case: str, project: Path, driftloop: Comm
         name for name in files(project.parent) - before
         if not name.startswith(("project/data", "project/arrivals.txt"))
     ]  # fmt: skip
+
+
+def test_whatever_is_not_taken_is_counted_and_named_by_reason(project: Path, driftloop: Command) -> None:
+    at = project / "inbox" / "w"
+    folder(at, a_png=picture(), b_xyz=picture(), c_xyz=picture(), notes=b"", _DS_Store=b"")
+    folder(project / "elsewhere", d_png=picture())
+    (at / "camera2").symlink_to(project / "elsewhere")
+    os.mkfifo(at / "pipe.png")
+    said = arrive(driftloop).said
+    for words in (
+        "6 of 7 left out", "2 left out, such as inbox/w/b.xyz: it ends in .xyz, which is not read",
+        "inbox/w/camera2: it is a link", "inbox/w/pipe.png: it is not a regular file", "it is hidden",
+        "inbox/w/notes: it has no ending",
+    ):  # fmt: skip
+        assert words in said
+    assert len(Path("data/windows/w/origins.csv").read_text().splitlines()) == 8
+
+
+def test_a_list_that_repeats_itself_says_so(project: Path, driftloop: Command) -> None:
+    folder(project / "inbox" / ".pics", a_png=picture())
+    (project / "inbox" / "w.txt").write_text(".pics/a.png\n.pics/../.pics/a.png\n" * 30)
+    assert "59 rows name a picture that is named before" in arrive(driftloop).said
+
+
+def test_a_name_that_repeats_itself_does_not_stop_the_others(tmp_path: Path) -> None:
+    folder(tmp_path / ("x" * 64), a_png=picture())
+    folder(tmp_path / ("ab" * 20), a_png=picture())
+    folder(tmp_path / ("ab" * 19), a_png=picture())
+    waiting = look_into(tmp_path, (), 0)
+    assert waiting.whole == ("ab" * 19,)
+    assert len(waiting.refused) == 2
+    assert "20 times the same" in waiting.refused[0]
+
+
+@pytest.mark.parametrize(
+    "name", [".1220.png.h2Kf9Q", "1220.png.part", "1220.png.Ab12Cd34", ".rsync-partial/1220.png"]
+)
+def test_a_folder_waits_while_a_file_in_it_is_still_being_written(name: str, tmp_path: Path) -> None:
+    folder(tmp_path / "w", a_png=picture())
+    (tmp_path / "w" / name).parent.mkdir(exist_ok=True)
+    (tmp_path / "w" / name).write_bytes(b"half")
+    waiting = look_into(tmp_path, (), 0)
+    assert waiting.whole == ()
+    assert "still being written" in waiting.refused[0]
+
+
+def test_what_can_be_no_window_is_named(tmp_path: Path) -> None:
+    (tmp_path / "monday.rar").write_bytes(b"Rar!")
+    (tmp_path / "link.png").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.zip")
+    (tmp_path / "gone").symlink_to("nowhere")
+    refused_ = look_into(tmp_path, (), 0).refused
+    assert [line.split()[0].rsplit("/")[-1] for line in refused_] == [
+        "gone",
+        "link.png",
+        "monday.rar",
+        "pipe.zip",
+    ]
 
 
 def test_one_window_in_two_forms_is_refused(project: Path, driftloop: Command) -> None:

@@ -227,3 +227,36 @@ def test_a_window_is_not_named_after_a_drift_that_hardly_a_sample_is_like() -> N
     assert {report.known_as for report in darker} == {None}
     assert not all(report.drifted for report in darker)
     assert [report.known_as for report in again] == ["w02"] * 6
+
+
+def repeated(window: Features, times: np.ndarray) -> Features:
+    return rows(window, np.repeat(np.arange(len(window)), times))
+
+
+def test_copies_weigh_once(fitted, make_features):
+    window = make_features(30, seed=12)
+    once = check_window(fitted, window, picks=12).to_json()
+    five = check_window(fitted, repeated(window, np.full(30, 5)), picks=12).to_json()
+    assert (five.pop("copies"), five.pop("frozen")) == (120, 0)
+    assert "copies" not in once
+    for name in (
+        "statistic",
+        "p_value",
+        "novel_share",
+        "estimated_accuracy",
+        "label_shift",
+        "moves",
+        "kind_shares",
+    ):
+        assert five[name] == once[name]
+    assert len({pick["index"] // 5 for pick in five["picks"]}) == 12  # nobody labels a picture twice
+
+
+def test_a_feed_that_freezes_alarms_however_ordinary_its_picture(fitted, make_features):
+    window = make_features(40, seed=13)
+    assert not check_window(fitted, window).drifted
+    times = np.ones(40, dtype=np.int64)
+    times[7] = 60
+    frozen = check_window(fitted, repeated(window, times))
+    assert (frozen.copies, frozen.frozen, frozen.drifted) == (59, 60, True)
+    assert check_window(fitted, repeated(rows(window, np.array([3])), np.array([60]))).drifted

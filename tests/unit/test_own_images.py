@@ -129,18 +129,46 @@ def test_an_empty_folder_is_not_whole(tmp_path: Path) -> None:
     assert look_into(tmp_path, (), 0).whole == ("w",)
 
 
+def test_linked_folders_of_a_class_are_read_and_other_files_are_named(tmp_path: Path) -> None:
+    for level, name in enumerate(("cat/a.png", "cat/c.dcm", "dog/b.png")):
+        paint(tmp_path / "here" / Path(name).with_suffix(".png"), level)
+        (tmp_path / "here" / name).with_suffix(".png").rename(tmp_path / "here" / name)
+    paint(tmp_path / "there" / "d.png", 9)
+    (tmp_path / "here/cat/older").symlink_to(tmp_path / "there")
+    (tmp_path / "here/cat/circle").symlink_to(tmp_path / "here")
+    classes, said = fetched(tmp_path / "here")
+    assert classes == {"cat": [0, 9], "dog": [2]}
+    assert "here/cat/c.dcm: it ends in .dcm, which is not read" in said
+
+
+def test_a_folder_of_nothing_that_is_read_says_what_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    for number in range(240):
+        (tmp_path / f"cat/{number:03}.dcmx").write_bytes(b"DICM")
+    with pytest.raises(DataError, match=r"240 left out, such as .*/000\.dcmx: it ends in \.dcmx"):
+        ImageFolder(folder=str(tmp_path), size=8).fetch(print)
+
+
+def test_images_of_which_none_is_left_are_an_error(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        paint(tmp_path / label / "a.png", 7)
+    with pytest.raises(DataError, match="of 2 images none is left"):
+        ImageFolder(folder=str(tmp_path), size=8, channels=1).fetch(print)
+
+
 def test_a_list_is_cut_at_its_line_ends_alone(tmp_path: Path) -> None:
     """Other characters at which a text may be cut belong to names, as do line ends in quotes."""
     names = ["a\u2028b.png", "c\x0cd.png", "e\nf.png"]
     for name in names:
         Image.new("L", (8, 8)).save(tmp_path / name)
     (tmp_path / "l.csv").write_text("path,label\n" + "".join(f'"{name}",x\n' for name in names))
-    assert [each.path.name for each in list_file(tmp_path / "l.csv")] == names
+    assert [each.path.name for each in list_file(tmp_path / "l.csv", None, Counter())] == names
     lines = [json.dumps({"path": name, "label": "x"}, ensure_ascii=False) for name in names]
     (tmp_path / "l.jsonl").write_text("\n".join(lines))
-    assert [each.path.name for each in list_file(tmp_path / "l.jsonl")] == names
+    assert [each.path.name for each in list_file(tmp_path / "l.jsonl", None, Counter())] == names
     (tmp_path / "l.txt").write_text("\n".join(names[:2]))
-    assert [each.name for each in list_pictures(tmp_path / "l.txt")] == names[:2]
+    with (tmp_path / "l.txt").open("rb") as stream:
+        assert list_pictures(tmp_path / "l.txt", stream, Counter()) == names[:2]
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from driftloop.errors import DataError, ModelError
 from driftloop.tracker.trace import note_read, note_write
 
 _CHUNK_BYTES = 1 << 24
+_LONGEST_HEADER = 1 << 16
 
 
 @contextmanager
@@ -113,16 +114,23 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
+def read_array(path: Path, *, mmap: bool = False, stream: BinaryIO | None = None) -> npt.NDArray[Any]:
     """Read a `.npy` file, memory-mapped read-only when `mmap`.
 
     A trace notes only what is read whole: a mapped array has a manifest that holds its digest.
+
+    Args:
+        path: of the file.
+        mmap: leave the array in the file.
+        stream: the opened file, where it was opened already.
 
     Raises:
         DataError: the file is missing, cut short, or holds pickled objects.
     """
     try:
-        array = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+        with path.open("rb") if stream is None else nullcontext(stream) as opened:
+            _refuse_long_header(opened)
+            array = _map(opened) if mmap else np.load(opened, allow_pickle=False)
         if not isinstance(array, np.ndarray):  # an .npz archive under another name
             raise ValueError("it is an archive of arrays")
         if not mmap:
@@ -132,6 +140,25 @@ def read_array(path: Path, *, mmap: bool = False) -> npt.NDArray[Any]:
     except Exception as error:  # numpy raises almost anything on damaged bytes
         raise DataError(f"{path} is not a readable .npy file ({error}).") from error
     return array
+
+
+def _refuse_long_header(stream: BinaryIO) -> None:
+    """Refuse a header that claims to be long: numpy would read up to 4 GiB before it looks at it."""
+    start = stream.read(12)
+    length = int.from_bytes(start[8:], "little")
+    if start[:6] == b"\x93NUMPY" and start[6:7] != b"\1" and length > _LONGEST_HEADER:
+        raise ValueError("its header is too long")
+    stream.seek(0)
+
+
+def _map(stream: BinaryIO) -> npt.NDArray[Any]:
+    """Map an array into memory: as `numpy.load` does, which takes no opened file for it."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = read(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects")
+    return np.memmap(stream, dtype, "r", stream.tell(), shape, "F" if is_fortran else "C")
 
 
 def link_file(source: Path, target: Path) -> None:

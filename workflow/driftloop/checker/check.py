@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from driftloop.checker.conformal import sample_p_values
+from driftloop.checker.copies import Copies, find_copies
 from driftloop.checker.detector import rows
 from driftloop.checker.features import Features, in_parts
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
@@ -76,6 +77,10 @@ class DriftReport:
         kind_shares: the share of samples that fit each of them best.
         picks: samples worth a person's time.
         samples: the table of all samples.
+        copies: how many samples are copies of others, to the pixel; tests and estimates count each picture
+            once.
+        frozen: how often a picture comes that a frozen feed sent; the tests count each of its copies. 0 where
+            there is none.
         carried: what the next window's check takes from this one.
         seed: of the draws and the picks.
     """
@@ -97,6 +102,8 @@ class DriftReport:
     kind_shares: tuple[float, ...]
     picks: tuple[Pick, ...]
     samples: SampleTable
+    copies: int
+    frozen: int
     carried: Stream
     seed: int
 
@@ -111,6 +118,8 @@ class DriftReport:
         for name in ("novel_share", "estimated_accuracy"):
             estimate, limits = facts[name], facts.pop(f"{name}_interval")
             facts[name] = limits and {"estimate": estimate, "low": limits[0], "high": limits[1]}
+        if not self.copies:  # reports of windows without copies stay what they were before these were told
+            del facts["copies"], facts["frozen"]
         rounded: dict[str, Any] = _rounded(facts)
         return rounded
 
@@ -145,8 +154,9 @@ def check_window(
     """
     _check_form(fitted, window)
     scores = scores or score_samples(fitted, window)
-    samples = _tabulate(fitted, window, scores)
+    table, copies = _tabulate(fitted, window, scores), find_copies(window.images)
     classes = window.logits.shape[1]
+    samples, scores = _weighed(table, scores, copies)
     evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
     test = window_test(evidence, draws=draws, seed=seed)
     share, limits = novel_share(evidence.novelty, seed=seed)
@@ -173,10 +183,22 @@ def check_window(
         label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
-        picks=_pick(fitted, window, samples, limits[0], picks, random_share, seed),
-        samples=samples,
+        picks=_pick(fitted, window, table, copies.first, limits[0], picks, random_share, seed),
+        samples=table,
+        copies=copies.count,
+        frozen=copies.frozen,
         carried=NEW if drifted else carried,
         seed=seed,
+    )
+
+
+def _weighed(samples: SampleTable, scores: Scores, copies: Copies) -> tuple[SampleTable, Scores]:
+    """Return what the tests count."""
+    if len(copies.weighed) == copies.n:
+        return samples, scores
+    at = copies.weighed
+    return SampleTable(**{name: column[at] for name, column in samples.arrays().items()}), Scores(
+        scores.by_kind[:, at], scores.properties[at], scores.signals[at]
     )
 
 
@@ -238,6 +260,7 @@ def _pick(
     fitted: FittedDetector,
     window: Features,
     samples: SampleTable,
+    among: npt.NDArray[np.int64],
     surely_novel: float,
     count: int,
     random_share: float,
@@ -246,18 +269,19 @@ def _pick(
     order = np.lexsort((samples.drift_score, -samples.p_value))
     strangeness = np.empty(len(window))
     strangeness[order] = np.arange(len(window))
-    chosen = pick_samples(
-        strangeness,
-        window.embeddings,
+    chosen = pick_samples(  # nobody is shown a picture twice
+        strangeness[among],
+        window.embeddings if len(among) == len(window) else window.embeddings[among],
         count=count,
         surely_novel=surely_novel,
         random_share=random_share,
         seed=seed,
     )
-    index = np.array([pick.index for pick in chosen], dtype=np.int64)
+    index = np.array([among[pick.index] for pick in chosen], dtype=np.int64)
     _, nearest = NEIGHBOURS.nearest(fitted.neighbours, rows(window, index))
     return tuple(
-        replace(pick, nearest=tuple(map(int, near))) for pick, near in zip(chosen, nearest, strict=True)
+        replace(pick, index=int(place), nearest=tuple(map(int, near)))
+        for pick, place, near in zip(chosen, index, nearest, strict=True)
     )
 
 

@@ -66,7 +66,7 @@ def take_window(params: dict[str, Any], window: str) -> None:
 
     from driftloop.data.contract import form_of
     from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-    from driftloop.data.inbox import find_entry, last_change
+    from driftloop.data.inbox import find_entry, look_at_entry
     from driftloop.data.read_window import read_window
     from driftloop.errors import DataError
     from driftloop.files import atomic
@@ -75,9 +75,9 @@ def take_window(params: dict[str, Any], window: str) -> None:
     height, width, channels = known.images.shape[1:]
     form = form_of(params["dataset"], (height, width, channels))
     entry = find_entry(Path(params["inbox"]["folder"]).expanduser(), window)
-    before = last_change(entry)
+    before = look_at_entry(entry)
     arrived = read_window(entry, form)
-    if before is None or last_change(entry) != before:
+    if before.latest is None or look_at_entry(entry) != before:
         raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
     home = layout.window(window)
     with (
@@ -87,22 +87,22 @@ def take_window(params: dict[str, Any], window: str) -> None:
         writer = csv.writer(stream)
         writer.writerow(["index", "name", "left out because"])
         writer.writerows([index, name, ""] for index, name in enumerate(arrived.names))
-        writer.writerows(["", name, reason] for name, reason in arrived.left_out)
+        writer.writerows(["", name, reason] for name, reason in arrived.passed.entries)
     name = f"{known.name}-{window}"
     save_dataset(home, Dataset(arrived.images, None, name, known.classes))
     nothing = Dataset(arrived.images[:0], None, name, known.classes)  # nobody knows what it was drawn from
     save_dataset(layout.population(window), nothing)
     for note in arrived.notes:
         say(f"{window}: {note}.")
-    if arrived.left_out:
+    if left_out := len(arrived.passed.entries):
+        total = left_out + len(arrived.names)
         say(
             f"{window}: ",
-            (
-                f"{len(arrived.left_out):,} of {len(arrived.left_out) + len(arrived.names):,} left out",
-                "bold yellow",
-            ),
+            (f"{left_out:,} of {total:,} left out", "bold yellow"),
             f", see {home / 'origins.csv'}.",
         )
+        for line in arrived.passed.lines():
+            say(f"{window}: {line}")
 
 
 def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:
@@ -195,6 +195,9 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
     facts["label_shift"]["grown"] = classes[report.label_shift.grown]
     write_json(layout.results(window) / "drift.json", facts)
     say(f"{window}: ", *_found(report), ".")
+    if report.copies:
+        again = f", one of them {report.frozen:,} times, as a frozen feed sends it" if report.frozen else ""
+        say(f"{window}: {report.copies:,} of {report.n:,} images are copies of others{again}.")
 
 
 def _carried_from(parent: str, detector: str) -> Stream:

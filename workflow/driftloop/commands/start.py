@@ -168,19 +168,24 @@ def _describe(
 
 
 def _look(folder: Path, images: Path, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Survey]:
+    from driftloop.data.below import Passed
     from driftloop.data.listing import list_file, list_folder
     from driftloop.data.own import kind_of
+    from driftloop.data.pictures import notes
     from driftloop.data.survey import survey
     from driftloop.params.merge import override
 
     kind = kind_of(images)
     source = {"_target_": kind.target, kind.key: _path_from(folder, images)}
+    passed, changes = Passed(), Counter[str]()
     if kind.target.endswith("ImageFolder"):
-        return source, survey(list_folder(images))
-    if kind.target.endswith("ImageList"):
+        seen = survey(list_folder(images, passed))
+    elif kind.target.endswith("ImageList"):
         root = override({"dataset": {}}, overrides)["dataset"].get("root")
-        return source, survey(list_file(images, folder / root if root else None))
-    return source, _survey_arrays(images)
+        seen = survey(list_file(images, folder / root if root else None, changes))
+    else:
+        seen = _survey_arrays(images)
+    return source, replace(seen, passed=(*passed.lines(), *(f"{note}." for note in notes(changes))))
 
 
 def _survey_arrays(images: Path) -> Survey:
@@ -196,6 +201,7 @@ def _survey_arrays(images: Path) -> Survey:
 
 def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Survey]:
     """Look at a dataset in Python; its arguments come as dataset.dataset.KEY=VALUE."""
+    from driftloop.data.below import Passed
     from driftloop.data.own import PythonDataset
     from driftloop.data.survey import survey_stream
     from driftloop.params.merge import override
@@ -204,7 +210,7 @@ def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str,
     named = override({"dataset": {"dataset": {"_target_": dataset}}}, chosen)["dataset"]
     opened = PythonDataset(**{"size": 64, **named})
     source = {"_target_": "driftloop.data.own.PythonDataset", "dataset": named["dataset"]}
-    seen = survey_stream(opened.pictures())
+    seen = survey_stream(opened.pictures(Passed(), Counter()))
     return source, replace(seen, counts={name: seen.counts.get(name, 0) for name in opened.classes})
 
 
@@ -270,6 +276,8 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
             ("The classes are unequal", "yellow"),
             f": with so few of {few}, its accuracy will hardly be known.",
         )
+    for line in seen.passed:
+        say(("Beside them:", "yellow"), f" {line}")
     for complaint in seen.unreadable[:3]:
         say(("Will be left out:", "yellow"), f" {complaint}")
 

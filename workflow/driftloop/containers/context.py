@@ -15,8 +15,9 @@ from typing import Any
 
 from driftloop.containers.image import lock
 from driftloop.containers.watch import out_of_space
-from driftloop.errors import ImageError
+from driftloop.errors import DataError, ImageError
 from driftloop.files import write_json, write_text
+from driftloop.inside import open_inside
 
 _PYTORCH_BUILDS = "https://download.pytorch.org/whl/"
 _LAST_LINES = 12
@@ -37,7 +38,22 @@ def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path)
     write_text(wheels / "python-version", f"{sys.version_info.major}.{sys.version_info.minor}\n")
     write_json(package / "image.json", facts)
     if "model" in facts["arguments"] and model is not None:
-        shutil.copytree(model, package / "model")
+        _copy_model(model, package / "model")
+
+
+def _copy_model(model: Path, target: Path) -> None:
+    """Copy the files of a model's folder; what a link in it leads to is no part of the model.
+
+    Raises:
+        ImageError: a file in it is a link, or cannot be read.
+    """
+    target.mkdir()
+    for path in sorted(each for each in model.iterdir() if each.is_symlink() or not each.is_dir()):
+        try:
+            with open_inside(model, path.name) as source, (target / path.name).open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+        except DataError as error:
+            raise ImageError(f"{error} Copy the model and name the copy: cp -rL {model} COPY") from error
 
 
 def torch_source(torch: str) -> list[str]:

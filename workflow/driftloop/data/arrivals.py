@@ -25,7 +25,9 @@ from driftloop.files import write_text
 
 REFERENCE = "reference"
 WINDOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-ALLOWED = "use letters, digits, '-' and '_', 64 at most, and not `reference`"
+ALLOWED = "use letters, digits, '-' and '_', 64 at most, not `reference`, nor 20 times the same at the end"
+_PERIODIC = re.compile(r".*?(.+)\1{19,}")
+"""Snakemake takes such a name for one that a circle of rules makes longer and longer, and stops."""
 
 Arrivals = Mapping[str, str]
 """Window → the owner of its incumbent, in the order of arrival."""
@@ -65,7 +67,7 @@ def read_arrivals(path: Path) -> dict[str, str]:
 
 def is_window_name(name: str) -> bool:
     """Tell whether a window may be called that."""
-    return bool(WINDOW_NAME.fullmatch(name)) and name != REFERENCE
+    return bool(WINDOW_NAME.fullmatch(name)) and name != REFERENCE and not _PERIODIC.fullmatch(name)
 
 
 def add_arrivals(

@@ -7,26 +7,39 @@
       2026-11-26.csv          a list of pictures in a column `path`, each within the list's folder
 
 A name that begins with a dot, or ends in .part or .tmp, is not a window yet: writers can use that and rename.
-Any other is whole once something is in it and nothing has changed for a while.
+Any other is whole once something is in it, nothing in it has the name of what is still being written, and
+nothing has changed for a while. Links are not followed.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import stat
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from driftloop.data.arrivals import ALLOWED, is_window_name
 from driftloop.errors import DataError
+from driftloop.inside import IRREGULAR, LINK
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
 SUFFIXES = (".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-_UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", ".filepart")
+_UNFINISHED = re.compile(
+    r".*\.(part|tmp|partial|crdownload|filepart|download|aria2|gstmp)"  # as many programs call it
+    r"|\..+\.[A-Za-z0-9]{6}"  # rsync
+    r"|.+\.\w{2,5}\.[0-9a-fA-F]{8}"  # the AWS command line
+    r"|\.rsync-partial|\.~tmp~|\.azDownload-.+|\.goutputstream-\w+|\.pending-\d+-.+",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of what is still being written."""
+
+
+_KNOWN = (*ARCHIVES, *LISTS, ".npy")
 
 
 @dataclass(frozen=True)
@@ -46,22 +59,73 @@ class Waiting:
     loose: int = 0
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A folder or file in the inbox.
+
+    Attributes:
+        path: of it.
+        refusal: why it can be no window whatever its name; None where it can.
+        latest: when anything in it changed last, in seconds since 1970; None where something has just gone.
+        files: how many files are in it.
+        unfinished: one that by its name is still being written; None where there is none.
+    """
+
+    path: Path
+    refusal: str | None
+    latest: float | None
+    files: int
+    unfinished: str | None
+
+
+def look_at_entry(path: Path) -> Entry:
+    """Look at all of a folder or file in the inbox, and at nothing outside it."""
+    try:
+        found = path.lstat()
+        if refusal := _refusal(path, found.st_mode):
+            return Entry(path, refusal, 0.0, 0, None)
+        if not stat.S_ISDIR(found.st_mode):
+            return Entry(path, None, found.st_mtime, 1, None)
+        latest, files, unfinished = found.st_mtime, 0, None
+        for place, folders, names in os.walk(path):
+            inside = [place, *(f"{place}/{name}" for name in names)]
+            latest = max(latest, *(os.lstat(each).st_mtime for each in inside))
+            files += len(names) + sum(Path(place, name).is_symlink() for name in folders)
+            unfinished = unfinished or next(filter(_UNFINISHED.fullmatch, sorted([*folders, *names])), None)
+    except OSError:
+        return Entry(path, None, None, 0, None)
+    empty = None if files else f"{path} is empty. It is taken in once something lies in it."
+    return Entry(path, empty, latest, files, unfinished)
+
+
+def _refusal(path: Path, mode: int) -> str | None:
+    if stat.S_ISLNK(mode):
+        return f"{path} {LINK}. Put the folder or file itself there: cp -rL"
+    if stat.S_ISDIR(mode):
+        return None
+    if not stat.S_ISREG(mode):
+        return f"{path} {IRREGULAR}, and can be no window."
+    if not path.name.lower().endswith(_KNOWN):
+        return f"{path} is no window: that is a folder of pictures, or a file ending in {', '.join(_KNOWN)}."
+    return None
+
+
 def window_name(path: Path) -> str:
     """Return the name of the window that a folder or file is: its own, without a known ending.
 
     >>> window_name(Path("inbox/2026-11-24.tar.gz")), window_name(Path("inbox/monday"))
     ('2026-11-24', 'monday')
     """
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         return path.name
-    for suffix in (".tar.gz", *ARCHIVES, *LISTS, ".npy"):
+    for suffix in sorted(_KNOWN, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.name
 
 
 def entries(inbox: Path) -> list[Path]:
-    """Return what may be windows in the inbox, in the order of their names.
+    """Return what lies in the inbox and is neither hidden nor unfinished, nor a picture, by name.
 
     Raises:
         DataError: there is no such folder.
@@ -72,39 +136,11 @@ def entries(inbox: Path) -> list[Path]:
         raise DataError(
             f"the inbox {inbox} cannot be read ({error.strerror}). Make it, or name another: inbox.folder."
         ) from error
-    known = (*ARCHIVES, *LISTS, ".npy")
     return [
         path
         for path in inside
-        if not path.name.startswith(".")
-        and not path.name.lower().endswith(_UNFINISHED)
-        and (path.is_dir() or path.name.lower().endswith(known))
+        if not path.name.startswith(".") and not _UNFINISHED.fullmatch(path.name) and not _is_loose(path)
     ]
-
-
-def last_change(path: Path) -> float | None:
-    """Return when anything in a folder, or a file, last changed, in seconds since 1970.
-
-    None where something in it has just gone.
-    """
-    with suppress(OSError):
-        latest = path.stat().st_mtime
-        for place, _, files in os.walk(path) if path.is_dir() else ():
-            inside = [Path(place), *(Path(place) / name for name in files)]
-            latest = max(latest, *(each.lstat().st_mtime for each in inside))
-        return latest
-    return None
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_dir() and not any(files for _, _, files in os.walk(path))
-
-
-def has_unfinished(path: Path) -> bool:
-    """Tell whether a folder holds a file that by its name is still being written."""
-    return path.is_dir() and any(
-        name.lower().endswith(_UNFINISHED) for _, _, files in os.walk(path) for name in files
-    )
 
 
 def find_entry(inbox: Path, window: str) -> Path:
@@ -122,11 +158,11 @@ def find_entry(inbox: Path, window: str) -> Path:
 
 def loose_pictures(inbox: Path) -> list[Path]:
     """Return the pictures that lie in the inbox itself."""
-    return [
-        path
-        for path in inbox.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    return [path for path in inbox.iterdir() if not path.name.startswith(".") and _is_loose(path)]
+
+
+def _is_loose(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
 
 
 def look_into(
@@ -157,14 +193,20 @@ def look_into(
     for name, paths in candidates.items():
         if name in known:
             continue
-        if not is_window_name(name):
+        entry = look_at_entry(paths[0])
+        if not is_window_name(name) and not entry.refusal:
             refused.append(f"{paths[0]}: {name!r} cannot name a window; {ALLOWED}. Rename it.")
         elif len(paths) > 1:
             refused.append(f"{paths[0]} and {paths[1]} are both window {name}. Rename one.")
-        elif _is_growing(paths[0], settle, now):
+        elif _is_growing(entry, settle, now):
             growing.append(name)
-        elif _is_empty(paths[0]):
-            refused.append(f"{paths[0]} is empty. It is taken in once something lies in it.")
+        elif entry.refusal:
+            refused.append(entry.refusal)
+        elif entry.unfinished:
+            refused.append(
+                f"{paths[0]} holds {entry.unfinished}, which by its name is still being written. It is taken "
+                "in once that is renamed, or gone."
+            )
         else:
             whole.append(name)
     return Waiting(tuple(whole), tuple(growing), tuple(refused), len(loose) if cut else 0)
@@ -182,7 +224,6 @@ def present(inbox: Path) -> float:
         return time.time()
 
 
-def _is_growing(path: Path, settle: float, now: float) -> bool:
-    latest = last_change(path)
+def _is_growing(entry: Entry, settle: float, now: float) -> bool:
     # A change in the future is as good as one in the past: clocks jump.
-    return latest is None or abs(now - latest) < settle or has_unfinished(path)
+    return entry.latest is None or abs(now - entry.latest) < settle

@@ -7,18 +7,26 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
+from driftloop.data.below import MOST, Passed, look_below
 from driftloop.data.inbox import SUFFIXES
-from driftloop.data.pictures import regular
 from driftloop.errors import DataError
+from driftloop.inside import open_inside
 
 _PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 _PATH_KEYS = ("path", "file", "filename", "file_name", "image")
 _LABEL_KEYS = ("label", "class", "target", "category")
-_LARGEST_LIST = 1 << 30
+_TABLES = (".csv", ".tsv")
+_LONGEST_LINE = 1 << 18
+_MOST_ROWS = 5_000_000
+AGAIN = "rows name a picture that is named before, and count for nothing"
 
 
 @dataclass(frozen=True)
@@ -29,12 +37,15 @@ class Labelled:
     label: str
 
 
-def list_folder(folder: Path) -> list[Labelled]:
+def list_folder(folder: Path, passed: Passed) -> list[Labelled]:
     """List the pictures of a folder that has one folder for each class, at any depth below it.
 
     Where the folder holds the parts of a published dataset (train, test, …), each with its classes, they
-    are pooled; a part beside something else is refused, as its name is no class. Hidden files, other files
-    and links to folders are passed over.
+    are pooled; a part beside something else is refused, as its name is no class. Links are followed.
+
+    Args:
+        folder: the folder.
+        passed: notes hidden files and those that are no pictures.
 
     Returns:
         By class, then by path: the same every time.
@@ -59,14 +70,18 @@ def list_folder(folder: Path) -> list[Labelled]:
     found = [
         Labelled(path, each.name)
         for each in sorted(classes, key=lambda each: (each.name, str(each)))
-        for path in _pictures(each)
+        for path in _pictures(each, passed)
     ]
-    loose = [path for path in _entries(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    beside = [path for path in _entries(folder) if not path.is_dir()]
+    loose = [path for path in beside if path.suffix.lower() in SUFFIXES and path.is_file()]
+    for path in (each for each in beside if each not in loose):
+        passed.note(str(path), "lies beside the class folders")
     if not found:
-        seen = f"{len(loose)} pictures but no class folders" if loose else "no pictures"
+        seen = f"{len(loose)} pictures but no class folders" if loose else "no pictures that are read"
         raise DataError(
-            f"{folder} has {seen}. It needs one folder for each class, such as {folder}/cat/1.jpg; known "
-            f"pictures: {', '.join(SUFFIXES)}. Or name a CSV file with the columns path and label."
+            f"{folder} has {seen}. {' '.join([*passed.lines()[:3], ''])}It needs one folder for each class, "
+            f"such as {folder}/cat/1.jpg; known pictures: {', '.join(SUFFIXES)}. Or name a CSV file with the "
+            "columns path and label."
         )
     if loose:
         raise DataError(
@@ -90,7 +105,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=place)
 
 
-def list_file(path: Path, root: Path | None = None) -> list[Labelled]:
+def list_file(path: Path, root: Path | None, changes: Counter[str]) -> list[Labelled]:
     """List the pictures that a CSV file, or JSON lines, names with their labels.
 
     A CSV file has a header; the columns (or JSON keys) are called path (or file, filename, image) and label
@@ -98,60 +113,97 @@ def list_file(path: Path, root: Path | None = None) -> list[Labelled]:
 
     Args:
         path: ends in .csv, .tsv, .jsonl or .ndjson.
-        root: where relative paths start, and which no picture may lie outside; the list's folder by default.
+        root: where relative paths start, and which no picture may lie outside; None for the list's folder.
+        changes: counts what is worth telling, by a sentence that follows the number.
 
     Raises:
         DataError: the list cannot be read, or a row is refused; the message names it.
     """
     base = (root or path.parent).resolve()
-    found: dict[Path, str] = {}
-    for at, row in _rows(path):
-        named, label = _value(row, _PATH_KEYS, at), _value(row, _LABEL_KEYS, at)
-        picture = _within(base, named, at)
-        if found.setdefault(picture, label) != label:
-            raise DataError(f"{at}: {named} is {label!r} here, but {found[picture]!r} further up.")
+    found: dict[str, str] = {}
+    pictures: dict[Path, str] = {}
+    with open_inside(path.resolve().parent, path.resolve().name) as stream:
+        for number, row in _rows(path, stream):
+            at = f"{path}, line {number}"
+            named, label = _value(row, _PATH_KEYS, at), _value(row, _LABEL_KEYS, at)
+            if named not in found:
+                found[named] = pictures.setdefault(_within(base, named, at), label)
+            else:
+                changes[AGAIN] += 1
+            if found[named] != label:
+                raise DataError(f"{at}: {named} is {label!r} here, but {found[named]!r} further up.")
     if not found:
         raise DataError(f"{path} names no picture.")
-    return [Labelled(picture, label) for picture, label in found.items()]
+    changes[AGAIN] += len(found) - len(pictures)
+    return [Labelled(picture, label) for picture, label in pictures.items()]
 
 
-def list_pictures(path: Path) -> list[Path]:
+def list_pictures(path: Path, stream: BinaryIO, changes: Counter[str]) -> list[str]:
     """List the pictures that a list names, with labels or without: a window's, in the list's order.
 
     Besides what `list_file` reads, a `.txt` file has one path a line.
 
+    Args:
+        path: of the list.
+        stream: the opened list.
+        changes: counts what is worth telling, by a sentence that follows the number.
+
+    Returns:
+        Paths relative to the list's folder, none of which leads out of it by its name.
+
     Raises:
         DataError: the list cannot be read, or a row is refused.
     """
-    base = path.parent.resolve()
-    found = [_within(base, _value(row, _PATH_KEYS, at), at) for at, row in _rows(path)]
+    found: dict[str, str] = {}
+    rows = 0
+    for number, row in _rows(path, stream):
+        at = f"{path}, line {number}"
+        named = _value(row, _PATH_KEYS, at)
+        rows += 1
+        if named not in found:
+            found[named] = _below(path.parent, named, at)
+            if len(found) > MOST:
+                raise DataError(f"{path} names more than {MOST:,} pictures. Cut it into several windows.")
     if not found:
         raise DataError(f"{path} names no picture.")
-    return list(dict.fromkeys(found))
+    pictures = list(dict.fromkeys(found.values()))
+    changes[AGAIN] += rows - len(pictures)
+    return pictures
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield where a row stands, for messages, and the row."""
+def _rows(path: Path, stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Yield a row's line, for messages, and the row. What is in memory at a time is one row."""
+    kind = path.suffix.lower()
+    # Line ends in quotes belong to a cell.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="" if kind in _TABLES else "\n")
+    lines = _lines(path, text)
     try:
-        if path.stat().st_size > _LARGEST_LIST:
-            raise DataError(f"{path} is larger than 1 GiB; that is no list.")
-        text = regular(path).read_text(encoding="utf-8-sig")
+        if kind == ".txt":
+            yield from ((number, {"path": line}) for number, line in enumerate(lines, 1) if line.strip())
+        else:
+            yield from (_json_rows if kind in (".jsonl", ".ndjson") else _csv_rows)(path, lines)
+    finally:
+        with suppress(ValueError):  # it is closed already
+            text.detach()
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a list; of a long one that it cannot be one."""
+    try:
+        for number in count(1):
+            line = text.readline(_LONGEST_LINE)
+            if not line:
+                return
+            if len(line) == _LONGEST_LINE or number > _MOST_ROWS:
+                what = f"line {number} is longer" if number <= _MOST_ROWS else f"{number:,} lines are more"
+                raise DataError(f"{path} is no list: {what} than one has.")
+            yield line
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as UTF-8 text ({error}).") from error
-    if path.suffix.lower() == ".txt":
-        rows: Iterator[tuple[int, Mapping[str, object]]] = (
-            (number, {"path": line}) for number, line in enumerate(text.split("\n"), 1) if line.strip()
-        )
-    else:
-        rows = (
-            _json_rows(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else _csv_rows(path, text)
-        )
-    return ((f"{path}, line {number}", row) for number, row in rows)
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _csv_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    reader = csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
         for row in reader:
@@ -166,8 +218,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]
         raise DataError(f"{path}, line {reader.line_num}: {error}.") from error
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -204,6 +256,18 @@ def _within(base: Path, named: str, at: str) -> Path:
     return path
 
 
+def _below(base: Path, named: str, at: str) -> str:
+    """Return the path that a list names, relative to its folder, out of which it must not lead."""
+    start = base.absolute() if Path(named).is_absolute() else Path()
+    path = Path(os.path.normpath(named))
+    if "\0" in named or ".." in path.parts or not path.is_relative_to(start) or path == start:
+        raise DataError(
+            f"{at}: {named!r} does not lie in {base}. Put a window's pictures in its list's folder."
+        )
+    below = path.relative_to(start).as_posix()
+    return named if below == named else below
+
+
 def _folders(folder: Path) -> list[Path]:
     return [path for path in _entries(folder) if path.is_dir()]
 
@@ -215,14 +279,10 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder} cannot be read ({error.strerror}).") from error
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, in the order of their paths; links to folders are not followed."""
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} cannot be read ({error.strerror}).") from error
-
-    for place, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(place) / name
+def _pictures(folder: Path, passed: Passed) -> Iterator[Path]:
+    """Yield the pictures below a folder, in the order of their paths."""
+    for name, reason in look_below(folder, follow=True):
+        if reason is None:
+            yield folder / name
+        else:
+            passed.note(str(folder / name), reason)

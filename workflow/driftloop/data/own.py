@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.data.below import Passed
 from driftloop.data.contract import DatasetSource, Report
 from driftloop.data.dataset import Dataset
 from driftloop.data.listing import Labelled, in_order, list_file, list_folder
@@ -63,8 +64,13 @@ class Pictures(DatasetSource):
         self.classes = _as_typed(classes or ())
 
     @abstractmethod
-    def pictures(self) -> Iterator[tuple[Path | BytesIO, str, str]]:
-        """Yield for each picture its file, what to call it, and its class."""
+    def pictures(self, passed: Passed, changes: Counter[str]) -> Iterator[tuple[Path | BytesIO, str, str]]:
+        """Yield for each picture its file, what to call it, and its class.
+
+        Args:
+            passed: notes what lies there and is not taken.
+            changes: counts what else is worth telling, by a sentence that follows the number.
+        """
 
     def fetch(self, report: Report) -> Dataset:
         """Read all pictures; those that cannot be read or made to fit are left out and told.
@@ -73,18 +79,19 @@ class Pictures(DatasetSource):
             DataError: there are none, most cannot be read, a class is unknown, or there is only one.
         """
         changes: Counter[str] = Counter()
+        passed = Passed()
         refused: list[str] = []
         images: list[npt.NDArray[np.uint8]] = []
         labels: list[str] = []
-        for source, name, label in self.pictures():
+        for source, name, label in self.pictures(passed, changes):
             try:
                 path = regular(source) if isinstance(source, Path) else source
                 images.append(read_picture(path, name, self.form, changes))
                 labels.append(label)
             except DataError as error:
                 refused.append(str(error))
-        for note in notes(changes):
-            report(f"{self.name}: {note}.")
+        for note in [*(f"{each}." for each in notes(changes)), *passed.lines()]:
+            report(f"{self.name}: {note}")
         if len(refused) > _MOST_LEFT_OUT * (len(images) + len(refused)):
             raise DataError(
                 f"{self.name}: {len(refused):,} of {len(images) + len(refused):,} pictures cannot be used. "
@@ -92,6 +99,8 @@ class Pictures(DatasetSource):
             )
         if refused:
             report(f"{self.name}: {len(refused):,} pictures left out. The first: {refused[0]}")
+        if not images:
+            raise DataError(f"{self.name} has no picture.")
         classes = class_names(labels, self.classes, self.name)
         codes = {name: code for code, name in enumerate(classes)}
         coded = np.array([codes[label] for label in labels], dtype=np.int64)
@@ -111,9 +120,9 @@ class ImageFolder(Pictures):
         self.folder = Path(folder).expanduser()
         self.name = self.folder.resolve().name
 
-    def pictures(self) -> Iterator[tuple[Path, str, str]]:
+    def pictures(self, passed: Passed, changes: Counter[str]) -> Iterator[tuple[Path, str, str]]:  # noqa: ARG002
         """Yield every picture of every class."""
-        yield from _each(list_folder(self.folder))
+        yield from _each(list_folder(self.folder, passed))
 
 
 class ImageList(Pictures):
@@ -131,9 +140,9 @@ class ImageList(Pictures):
         self.root = None if root is None else Path(root).expanduser()
         self.name = self.file.stem
 
-    def pictures(self) -> Iterator[tuple[Path, str, str]]:
+    def pictures(self, passed: Passed, changes: Counter[str]) -> Iterator[tuple[Path, str, str]]:  # noqa: ARG002
         """Yield every picture that the list names."""
-        yield from _each(list_file(self.file, self.root))
+        yield from _each(list_file(self.file, self.root, changes))
 
 
 class Arrays(DatasetSource):
@@ -210,7 +219,7 @@ class PythonDataset(Pictures):
                 f"dataset: {self.name} does not say its classes: list them, dataset.classes."
             )
 
-    def pictures(self) -> Iterator[tuple[BytesIO, str, str]]:
+    def pictures(self, passed: Passed, changes: Counter[str]) -> Iterator[tuple[BytesIO, str, str]]:  # noqa: ARG002
         """Yield every picture, through PNG, so that all are read in one way."""
         for index in range(len(self.dataset)):
             try:
@@ -279,6 +288,9 @@ def distinct(dataset: Dataset, report: Report) -> Dataset:
     """Return a dataset with one of each image, so that none can both teach and judge.
 
     Of an image that has two labels nothing is kept, since one of them is wrong.
+
+    Raises:
+        DataError: nothing is left.
     """
     digests = [sha256(image.tobytes()).digest() for image in dataset.images]
     labels = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels
@@ -291,6 +303,10 @@ def distinct(dataset: Dataset, report: Report) -> Dataset:
         report(f"{dataset.name}: {contradicted:,} images have two labels each, and are left out.")
     if copies := len(dataset) - len(first):
         report(f"{dataset.name}: {copies:,} images are copies of others, and are left out.")
+    if not kept:
+        raise DataError(
+            f"{dataset.name}: of {len(dataset):,} images none is left. Give each image one label, and rerun."
+        )
     return dataset if len(kept) == len(dataset) else dataset.take(np.array(kept, dtype=np.int64))
 
 

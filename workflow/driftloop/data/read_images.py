@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +79,20 @@ def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
     return NamedImages(every, tuple(names), notes(changes), tuple(left_out))
 
 
-def read_stack(path: Path, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+def read_stack(
+    path: Path, shape: tuple[int, int, int], stream: BinaryIO | None = None
+) -> npt.NDArray[np.uint8]:
     """Read a `.npy` array of images of exactly this shape, or of one such image; it is memory-mapped.
+
+    Args:
+        path: of the array.
+        shape: (H, W, C) of an image.
+        stream: the opened file, where it was opened already.
 
     Raises:
         DataError: it is missing, damaged, or of another shape or type.
     """
-    array: npt.NDArray[np.uint8] = read_array(path, mmap=True)
+    array: npt.NDArray[np.uint8] = read_array(path, mmap=True, stream=stream)
     if array.dtype == np.uint8:
         if array.shape == shape:
             return array[None]

@@ -36,6 +36,7 @@ class Survey:
         transparent: whether something shows through any of them.
         unreadable: what was said of those that cannot be read.
         stacked: whether the images are an array, all of one size.
+        passed: what lies beside the images and is not taken, a line a reason.
     """
 
     counts: Mapping[str, int]
@@ -44,6 +45,7 @@ class Survey:
     transparent: bool = False
     unreadable: tuple[str, ...] = ()
     stacked: bool = False
+    passed: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:

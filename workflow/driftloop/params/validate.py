@@ -9,6 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from driftloop.data.arrivals import ALLOWED
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params
 from driftloop.params.yaml_text import parse_yaml
@@ -183,10 +184,7 @@ def _say(error: ValidationError, where: str) -> str:
         case "minProperties":
             return f"{at} is empty; it needs at least one entry."
     if "propertyNames" in error.absolute_schema_path:
-        return (
-            f"{where}: stream: {value!r} cannot name a window; "
-            "use letters, digits, '-' and '_', and not `reference`."
-        )
+        return f"{where}: stream: {value!r} cannot name a window; {ALLOWED}."
     return f"{at}: {error.message}."
 
 
