@@ -1,25 +1,31 @@
 """How often does the gate promote? Candidates of known worth are sent through it, as the pipeline would.
 
-A hundred labels in all: 48 in the review, of which one half was picked for being strange and teaches whatever
-is retrained, and the other, drawn at random, judges; and up to 52 more, where incumbent and candidate
-disagree, if the first look has not settled it.
+A review shows 48 samples: one half was picked for being strange and teaches whatever is retrained, the other
+was drawn at random and judges. Then samples are labelled on which incumbent and candidate disagree, one after
+another: until the gain is shown, or cannot be shown any more within a hundred labels beyond those that teach.
+    What
+is no better gets all the labels there are, and a person who stops as soon as it looks good, or answers what
+suits the candidate alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.improver.comparison import DriftComparison, compare
-from driftloop.improver.evidence import gather
-from driftloop.improver.gate import Evaluation, choose, judge
+from driftloop.improver.comparison import compare
+from driftloop.improver.evidence import Evidence, gather
+from driftloop.improver.gate import judge
 from driftloop.improver.reviewed import Reviewed, draw_unlabelled
+from driftloop.improver.tally import LOST, OPEN, WON, Tally
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 2000  # a rate of 2 % is known to 0.3 points by so many
-WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 52
+WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 76
+EVERYTHING = WINDOW
 Classes = npt.NDArray[np.int64]
 
 
@@ -38,25 +44,15 @@ class Outcome(NamedTuple):
     labels: int
 
 
-def pass_through_gate(
-    window: Pair, clean: Pair, rng: np.random.Generator, margin: float = MARGIN, *, learns: bool = True
-) -> Outcome:
-    """Send one candidate through the gate, with a second look if it asks for one.
-
-    Args:
-        window: the answers to a window.
-        clean: the answers to clean images.
-        rng: of the draws.
-        margin: the gate's.
-        learns: whether the candidate was retrained on what the review showed, or is a filter.
-    """
+def reviewed_at_random(window: Pair, rng: np.random.Generator, *, learns: bool) -> Evidence:
+    """Review a window: what the labels can say of its candidate."""
     n = len(window.labels)
     drawn = rng.choice(n, SLICE, replace=False)
     strange = np.setdiff1d(np.arange(n), drawn)[:TAUGHT]
     picks = {int(i): False for i in strange} | {int(i): True for i in drawn}
     shown = np.array(sorted(picks))
     learnt = np.union1d(strange, draw_unlabelled(n, shown.tolist())) if learns else np.zeros(0, np.int64)
-    evidence = gather(
+    return gather(
         Reviewed(shown, window.labels[shown]),
         picks,
         learnt,
@@ -64,31 +60,92 @@ def pass_through_gate(
         window.candidate,
         int(rng.integers(2**31)),
     )
+
+
+class Labelling:
+    """The labelling of one window's disagreements, in the order in which they are drawn."""
+
+    def __init__(self, evidence: Evidence, truth: Classes) -> None:
+        self.begun = evidence.tally().outcomes
+        told = {int(index): int(truth[index]) for index in evidence.ask(len(truth), {})}
+        self.whole = evidence.tally(told).outcomes
+        self.open = np.flatnonzero(self.begun == OPEN)
+
+    def after(self, labels: int) -> Tally:
+        """Return the tally after so many labels."""
+        outcomes = self.begun.copy()
+        outcomes[self.open[:labels]] = self.whole[self.open[:labels]]
+        return Tally(outcomes)
+
+    def first(self, most: int, holds: Callable[[int], bool]) -> int:
+        """Return after how many labels something holds that goes on to hold; `most` where it never does."""
+        few, many = 0, most
+        while few < many:
+            middle = (few + many) // 2
+            few, many = (few, middle) if holds(middle) else (middle + 1, many)
+        return many
+
+    def stop(self, most: int, level: float) -> int:
+        """Return after how many labels a person stops who has so many to spend."""
+        most = min(most, len(self.open))
+
+        def settled(labels: int) -> bool:
+            tally = self.after(labels)
+            needed = tally.in_a_row(level)
+            return tally.shows_gain(level) or needed is None or needed > most - labels
+
+        return self.first(most, settled)
+
+
+def pass_through_gate(
+    window: Pair,
+    clean: Pair,
+    rng: np.random.Generator,
+    margin: float = MARGIN,
+    *,
+    learns: bool = True,
+    most: int = ASKED,
+) -> Outcome:
+    """Send one candidate through the gate, with labels as long as they can settle it.
+
+    Args:
+        window: the answers to a window.
+        clean: the answers to clean images.
+        rng: of the draws.
+        margin: the gate's.
+        learns: whether the candidate was retrained on what the review showed, or is a filter.
+        most: labels beyond those of the review.
+    """
+    evidence = reviewed_at_random(window, rng, learns=learns)
+    labelling = Labelling(evidence, window.labels)
+    labels = labelling.stop(most, ALPHA)
+    tally = labelling.after(labels)
+    if not tally.shows_gain(ALPHA):
+        return Outcome(False, TAUGHT + SLICE + labels)
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
+    judged = judge(evidence.compare({}, ALPHA), on_clean, tally=tally, alpha=ALPHA, margin=margin)
+    return Outcome(judged.promote, TAUGHT + SLICE + labels)
 
-    def look(drift: DriftComparison, *, second_look: bool) -> Evaluation:
-        judged = judge(drift, on_clean, alpha=ALPHA, margin=margin, second_look=second_look)
-        return choose({"it": judged})[0]["it"]
 
-    first = look(evidence.first_look(ALPHA), second_look=False)
-    more = min(first.more_labels or 0, ASKED)
-    if not more or not evidence.could_show(more, first.second_level):
-        return Outcome(first.promote, len(shown))
-    asked = evidence.ask(more)
-    second = evidence.second_look(more, Reviewed(asked, window.labels[asked]), ALPHA)
-    return Outcome(look(second, second_look=True).promote, len(shown) + len(asked))
+def answers_what_suits(window: Pair, _: Pair, rng: np.random.Generator) -> Outcome:
+    """Send one candidate through with a person who answers nothing that it loses, and stops at its best."""
+    labelling = Labelling(reviewed_at_random(window, rng, learns=False), window.labels)
+    outcomes = np.where((labelling.whole == LOST) & (labelling.begun == OPEN), OPEN, labelling.whole)
+    return Outcome(Tally(outcomes.astype(np.int8)).shows_gain(ALPHA), int((outcomes == WON).sum()))
+
+
+Passing = Callable[[Pair, Pair, np.random.Generator], Outcome]
 
 
 def rates(
     draw: Callable[[np.random.Generator], tuple[Pair, Pair]],
     trials: int,
+    passing: Passing = pass_through_gate,
     seed: int = 0,
-    *,
-    learns: bool = True,
 ) -> dict[str, float]:
     """Return the share of promotions and the mean number of labels over so many windows."""
     rng = np.random.default_rng(seed)
-    outcomes = [pass_through_gate(*draw(rng), rng, learns=learns) for _ in range(trials)]
+    outcomes = [passing(*draw(rng), rng) for _ in range(trials)]
     return {
         "promoted": round(float(np.mean([outcome.promoted for outcome in outcomes])), 4),
         "labels": round(float(np.mean([outcome.labels for outcome in outcomes])), 1),
@@ -122,24 +179,29 @@ def breaking(rng: np.random.Generator) -> tuple[Pair, Pair]:
     return Pair(incumbent, candidate, labels), Pair(clean, clean, clean)
 
 
-def simulated() -> dict[str, dict[str, float]]:
-    """Rates for made-up candidates, no better and five points better, by how often the two disagree."""
-    found = {
-        f"no_better_differing_on_{2 * share:.0%}": rates(made_up(share, share), TRIALS) for share in WORTHLESS
-    }
-    for kind, learns in (("filter", False), ("retrained", True)):
+def simulated() -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield rates for made-up candidates, no better and five points better, by how often the two disagree."""
+    filter_ = partial(pass_through_gate, learns=False)
+    for share in WORTHLESS:
+        for what, passing in {
+            "a_hundred_labels": pass_through_gate,
+            "all_labels_stop_when_good": partial(filter_, most=EVERYTHING),
+            "answers_what_suits": answers_what_suits,
+        }.items():
+            name = f"no_better_differing_on_{2 * share:.0%}_{what}"
+            yield name, rates(made_up(share, share), TRIALS, passing)
+    for kind, passing in (("filter", filter_), ("retrained", pass_through_gate)):
         name = f"no_better_{kind}_failing_the_strangest_{BROKEN:.0%}"
-        found[name] = rates(breaking, TRIALS, learns=learns)
-    for lost in LOSSES:
-        name = f"5_points_winning_{0.05 + lost:.0%}_losing_{lost:.0%}"
-        found[name] = rates(made_up(0.05 + lost, lost), TRIALS)
-    return found
+        yield name, rates(breaking, TRIALS, passing)
+        for won, lost in GAINS:
+            name = f"5_points_{kind}_winning_{won:.0%}_losing_{lost:.0%}"
+            yield name, rates(made_up(won, lost), TRIALS, passing)
 
 
 BROKEN = 0.08
 WORTHLESS = (0.01, 0.03, 0.1, 0.2, 0.3)
-LOSSES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05)
+GAINS = ((0.05, 0.0), (0.06, 0.01), (0.07, 0.02), (0.08, 0.03), (0.1, 0.05))
 
 if __name__ == "__main__":
-    for name, found in simulated().items():
-        print(name, found)
+    for name, found in simulated():
+        print(name, found, flush=True)

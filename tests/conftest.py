@@ -17,6 +17,7 @@ from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, read_json, write_array, write_json, write_text
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
+from driftloop.improver.tally import count
 from driftloop.params.compose import compose, render
 from driftloop.report.score import score
 from driftloop.review.decision import REPAIRS, Answer, verdict
@@ -168,17 +169,17 @@ class Project:
 
         every, truth = np.arange(80), np.ones(80, np.int64)
         incumbent = right(before, 80).astype(np.int64)
-        tried = {
-            repair: judge(
-                compare_on_window(
-                    incumbent, right(after - 0.04 * place, 80).astype(np.int64), every, truth, 0.05
-                ),
+        tried = {}
+        for place, repair in enumerate(repairs):
+            candidate = right(after - 0.04 * place, 80).astype(np.int64)
+            differs = incumbent != candidate
+            tried[repair] = judge(
+                compare_on_window(incumbent, candidate, every, truth, 0.05),
                 compare(right(0.995, 2000), right(0.994, 2000), 0.05),
+                tally=count(incumbent[differs], candidate[differs], truth[differs]),
                 alpha=0.05,
                 margin=0.005,
             )
-            for place, repair in enumerate(repairs)
-        }
         decided, winner = choose(tried)
         value = {
             "window": window,

@@ -68,7 +68,7 @@ def test_the_verdict_stays_so_that_no_candidate_is_trained_again(asked):
     assert again.exit_code == 0, again.output
     assert verdict.read_bytes() == before
     # The gate finds the new labels in the ledger.
-    assert settling_labels("w03", [], load_params()) == dict.fromkeys(asked, "7")
+    assert settling_labels("w03", [], load_params())[0] == dict.fromkeys(asked, "7")
 
 
 def test_status_asks_for_it_once_nothing_else_is_to_be_done(asked):
@@ -87,14 +87,52 @@ def test_what_is_left_of_it_is_asked_again_before_the_gate_looks(asked):
     Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked[:2]))
     result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
     assert "2 of 5 samples answered" in " ".join(result.output.split())
+    assert "Next: driftloop settle w03" in " ".join(result.output.split())
+    # The gate can look at these by now, or the rest is labelled first.
     state = next(each for each in windows(load_params()) if each.window == "w03")
-    assert state.unsettled == 3
+    assert state.state == "decided"
     assert json.loads(settle("w03", "--json").output)["samples"] == asked[2:]
     Path("new.csv").write_text("index,label\n" + "".join(f"{index},(unsure)\n" for index in asked[2:]))
     result = settle("w03", "--labels", "new.csv", "--reviewer", "Grace")
     assert result.exit_code == 0, result.exception
-    assert settling_labels("w03", [], load_params()).keys() == set(asked)
+    assert settling_labels("w03", [], load_params())[0].keys() == set(asked)
     assert "All that was asked for w03 is answered" in str(settle("w03").exception)
+
+
+def draw(index: list[int], candidate: int = 7, level: float = 0.02) -> dict[str, object]:
+    return {
+        "index": index,
+        "incumbent": [1] * len(index),
+        "candidate": [candidate] * len(index),
+        "level": level,
+    }
+
+
+def test_labelling_goes_on_without_a_run_until_it_is_settled(asked):
+    """After each batch it is said what more would do; what the gate asked for is only the first of them."""
+    path = layout.results("w03") / "evaluation.json"
+    picked = {pick["index"] for pick in read_json(layout.results("w03") / "drift.json")["picks"]}
+    others = [index for index in range(120) if index not in picked][:40]
+    write_json(path, {**read_json(path), "ask": others[:5], "draws": {"retrain": draw(others)}})
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in others[:5]))
+    said = " ".join(settle("w03", "--labels", "new.csv", "--reviewer", "Grace").output.split())
+    assert "more labels would settle it with a chance of" in said
+    assert "Next: driftloop settle w03" in said
+    following = json.loads(settle("w03", "--json").output)["samples"]
+    assert following == others[5 : 5 + len(following)]
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in following))
+    said = " ".join(settle("w03", "--labels", "new.csv", "--reviewer", "Grace").output.split())
+    assert "its gain on the drift is shown. Next: snakemake --cores all" in said
+    assert "its gain on the drift is shown. Run: snakemake" in str(settle("w03").exception)
+
+
+def test_what_has_become_hopeless_is_asked_no_more(asked):
+    path = layout.results("w03") / "evaluation.json"
+    write_json(path, {**read_json(path), "draws": {"retrain": draw([*asked, 118, 119])}})
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},1\n" for index in asked))
+    said = " ".join(settle("w03", "--labels", "new.csv", "--reviewer", "Grace").output.split())
+    assert "it shows no gain here" in said
+    assert "Next: snakemake --cores all" in said
 
 
 def test_a_new_review_loses_neither_those_labels_nor_its_own(asked):
@@ -105,7 +143,7 @@ def test_a_new_review_loses_neither_those_labels_nor_its_own(asked):
     result = CliRunner().invoke(find_command("review"), [*review, "Ada <ada@example.org>"])
     assert result.exit_code == 0, result.output
     assert newest().answer.reason == "Said better."
-    assert {**newest().answer.labels, **settling_labels("w03", [], load_params())} == before
+    assert {**newest().answer.labels, **settling_labels("w03", [], load_params())[0]} == before
     # Nobody signs another's labels, nor goes before them without any.
     said = str(CliRunner().invoke(find_command("review"), [*review, "Bob"]).exception)
     assert "an answer without labels would go before the 48 of Ada" in said

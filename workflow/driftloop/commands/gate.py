@@ -1,7 +1,8 @@
-"""Edges of the gate: what its two looks need of a window, its incumbent and its candidates."""
+"""Edges of the gate: what it needs of a window, its incumbent and its candidates."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +13,9 @@ from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
 from driftloop.improver import gate
-from driftloop.improver.comparison import Comparison, DriftComparison, compare
+from driftloop.improver.comparison import Comparison, compare
 from driftloop.improver.evidence import Evidence, gather
-from driftloop.improver.reviewed import Reviewed
+from driftloop.improver.tally import LONGEST
 from driftloop.review.decision import repairs_of
 
 Evaluations = dict[str, gate.Evaluation]
@@ -38,48 +39,47 @@ class Rivals:
         names = repairs_of(occasion.verdict["decision"], params["filter"]["_target_"])
         self.models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
 
-    def look(self) -> tuple[Evaluations, str | None]:
-        """Judge all candidates by the random slice of the review: evaluations by name, and the winner."""
-        decided, winner = gate.choose({name: self._first_look(name) for name in self.models})
-        return {name: self._hoped_for(name, each) for name, each in decided.items()}, winner
+    def judge(self, asked: Mapping[int, int]) -> tuple[Evaluations, str | None]:
+        """Judge all candidates: evaluations by name, and the winner.
 
-    def ask(self, evaluations: Evaluations) -> list[int]:
-        """Return the samples whose labels would settle what the first look left open, ascending."""
-        drawn = [self._evidence[name].ask(each.more_labels or 0) for name, each in evaluations.items()]
-        return sorted(set(np.concatenate(drawn).tolist()))
-
-    def settle(self, evaluations: Evaluations, settling: Reviewed) -> tuple[Evaluations, str | None]:
-        """Judge a second time each candidate that the first look left open, by what was drawn for its sake.
-
-        Another's disagreements are no random part of its own: where several candidates differ from the
-        incumbent, it is more often wrong. Of whom nothing was asked, what the first look said stands.
+        Args:
+            asked: what was said of samples after the review: position to class, or `tally.UNTOLD`.
         """
+        return gate.choose({name: self._judge(name, asked) for name in self.models})
 
-        def again(name: str, more: int | None) -> gate.Evaluation:
-            if not more:
-                return self._first_look(name)
-            found = self._evidence[name].second_look(more, settling, self._alpha)
-            return self._judge(name, found, second_look=True)
+    def ask(self, evaluations: Evaluations, asked: Mapping[int, int]) -> list[int]:
+        """Return the samples to label next, in the order in which they are drawn.
 
-        decided, winner = gate.choose(
-            {name: again(name, each.more_labels) for name, each in evaluations.items()}
-        )
-        asked = {name for name, each in evaluations.items() if each.more_labels or name == winner}
-        return {name: (decided if name in asked else evaluations)[name] for name in evaluations}, winner
+        The order is the same for all candidates, so that those on which several differ come in each one's
+        turn.
+        """
+        wanted = [self._evidence[name].ask(each.more_labels, asked) for name, each in evaluations.items()]
+        every = np.concatenate([*wanted, np.zeros(0, np.int64)])
+        order = next(iter(self._evidence.values())).order
+        return [int(index) for index in order if index in every]
 
-    def _hoped_for(self, name: str, evaluation: gate.Evaluation) -> gate.Evaluation:
-        """Return the evaluation; with nothing left to ask where even the best answers would not do."""
-        more, level = evaluation.more_labels, evaluation.second_level / len(self.models)
-        hopeless = bool(more) and not self._evidence[name].could_show(more or 0, level)
-        return evaluation.given_up() if hopeless else evaluation
+    def draws(self, evaluations: Evaluations) -> dict[str, dict[str, Any]]:
+        """Return what `driftloop settle` needs to count on by itself, of each candidate that is open."""
+        return {
+            name: {
+                "index": (draw := self._evidence[name].draw[:LONGEST]).tolist(),
+                "incumbent": self._answers[""][draw].tolist(),
+                "candidate": self._answers[name][draw].tolist(),
+                "level": each.level,
+            }
+            for name, each in evaluations.items()
+            if each.more_labels
+        }
 
-    def _first_look(self, name: str) -> gate.Evaluation:
-        return self._judge(name, self._evidence[name].first_look(self._alpha), second_look=False)
-
-    def _judge(self, name: str, drift: DriftComparison, *, second_look: bool) -> gate.Evaluation:
-        clean, earlier = self._elsewhere[name]
+    def _judge(self, name: str, asked: Mapping[int, int]) -> gate.Evaluation:
+        evidence, (clean, earlier) = self._evidence[name], self._elsewhere[name]
         return gate.judge(
-            drift, clean, earlier, alpha=self._alpha, margin=self._margin, second_look=second_look
+            evidence.compare(asked, self._alpha),
+            clean,
+            earlier,
+            tally=evidence.tally(asked),
+            alpha=self._alpha,
+            margin=self._margin,
         )
 
     @cached_property

@@ -158,27 +158,30 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
-    from driftloop.improver.reviewed import read_reviewed
+    from driftloop.improver.evidence import said_of
     from driftloop.report.summary import foremost
 
     occasion = Occasion(window, params)
     rivals = Rivals(occasion, params)
-    decided, winner = rivals.look()
-    asked = rivals.ask(decided)
-    labels = settling_labels(window, asked, params)
-    # The second look is the last one, so it waits until all that it asks for is answered.
-    unsettled = [index for index in asked if index not in labels]
-    if not unsettled and any(each.more_labels for each in decided.values()):
-        settling = read_reviewed(labels, occasion.arrived.classes, len(occasion.arrived))
-        decided, winner = rivals.settle(decided, settling)
-        if winner is None:
-            say(f"{window}: to label more of what the review showed: driftloop review {window}")
+    labels: dict[int, str] = {}
+    while True:  # people's labels are there at once; the simulated reviewer gives them as they are asked for
+        answered = said_of(labels, (), occasion.arrived.classes, len(occasion.arrived))
+        decided, winner = rivals.judge(answered)
+        asked = rivals.ask(decided, answered)
+        given, waits = settling_labels(window, asked, params, labels)
+        if given == labels:
+            break
+        labels = given
+    unsettled = asked if waits else []
+    if winner is None and not unsettled:
+        say(f"{window}: to label more of what the review showed: driftloop review {window}")
     found: dict[str, Any] = {
         "window": window,
         "verdict": digest_json(occasion.verdict),
         "winner": winner,
         "candidates": {name: evaluation.to_json() for name, evaluation in decided.items()},
         "ask": unsettled,
+        "draws": rivals.draws(decided) if unsettled else {},
         "settling": {str(index): label for index, label in labels.items()},
     }
     reviewed, taught = occasion.reviewed, occasion.parts.taught
@@ -194,7 +197,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
     if unsettled:
-        say(f"{window}: to label the {len(unsettled)} that would settle it: driftloop settle {window}")
+        say(f"{window}: to label the next {len(unsettled)}, or fewer: driftloop settle {window}")
 
 
 @step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +14,14 @@ from driftloop import layout
 from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
+    from driftloop.commands.look import Look
     from driftloop.review.decision import Answer
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
 
 _DRAFTS = Path(".driftloop") / "drafts" / "settling"
+_PATIENCE = 100
+"""Samples that the simulated reviewer labels after a review."""
 
 
 @click.command()
@@ -35,8 +39,9 @@ def settle(
 ) -> None:
     """Label those samples of WINDOW that show whether its repair helps.
 
-    They are drawn at random from the samples on which incumbent and candidate disagree, so a few settle what
-    the labels of the review left open. The gate looks again when the workflow runs next, and then no more.
+    They are drawn at random from the samples on which incumbent and candidate disagree. Label as many as you
+    like, as often as you like: after each batch you are told what ten more would do. The gate looks again
+    when the workflow runs next.
     """
     from dataclasses import replace
 
@@ -54,7 +59,9 @@ def settle(
     params = load_params(overrides)
     reviewed = load_material(known_window(params, window), params["corruptions"])
     standing = _standing(reviewed)
-    samples, said = _left_open(window, _verdict(standing, reviewed), _settled(reviewed))
+    found = _evaluation(window, _verdict(standing, reviewed))
+    said = tuple(each["sentence"] for each in found["candidates"].values())
+    samples = _left_open(found, reviewed, standing)
     asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
@@ -80,7 +87,7 @@ def settle(
         entry = ask(asked, (), _DRAFTS, record, reviewer=reviewer, unsettled=unsettled)
     else:
         raise pending(window, f"driftloop settle {window} --labels FILE.csv")
-    _confirm(entry, samples)
+    _confirm(entry, samples, _look(found, reviewed, entry))
 
 
 def _standing(material: Material) -> Entry:
@@ -101,46 +108,78 @@ def _verdict(entry: Entry, reviewed: Material) -> dict[str, Any]:
     return verdict(entry.window, drifted=True, answer=entry.answer.on(reviewed.shown))
 
 
-def _left_open(
-    window: str, verdict: Mapping[str, Any], given: Mapping[int, str]
-) -> tuple[list[int], tuple[str, ...]]:
-    """Return the samples whose labels the gate still asks for, and what it said of each candidate."""
+def _evaluation(window: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the gate found on a window's standing decision, if it asks for labels."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
     from driftloop.report.summary import believed
 
     path = layout.results(window) / "evaluation.json"
     found: dict[str, Any] = read_json(path) if path.exists() else {}
-    said = tuple(each["sentence"] for each in found.get("candidates", {}).values())
     if found and believed(verdict, found) is None:
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )
     if not found.get("ask"):
-        why = " ".join(said) or f"{path} does not exist. Run: snakemake --cores all"
+        said = " ".join(each["sentence"] for each in found.get("candidates", {}).values())
+        why = said or f"{path} does not exist. Run: snakemake --cores all"
         raise LedgerError(f"Nothing is open for {window}. {why}")
+    return found
+
+
+def _left_open(found: Mapping[str, Any], reviewed: Material, standing: Entry) -> list[int]:
+    """Return the samples to label next: the rest of what the gate asked for, or those that come after it."""
+    from driftloop.errors import LedgerError
+
+    given = _settled(reviewed)
     left = [int(index) for index in found["ask"] if index not in given]
-    if not left:
-        raise LedgerError(f"All that was asked for {window} is answered. Run: snakemake --cores all")
-    return left, said
+    look = _look(found, reviewed, standing)
+    if look is None:
+        if left:
+            return left
+        raise LedgerError(f"All that was asked for {reviewed.window} is answered. Run: snakemake --cores all")
+    if not look.open:
+        raise LedgerError(f"{reviewed.window}: {look.sentence} Run: snakemake --cores all")
+    return left or list(look.samples)
 
 
-def _confirm(entry: Entry, asked: list[int]) -> None:
+def _look(found: Mapping[str, Any], reviewed: Material, standing: Entry) -> Look | None:
+    """Return what the labels given by now come to; None where the gate left nothing to count on with."""
+    from driftloop.commands.look import look_again
+
+    labels = {**standing.answer.labels, **_settled(reviewed)}
+    return look_again(found["draws"], labels, reviewed) if found.get("draws") else None
+
+
+def _confirm(entry: Entry, asked: list[int], look: Look | None) -> None:
     from driftloop.commands.console import say
 
     left = sum(index not in entry.answer.labels for index in asked)
     answered = f"{len(asked) - left} of {len(asked)}" if left else f"{len(asked)}"
+    go_on = look.open if look else left
     say(
         f"{entry.window}: {answered} samples answered, signed by {entry.reviewer}, in "
-        f"{layout.ledger(entry.window)}. Next: "
-        + (f"driftloop settle {entry.window}, for the rest" if left else "snakemake --cores all")
+        f"{layout.ledger(entry.window)}. {f'{look.sentence} ' if look else ''}Next: "
+        + (f"driftloop settle {entry.window}" if go_on else "snakemake --cores all")
     )
 
 
-def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> dict[int, str]:
+def settling_labels(
+    window: str, asked: list[int], params: dict[str, Any], given: Mapping[int, str] = MappingProxyType({})
+) -> tuple[dict[int, str], bool]:
     """Return what was labelled after the review, to settle what the gate left open.
 
-    The simulated reviewer labels what is asked here and now, if its decision on this window stands.
+    The simulated reviewer labels what is asked here and now, if its decision on this window stands, up to a
+    hundred samples.
+
+    Args:
+        window: its name.
+        asked: the samples that the gate asks about.
+        params: with `seed`, `corruptions` and `review`.
+        given: what the simulated reviewer labelled already.
+
+    Returns:
+        All labels by now, and whether people are asked for more.
     """
     from driftloop.commands.console import say
     from driftloop.commands.simulated import simulated_answer
@@ -149,11 +188,12 @@ def settling_labels(window: str, asked: list[int], params: dict[str, Any]) -> di
     material = load_material(window, params["corruptions"])
     standing = standing_on(material)
     if standing is None or not standing.simulated:
-        return _settled(material)
+        return _settled(material), True
+    asked = asked[: max(0, _PATIENCE - len(given))]
     if not asked:
-        return {}
+        return dict(given), False
     say(f"{window}: the SIMULATED reviewer labels {len(asked)} samples on which the models disagree.")
-    return dict(simulated_answer(material, asked, params).labels)
+    return {**given, **simulated_answer(material, asked, params).labels}, False
 
 
 def _settled(material: Material) -> dict[int, str]:

@@ -1,28 +1,26 @@
 """Which labels of a window may judge a candidate, and which are still to be asked for.
 
-Two draws judge: the random slice of the review at the first look, and at the second disagreements of
-incumbent and candidate in random order (`driftloop.improver.gate`). That order goes over all samples outside
-the slice, also the strange ones that the review showed: a repair is for their sake, and one that broke them
-and mended others would pass without them. What a candidate has learnt from may only speak against it, and so
-does what is drawn and nobody can label.
+What judges are disagreements of incumbent and candidate, in random order (`driftloop.improver.tally`): first
+those of the random slice that the review showed, then all others. Among these are the strange ones that the
+review showed: a repair is for their sake, and one that broke them and mended others would pass without them.
+What a candidate has learnt from may only speak against it, and so does what a person was shown and could not
+tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from driftloop.improver.comparison import Classes, DriftComparison, compare_on_window
-from driftloop.improver.paired import sign_test
-from driftloop.improver.reviewed import Reviewed, join
+from driftloop.improver.reviewed import Reviewed, join, read_reviewed
+from driftloop.improver.tally import UNTOLD, Tally, answers, count
 
 Index = npt.NDArray[np.int64]
-
-FEW = 20
-"""So few disagreements are labelled all at once, and then count together with those of the first look."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Evidence:
     Attributes:
         incumbent: its answers to the whole window, int64 (N,).
         candidate: its answers, int64 (N,).
-        judging: labels of samples that the review drew at random: they judge at the first look.
-        known: labels of others that the review showed; they judge at the second where the draw comes to them.
+        judging: labels of samples that the review drew at random.
+        known: labels of others that the review showed; they judge where the draw comes to them.
         silent: positions of what the review showed and nobody labelled, or could.
         unjudged: those of them that were drawn at random.
         learnt: positions from which the candidate has learnt, by their labels or by their looks.
@@ -49,68 +47,84 @@ class Evidence:
     learnt: Index
     order: Index
 
-    @property
-    def differs(self) -> npt.NDArray[np.bool_]:
-        """Where the two answer differently, bool (N,)."""
-        return np.not_equal(self.incumbent, self.candidate)
-
-    @property
-    def left(self) -> Index:
-        """The disagreements that the second look draws from, in the order in which it draws them."""
+    @cached_property
+    def draw(self) -> Index:
+        """The disagreements that can judge, in the order in which they are drawn."""
         right = self.incumbent[self.known.index] == self.known.labels
         lost = self.known.index[right & (self.candidate[self.known.index] != self.known.labels)]
-        out = np.union1d(self.judging.index, np.setdiff1d(self.learnt, lost))
-        return self.order[self.differs[self.order] & ~np.isin(self.order, out)]
+        able = (self.incumbent != self.candidate) & ~np.isin(np.arange(len(self.incumbent)), self.learnt)
+        able[lost] = True
+        sliced = np.isin(self.order, np.union1d(self.judging.index, self.unjudged))
+        order = np.concatenate([self.order[sliced], self.order[~sliced]])
+        drawn: Index = order[able[order]]
+        return drawn
 
-    def ask(self, n: int) -> Index:
-        """Return those of the first n that are drawn which nobody was shown yet, ascending."""
-        drawn = self.left[:n]
-        return np.sort(drawn[~np.isin(drawn, np.union1d(self.known.index, self.silent))])
-
-    def could_show(self, n: int, alpha: float) -> bool:
-        """Whether the second look could show a gain at this level, if all that it asks were won."""
-        won = self.ask(n)
-        best = self.second_look(n, Reviewed(won, self.candidate[won]), alpha)
-        return sign_test(best.better, best.worse + best.held_against) <= alpha
-
-    def first_look(self, alpha: float) -> DriftComparison:
-        """Compare the two by the random slice, for the whole window."""
-        return compare_on_window(
-            self.incumbent,
-            self.candidate,
-            self.judging.index,
-            self.judging.labels,
-            alpha,
-            left=len(self.left),
-            held_against=int(self.differs[self.unjudged].sum()),
-        )
-
-    def second_look(self, n: int, asked: Reviewed, alpha: float) -> DriftComparison:
-        """Compare the two by the first n drawn disagreements.
-
-        Gain and accuracies hold for the samples that the candidate has not learnt from.
+    def tally(self, asked: Mapping[int, int] = {}) -> Tally:
+        """Count wins and losses.
 
         Args:
-            n: how many were drawn.
-            asked: the labels that were asked for; others than those drawn do not count.
+            asked: what was said of samples after the review: position to class, or `UNTOLD`.
+        """
+        draw = self.draw
+        return count(self.incumbent[draw], self.candidate[draw], answers(self._said | dict(asked), draw))
+
+    def ask(self, n: int, asked: Mapping[int, int]) -> Index:
+        """Return the first n drawn ones which nobody was shown yet, in their order."""
+        shown = np.array(list(self._said | dict(asked)), dtype=np.int64)
+        return self.draw[~np.isin(self.draw, shown)][:n]
+
+    def compare(self, asked: Mapping[int, int], alpha: float) -> DriftComparison:
+        """Compare the two by what is drawn so far, for the samples that the candidate has not learnt from.
+
+        Args:
+            asked: what was said of samples after the review: position to class, or `UNTOLD`.
             alpha: that each end of the interval is wrong.
         """
-        drawn = self.left[:n]
+        tally = self.tally(asked)
+        drawn = self.draw[: tally.drawn]
         unlearnt = np.setdiff1d(np.arange(len(self.incumbent)), self.learnt)
-        labelled = join(self.known, asked)
-        labelled = labelled.take(np.isin(labelled.index, np.intersect1d(drawn, unlearnt)))
-        first = self.judging
-        if len(self.left) > FEW:  # a label where the two agree says something of both
-            first = first.take(~self.differs[first.index])
-        judging = join(first, labelled)
+        said = self._said | dict(asked)
+        told = [
+            index for index in drawn.tolist() if said.get(index, UNTOLD) > UNTOLD and index not in self.learnt
+        ]
+        labelled = Reviewed(np.array(told, np.int64), np.array([said[index] for index in told], np.int64))
+        alike = self.judging.take(self.incumbent[self.judging.index] == self.candidate[self.judging.index])
+        judging = join(alike, labelled)
         return compare_on_window(
             self.incumbent[unlearnt],
             self.candidate[unlearnt],
             np.searchsorted(unlearnt, judging.index),
             judging.labels,
             alpha,
+            left=tally.left,
             held_against=len(drawn) - len(labelled),
         )
+
+    @cached_property
+    def _said(self) -> dict[int, int]:
+        """What the review said of each sample that it showed."""
+        labelled = join(self.judging, self.known)
+        given = zip(labelled.index.tolist(), labelled.labels.tolist(), strict=True)
+        return dict.fromkeys(self.silent.tolist(), UNTOLD) | dict(given)
+
+
+def said_of(
+    labels: Mapping[int, str], shown: Collection[int], classes: Sequence[str], n: int
+) -> dict[int, int]:
+    """Return what was said of the samples that a person was shown: position to class, or `UNTOLD`.
+
+    Args:
+        labels: sample to class name, or what stands for none.
+        shown: samples that were shown, with or without a label.
+        classes: the class names, in the order of the model's logits.
+        n: how many samples the window has.
+
+    >>> said_of({7: "cat", 3: "(unsure)"}, [2, 3], ["cat", "dog"], n=10)
+    {2: -1, 3: -1, 7: 0}
+    """
+    given = read_reviewed(labels, classes, n)
+    told = zip(given.index.tolist(), given.labels.tolist(), strict=True)
+    return dict.fromkeys([*shown, *labels], UNTOLD) | dict(told)
 
 
 def gather(

@@ -3,18 +3,9 @@
 A candidate must be significantly better on the drift, shown to lose no more than a margin on clean data, and
 not shown to lose more than that on any drift repaired before.
 
-What tells the two apart on the drift are the samples that they answer differently, and those are known
-before anybody labels them. So labels that judge come from two draws: a random slice of the window, labelled
-in the review before there was a candidate, and, if that does not settle it, samples drawn at random from
-those on which the two disagree. Of disagreements drawn at random, a candidate that is no better wins at most
-every second one: the exact sign test (McNemar's, on labelled disagreements) holds for either draw.
-`driftloop.improver.evidence` says which labels these are.
-
-The gate looks at most twice, and the two looks share alpha: whoever asks again until a worthless candidate
-happens to look good does not get far. How many labels the second look takes follows from what the first one
-saw, so it counts the new ones alone: pooled with those that asked for them, they would promote too often
-(Bauer and Köhne, Biometrics 50, 1994). Only where few disagreements are left are all of them labelled
-whatever was seen; then all count.
+What tells the two apart on the drift are the samples that they answer differently, and those are known before
+anybody labels them. They are drawn in random order, and a person labels as many as they like: the test holds
+at every number of them (`driftloop.improver.tally`). `driftloop.improver.evidence` says which labels judge.
 """
 
 from __future__ import annotations
@@ -23,24 +14,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.improver.comparison import Comparison, DriftComparison
-from driftloop.improver.evidence import FEW
-from driftloop.improver.paired import sign_test
-
-_LOOKS = (0.2, 0.8)
-"""How alpha is shared between the looks. At 0.02 the first asks for 8 wins to 0 or 11 to 1, the second for 6
-to 0 or 9 to 1: the first look is for gains that nobody can overlook."""
-_POWER = 0.95
-_MOST_LABELS = 100
-_HOPED_FOR = (2, 1)
-"""Wins and losses that are added to those seen when the labels still needed are worked out."""
-_LEAST_HOPE = 0.6
-"""The smallest share of wins that labels are asked for: few labels of the first look prove little."""
-_HOPELESS = 0.1
-"""Nothing is asked where the first look shows a loss, with such a p-value."""
+from driftloop.improver.outlook import Outlook, foresee
+from driftloop.improver.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -49,43 +26,41 @@ class Evaluation:
 
     Attributes:
         promote: whether everything that is asked of a candidate holds.
-        p_value: of the gain on the drift, one-sided; corrected for the looks and for rival candidates.
+        p_value: of the gain on the drift, one-sided; it holds at every number of labels, and is corrected for
+            rival candidates.
         alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost elsewhere.
-        second_look: whether disagreements were labelled on purpose; there is no third look.
+        level: what the p-value of this candidate alone must not exceed: alpha, shared by rivals.
         drift: on samples of the window that the candidate did not learn from.
         clean: on clean held-out samples.
         earlier: on each drift repaired before.
-        more_labels: how many disagreements to label for the second look: enough to show the gain with
-            probability 0.95 if it is about as large as it looks, or all there are. 0 where nothing is open,
-            None where it is hopeless.
-        sentence: the verdict in plain words.
+        tally: wins and losses on the drift, as they were drawn.
+        outlook: what more labels could do; None where nothing is open.
+        sentence: the verdict in plain words: what was found, how sure that is, what follows.
     """
 
     promote: bool
     p_value: float
     alpha: float
     margin: float
-    second_look: bool
+    level: float
     drift: DriftComparison
     clean: Comparison
     earlier: Mapping[str, Comparison]
-    more_labels: int | None
+    tally: Tally
+    outlook: Outlook | None
     sentence: str
 
     @property
-    def second_level(self) -> float:
-        """The level of the second look's test, without rivals."""
-        return self.alpha * _LOOKS[True]
-
-    def given_up(self) -> Evaluation:
-        """Return the evaluation with nothing more to be asked: no answer could change it."""
-        sentence = f"Rejected: {_evidence(self, self.p_value)}. {_advice(self, None)}"
-        return replace(self, more_labels=None, sentence=sentence)
+    def more_labels(self) -> int:
+        """How many more disagreements to label now; 0 where nothing is open, or it is hopeless."""
+        return self.outlook.batch if self.outlook else 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as plain values, for `evaluation.json`."""
-        return asdict(self)
+        """Return the evaluation as plain values, for `evaluation.json`; without the tally."""
+        facts = asdict(replace(self, tally=None))  # type: ignore[arg-type]
+        del facts["tally"]
+        return facts
 
 
 def judge(
@@ -93,29 +68,31 @@ def judge(
     clean: Comparison,
     earlier: Mapping[str, Comparison] | None = None,
     *,
+    tally: Tally,
     alpha: float,
     margin: float,
-    second_look: bool = False,
 ) -> Evaluation:
     """Judge one candidate.
 
     Args:
-        drift: on a window, by labels that were drawn at random: see the module.
+        drift: on a window, by labels that were drawn at random.
         clean: on clean samples that neither learned from.
         earlier: on each drift that was repaired before.
-        alpha: a candidate that is no better is promoted with at most this probability, both looks together.
+        tally: its wins and losses on the window, as they were drawn.
+        alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost on clean data, as a fraction.
-        second_look: whether labels were asked for where the two disagree.
 
     Raises:
         ParameterError: alpha or margin is out of range.
         DriftloopError: there are no clean samples.
 
+    >>> import numpy as np
     >>> from driftloop.improver.comparison import compare, compare_on_window
+    >>> from driftloop.improver.tally import count
     >>> same = np.zeros(40, np.int64)
     >>> drift = compare_on_window(same, same + 1, np.arange(40), same + 1, 0.02)
     >>> clean = compare(np.ones(5000, bool), np.ones(5000, bool), 0.02)
-    >>> judge(drift, clean, alpha=0.02, margin=0.005).promote
+    >>> judge(drift, clean, tally=count(same, same + 1, same + 1), alpha=0.02, margin=0.005).promote
     True
     """
     if not 0 < alpha < 1:
@@ -124,20 +101,20 @@ def judge(
         raise ParameterError(f"gate.margin is {margin}; it lies between 0 and 1. Try 0.005.")
     if not clean.n:
         raise DriftloopError("The gate has no clean samples to judge on; give the test split some.")
-    p_value = min(1.0, sign_test(drift.better, drift.worse + drift.held_against) / _LOOKS[second_look])
     evaluation = Evaluation(
         promote=False,
-        p_value=p_value,
+        p_value=tally.p_value,
         alpha=alpha,
         margin=margin,
-        second_look=second_look,
+        level=alpha,
         drift=drift,
         clean=clean,
         earlier=dict(earlier or {}),
-        more_labels=0,
+        tally=tally,
+        outlook=None,
         sentence="",
     )
-    return _decide(evaluation, p_value)
+    return _decide(evaluation, tally.p_value)
 
 
 def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation], str | None]:
@@ -159,7 +136,7 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     for rank, name in enumerate(ranked):
         rivals = len(ranked) - rank
         corrected = max(corrected, min(1.0, rivals * evaluations[name].p_value))
-        decided[name] = _decide(evaluations[name], corrected, rivals)
+        decided[name] = _decide(evaluations[name], corrected, len(ranked))
     fit = [name for name in ranked if decided[name].promote]
     winner = max(fit, key=lambda name: decided[name].drift.gain, default=None)
     for name in ranked:
@@ -167,62 +144,61 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
             sentence = f"Rejected: {winner} gains more ({_points(decided[winner].drift.gain)})."
             decided[name] = replace(decided[name], promote=False, sentence=sentence)
         if winner is not None:  # the window has its repair: nothing is asked any more
-            decided[name] = replace(decided[name], more_labels=0)
+            decided[name] = replace(decided[name], outlook=None)
     return {name: decided[name] for name in evaluations}, winner
 
 
-def labels_to_settle(drift: DriftComparison, alpha: float) -> int | None:
-    """Return how many more disagreements to label for the second look.
-
-    Args:
-        drift: as the first look found it.
-        alpha: level of the second look's sign test.
-
-    Returns:
-        All, where they are `FEW`. Else as many as show the gain with probability 0.95 if the candidate wins
-        about as often as it did so far, 100 at most; None where it looks worse, or where none is left.
-
-    >>> from driftloop.improver.comparison import compare_on_window
-    >>> same = np.zeros(40, np.int64)
-    >>> drift = compare_on_window(same, np.repeat([0, 1], 20), np.arange(2), same[:2], 0.02, left=20)
-    >>> labels_to_settle(drift, 0.016)
-    20
-    """
-    from scipy import stats
-
-    left = min(drift.left, _MOST_LABELS)
-    if not left or sign_test(drift.worse, drift.better) < _HOPELESS:
-        return None
-    if left <= FEW:
-        return left
-    wins, losses = drift.better + _HOPED_FOR[0], drift.worse + _HOPED_FOR[1]
-    share = max(_LEAST_HOPE, wins / (wins + losses))
-    labels = np.arange(1, left + 1)
-    needed = stats.binom.isf(alpha, labels, 0.5) + 1
-    shown = stats.binom.sf(needed - 1, labels, share)
-    enough = np.flatnonzero(shown >= _POWER)
-    return int(labels[enough[0]]) if len(enough) else left
-
-
 def _decide(evaluation: Evaluation, p_value: float, rivals: int = 1) -> Evaluation:
-    """Fill in `p_value`, `promote`, `more_labels` and `sentence`."""
-    unshown, lost = p_value > evaluation.alpha, _loss(evaluation)
-    more: int | None = 0
-    if unshown and not lost:
-        level = evaluation.second_level / rivals
-        more = None if evaluation.second_look else labels_to_settle(evaluation.drift, level)
-    if unshown:
-        sentence = f"Rejected: {_evidence(evaluation, p_value)}. {lost or _advice(evaluation, more)}"
-    elif lost:
-        sentence = f"Rejected: {lost}"
+    """Fill in `p_value`, `promote`, `level`, `outlook` and `sentence`."""
+    level, lost = evaluation.alpha / rivals, _loss(evaluation)
+    shown = p_value <= evaluation.alpha
+    outlook = None if shown or lost else foresee(evaluation.tally, level)
+    found = _found(evaluation, p_value)
+    if lost:
+        sentence = f"Rejected: {lost}" if shown else f"Rejected: {found} {lost}"
+    elif outlook:
+        sentence = f"{'Open' if outlook.batch else 'Rejected'}: {found} {outlook.sentence}"
     else:
-        clean = evaluation.clean.gain
-        sentence = (
-            f"Promoted: {_evidence(evaluation, p_value)}; "
-            f"clean accuracy {'holds' if clean == 0 else f'changes by {_points(clean)}'}."
+        sentence = f"Promoted: {found} {_kept(evaluation)}"
+    return replace(
+        evaluation,
+        p_value=p_value,
+        promote=shown and not lost,
+        level=level,
+        outlook=outlook,
+        sentence=sentence,
+    )
+
+
+def _found(evaluation: Evaluation, p_value: float) -> str:
+    """Say what was found on the drift, and how sure that is."""
+    drift = evaluation.drift
+    if not drift.disagreements:
+        return f"it answers all {drift.window} samples as the incumbent does."
+    if not drift.labelled_disagreements:
+        return f"of {drift.disagreements} samples on which the two disagree, none that may judge has a label."
+    against = f", and {drift.held_against} more count against it" if drift.held_against else ""
+    gain = f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)}"
+    sure = ""
+    if p_value < 1:
+        sure = (
+            f" One that is no better looks as good in {_odds(p_value)}; {_odds(evaluation.alpha)} "
+            "are allowed (gate.alpha)."
         )
-    promote = not (unshown or lost)
-    return replace(evaluation, p_value=p_value, promote=promote, more_labels=more, sentence=sentence)
+    return (
+        f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
+        f"{drift.better} right and the incumbent {drift.worse}{against}: "
+        f"{gain} on {drift.window} samples.{sure}"
+    )
+
+
+def _kept(evaluation: Evaluation) -> str:
+    clean = evaluation.clean
+    kept = "holds" if clean.gain == 0 else f"changes by {_points(clean.gain)}"
+    return (
+        f"Clean accuracy {kept} on {clean.n} images; "
+        f"a loss beyond {_points(evaluation.margin, signed=False)} is ruled out."
+    )
 
 
 def _loss(evaluation: Evaluation) -> str | None:
@@ -230,7 +206,7 @@ def _loss(evaluation: Evaluation) -> str | None:
     clean, margin = evaluation.clean, evaluation.margin
     if clean.low < -margin:
         return (
-            f"Clean accuracy changes by {_points(clean.gain)}, and a loss of up to "
+            f"Clean accuracy changes by {_points(clean.gain)} on {clean.n} images. A loss of up to "
             f"{_points(-clean.low, signed=False)} cannot be ruled out; "
             f"{_points(margin, signed=False)} are allowed (gate.margin)."
         )
@@ -240,28 +216,16 @@ def _loss(evaluation: Evaluation) -> str | None:
     return None
 
 
-def _evidence(evaluation: Evaluation, p_value: float) -> str:
-    drift = evaluation.drift
-    if not drift.disagreements:
-        return f"it answers all {drift.window} samples as the incumbent does"
-    if not drift.labelled_disagreements:
-        return f"of {drift.disagreements} samples on which the two disagree, none that may judge has a label"
-    against = f", with {drift.held_against} more held against it" if drift.held_against else ""
-    where = f"the {drift.window} samples it has not learnt from" if evaluation.second_look else "this window"
-    gain = f"{'a gain' if drift.gain >= 0 else 'a loss'} of about {_points(abs(drift.gain), signed=False)}"
-    return (
-        f"of {drift.labelled_disagreements} labelled samples on which the two disagree, it has "
-        f"{drift.better} right and the incumbent {drift.worse}{against} (p = {p_value:.2g}, for two looks), "
-        f"{gain} on {where}"
-    )
+def _odds(p_value: float) -> str:
+    """Say a probability in windows.
 
-
-def _advice(evaluation: Evaluation, more: int | None) -> str:
-    if evaluation.second_look:
-        return "This was the second look, and the last; only a new review could change it."
-    if more is None:
-        return "More labels are unlikely to change that."
-    return f"Labels for up to {more} more samples on which the two disagree would settle it."
+    >>> _odds(0.02), _odds(0.3), _odds(1e-9)
+    ('2 of 100 windows', '30 of 100 windows', 'fewer than 1 of 10,000 windows')
+    """
+    if p_value < 1e-4:
+        return "fewer than 1 of 10,000 windows"
+    of = 100 if p_value >= 0.01 else 10_000
+    return f"{of * p_value:.2g} of {of:,} windows"
 
 
 def _points(fraction: float, *, signed: bool = True) -> str:

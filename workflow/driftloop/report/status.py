@@ -154,12 +154,11 @@ def _read_state(window: str, mode: str) -> WindowState:
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
     asked = evaluation.get("ask", ()) if evaluation and entry else ()
-    left = set(asked) - _settled(window, entry, shown).keys() if asked and entry else set()
-    if asked and not left:
-        # The labels that the gate asked for are signed; it looks at them in the next run.
+    if asked and evaluation and entry and _settled(window, entry, shown).items() - _known(evaluation).items():
+        # Labels were signed since; the gate looks at them in the next run.
         return _state(window, "decided", drift, entry)
     state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
-    return replace(state, unsettled=len(left)) if evaluation else state
+    return replace(state, unsettled=len(asked)) if evaluation else state
 
 
 def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
@@ -188,6 +187,11 @@ def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
     images = entries[-1].images if entries else ""
     standing = standing_decision(entries, report, images, humans_only=mode == "human")
     return standing and as_decided(entries, standing)
+
+
+def _known(evaluation: Facts) -> dict[int, str]:
+    """Return what was labelled after the review and the gate has looked at."""
+    return {int(index): label for index, label in evaluation.get("settling", {}).items()}
 
 
 def _settled(window: str, entry: Entry, shown: set[int]) -> dict[int, str]:
