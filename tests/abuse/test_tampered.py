@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ def test_a_changed_model_is_refused(case: str, project: Path, driftloop: Command
     assert not Path("executed").exists()
 
 
+EVIL = "open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n"
+
+
 # The second package is one that is installed, and takes folders of its name from all over Python's path.
 @pytest.mark.parametrize("package", ["come", "pydevd_plugins"])
 @pytest.mark.parametrize("inside", [".", "model"])
@@ -71,14 +75,13 @@ def test_code_that_comes_along_with_a_model_is_not_run(
 ) -> None:
     brought = Path(package, inside)
     shutil.copytree(MODEL.parent, brought)
-    evil = "open('executed', 'w').close()\nfrom driftloop.models.networks import ConvNet\n"
-    Path(package, "evil.py").write_text(evil)
+    Path(package, "evil.py").write_text(EVIL)
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
     changed(brought / "model.json", network={"_target_": f"{package}.evil.ConvNet"})
-    refused(driftloop("predict", brought, "x.npy"), "not run")
+    refused(driftloop("predict", brought, "x.npy"), "is not imported")
     shutil.copyfile(MODEL, brought / "model.json")
     changed(brought / "detector.json", detector={"_target_": f"{package}.evil.ConvNet"})
-    refused(driftloop("predict", "--drift", brought, "x.npy"), "not run")
+    refused(driftloop("predict", "--drift", brought, "x.npy"), "is not imported")
     assert not list(project.rglob("executed"))
 
 
@@ -92,7 +95,7 @@ def test_code_that_lies_where_no_project_is_is_not_run(
     changed(Path("come/model/model.json"), network={"_target_": "evil.ConvNet"})
     monkeypatch.chdir("come")
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
-    refused(driftloop("predict", "model", "x.npy"), "not run")
+    refused(driftloop("predict", "model", "x.npy"), "is not imported")
     assert not list(project.rglob("executed"))
 
 
@@ -104,8 +107,80 @@ def test_a_project_s_own_code_is_run(module: str, project: Path, driftloop: Comm
     network = json.loads(MODEL.read_text())["network"]
     changed(MODEL, network={**network, "_target_": f"{module}.Mine"})
     np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
-    driftloop("predict", "models/reference", "x.npy")
+    refused(driftloop("predict", "models/reference", "x.npy"), f"trust: [{module}.Mine]", "params.yaml")
+    assert not Path("executed").exists()
+    trusted = f"trust: [{module}.Mine]"  # the line that the message says
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("trust: []", trusted))
+    assert driftloop("predict", "models/reference", "x.npy").status == 0
     assert Path("executed").exists()
+
+
+@pytest.mark.parametrize("folder", ["model-v2", "2026_11", "come.model", "unittest"])
+@pytest.mark.parametrize("where", ["here", "on the path"])
+def test_no_name_of_a_folder_makes_its_code_run(
+    folder: str, where: str, project: Path, driftloop: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(MODEL.parent, folder)
+    Path(folder, "brought.py").write_text(EVIL)
+    Path(folder, "__init__.py").write_text(EVIL)
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    if where == "on the path":
+        monkeypatch.syspath_prepend(str(project))
+    for target in (f"{folder}.brought.ConvNet", f"{folder}.ConvNet", "brought.ConvNet"):
+        shutil.copyfile(MODEL, Path(folder, "model.json"))
+        changed(Path(folder, "model.json"), network={"_target_": target})
+        refused(driftloop("predict", folder, "x.npy"), "is not imported")
+        shutil.copyfile(MODEL, Path(folder, "model.json"))
+        shutil.copyfile(DETECTOR, Path(folder, "detector.json"))
+        changed(Path(folder, "detector.json"), detector={"_target_": target})
+        refused(driftloop("predict", "--drift", folder, "x.npy"), "is not imported")
+    assert not list(project.rglob("executed"))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "unittest.__main__.Net",
+        "driftloop.__main__.Main",
+        "driftloop.models.networks.Tensor",
+        "driftloop.models.networks.nn.Linear",
+        "driftloop.cli.LazyGroup",
+        "driftloop..cli.LazyGroup",
+        "driftloop.models.store",
+        "driftlooper.Net",
+        "this.Zen",
+    ],
+)
+@pytest.mark.parametrize("place", ["network", "filters", "nested"])
+def test_no_other_class_is_made(target: str, place: str, project: Path, driftloop: Command) -> None:
+    spec = {"_target_": target}
+    network = json.loads(MODEL.read_text())["network"]
+    named = {"network": spec, "filters": [spec], "nested": {**network, "module": spec}}[place]
+    changed(MODEL, **{"filters" if place == "filters" else "network": named})
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    refused(driftloop("predict", "models/reference", "x.npy"), "models/reference")
+
+
+def test_the_working_directory_is_on_the_path_for_a_projects_own_classes_alone(
+    project: Path, driftloop: Command
+) -> None:
+    for name in ("org", "dill", "opt_einsum", "olefile", "token_"):
+        Path(f"{name}.py").write_text("open('executed', 'w').close()\n")
+    Path("mine.py").write_text(
+        "import sys, pathlib\npathlib.Path('path').write_text(repr(sys.path))\n"
+        "from driftloop.models.wrapped import Wrapped as Mine\n"
+    )
+    before = [*sys.path]
+    network = json.loads(MODEL.read_text())["network"]
+    np.save("x.npy", np.zeros((2, 8, 8, 1), np.uint8))
+    for command in (["--help"], ["ledger", "verify"], ["status"], ["predict", "models/reference", "x.npy"]):
+        assert driftloop(*command).status == 0
+    changed(MODEL, network={**network, "_target_": "mine.Mine"})
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("trust: []", "trust: [mine.Mine]"))
+    assert driftloop("predict", "models/reference", "x.npy").status == 0
+    assert eval(Path("path").read_text())[-1] == str(project)  # noqa: S307 (it is a list that we wrote)
+    assert sys.path == before
+    assert not Path("executed").exists()
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {

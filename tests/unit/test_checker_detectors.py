@@ -94,8 +94,8 @@ def test_altered_arrays_are_refused(folder: Path):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("detector", {"_target_": "os.system", "command": "true"}, "not a class"),
-        ("detector", {"_target_": "collections.Counter"}, "is no driftloop.checker.detector.Detector"),
+        ("detector", {"_target_": "os.system", "command": "true"}, "os.system, which is none of"),
+        ("detector", {"_target_": "collections.Counter"}, "collections.Counter, which is none of"),
         ("detector", {"_target_": f"{PACKAGE}.softmax.Energy", "tempreature": 2}, "takes no tempreature"),
         ("format", 99, "format is 99"),
         ("kinds", ["clean", "w02"], "no usable detector folder"),

@@ -21,6 +21,7 @@ from driftloop.models.export import export_model
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model, save_model
 from driftloop.models.train import TrainSettings, train_classifier
+from driftloop.params.named_class import allow
 
 DEFOGR = {"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 16}
 FOG = Imitation("mnist_c", {("fog", 5): 1.0})
@@ -317,6 +318,7 @@ def test_there_must_be_something_to_learn_from():
 
 def test_a_filter_that_is_none_is_refused():
     images = digits()["train"].images
+    allow({"_target_": "torch.nn.Identity"})
     with pytest.raises(ParameterError, match=r"filter: torch.nn.Identity is no .*Filter"):
         train_filter(
             incumbent(),

@@ -19,6 +19,7 @@ from driftloop.models.export import export_model
 from driftloop.models.networks import Network
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model, save_model
+from driftloop.params.named_class import allow
 from driftloop.review.decision import repairs_of
 
 shared = runpy.run_path(str(Path(__file__).with_name("test_improver.py")))
@@ -109,6 +110,7 @@ def test_each_further_alignment_adds_one_network_and_no_more():
 
 def test_dropout_has_no_part_in_the_statistics():
     network = {"_target_": f"{__name__}.Dropping"}
+    allow(network)
     spec = ClassifierSpec(network, (16, 16, 1), tuple("0123456789"), (0.5,), (0.5,))
     torch.manual_seed(0)
     classifier = Classifier(spec).eval()
@@ -126,7 +128,9 @@ def test_retraining_starts_from_the_network_within():
 
 
 def test_a_network_without_statistics_is_refused_and_so_is_an_empty_window():
-    spec = ClassifierSpec({"_target_": f"{__name__}.Bare"}, (16, 16, 1), ("a", "b"), (0.5,), (0.5,))
+    network = {"_target_": f"{__name__}.Bare"}
+    allow(network)
+    spec = ClassifierSpec(network, (16, 16, 1), ("a", "b"), (0.5,), (0.5,))
     images = digits()["train"].images
     with pytest.raises(ModelError, match="no batch-norm layers"):
         align(Classifier(spec), images, images, images, settings=SETTINGS, seed=0)

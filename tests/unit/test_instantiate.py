@@ -12,7 +12,14 @@ from typing import Any, Protocol
 import pytest
 
 from driftloop.errors import DriftloopError, ModelError, ParameterError
-from driftloop.params.instantiate import instantiate
+from driftloop.params import instantiate as module
+from driftloop.params.named_class import allow
+
+
+def instantiate(spec: Mapping[str, Any], base: type, **options: Any) -> Any:
+    """As the project does with a class that its own params.yaml names."""
+    allow(spec)
+    return module.instantiate(spec, base, **options)
 
 
 class Opens(Protocol):
@@ -108,3 +115,19 @@ def ruler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "a_users_module", raising=False)
     return "a_users_module.Ruler"
+
+
+def test_no_class_is_imported_that_the_project_does_not_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "brought_along.py").write_text("open('executed', 'w').close()\nclass Ruler: pass\n")
+    spec = {"_target_": "brought_along.Ruler"}
+    with pytest.raises(
+        ParameterError, match=r"none of driftloop's.*params.yaml(?s:.*)trust: \[brought_along.Ruler\]"
+    ):
+        module.instantiate(spec, object)
+    assert not Path("executed").exists()
+    Path("params.yaml").write_text("trust: [brought_along.Ruler]")
+    assert type(module.instantiate(spec, object)).__name__ == "Ruler"
+    assert str(tmp_path) not in sys.path

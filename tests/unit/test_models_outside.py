@@ -22,12 +22,15 @@ from driftloop.models.outside import adopt
 from driftloop.models.predict import predict
 from driftloop.models.programs import describe_program
 from driftloop.models.store import load_model, save_model
+from driftloop.params.named_class import allow
 
 CLASSES = tuple("0123456789")
 LEVELS, LABELS = load_digits(return_X_y=True)
 IMAGES = np.rint(LEVELS * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
 NETWORK = {"_target_": "driftloop.models.networks.ConvNet"}
 PLAIN = {"_target_": "torch.nn.Identity"}
+allow({"trust": [f"tests.unit.foreign.{kind}" for kind in ("Plain", "Soft", "Odd")]})
+allow({"trust": ["torch.nn.Identity", f"{__name__}.Preprocessing", f"{__name__}.SoftHead"]})
 
 
 def take(path: Path, images: np.ndarray = IMAGES, classes: tuple[str, ...] = CLASSES, network=NETWORK):

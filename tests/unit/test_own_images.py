@@ -19,8 +19,10 @@ from driftloop.data.pictures import Form
 from driftloop.data.read_window import read_window
 from driftloop.data.survey import Survey, suggest_form
 from driftloop.errors import DataError, ParameterError
+from driftloop.params.named_class import allow
 
 FORM = Form((8, 8, 1))
+allow({"trust": [f"{__name__}.Numbered"]})
 
 
 def paint(path: Path, level: int) -> None:

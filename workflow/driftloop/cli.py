@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -122,8 +121,6 @@ def driftloop() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit 0 when done, else with the error's own status after saying why."""
-    # A project's own classes lie beside its params.yaml; what is installed goes before them.
-    sys.path.append(str(Path.cwd()))
     try:
         status = driftloop.main(args=arguments, standalone_mode=False) or 0
     except DriftloopError as error:

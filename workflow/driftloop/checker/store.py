@@ -18,7 +18,6 @@ from driftloop.checker.fitted import FittedDetector, Kind, make_detector
 from driftloop.checker.scores import Scores
 from driftloop.errors import DataError, DriftloopError, ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
-from driftloop.params.foreign import refuse_code_beside
 
 FORMAT = 3
 _ARRAYS, _META = "detector.safetensors", "detector.json"
@@ -57,7 +56,7 @@ def load_detector(folder: Path) -> FittedDetector:
 
     Raises:
         ModelError: a file is missing, altered or of another version, or names something that is no detector,
-            or code that came along with it.
+            or a class that the project does not name.
     """
     meta = _read_meta(folder)
     path = folder / _ARRAYS
@@ -65,7 +64,6 @@ def load_detector(folder: Path) -> FittedDetector:
         raise ModelError(f"{path} does not exist.")
     if digest_file(path) != meta["sha256"]:
         raise ModelError(f"{path} is not the file that {folder / _META} was written for: digests differ.")
-    refuse_code_beside(folder, meta["detector"], ModelError)
     try:
         make_detector(meta["detector"])
         return _unflatten(meta, load_file(path))

@@ -205,9 +205,11 @@ def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str,
     from driftloop.data.own import PythonDataset
     from driftloop.data.survey import survey_stream
     from driftloop.params.merge import override
+    from driftloop.params.named_class import allow
 
     chosen = [each for each in overrides if each.startswith("dataset.")]
     named = override({"dataset": {"dataset": {"_target_": dataset}}}, chosen)["dataset"]
+    allow(named)
     opened = PythonDataset(**{"size": 64, **named})
     source = {"_target_": "driftloop.data.own.PythonDataset", "dataset": named["dataset"]}
     seen = survey_stream(opened.pictures(Passed(), Counter()))
@@ -220,12 +222,15 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
         return {}
     if weights is not None:
         from driftloop.models.outside import find_network, read_weights
+        from driftloop.params.named_class import allow
 
         module, _, name = model.partition(":")
-        find_network({"_target_": f"{module}.{name}"})
+        network = {"_target_": f"{module}.{name}"}
+        allow(network)
+        find_network(network)
         read_weights(weights)
         return {
-            "network": {"_target_": f"{module}.{name}"},
+            "network": network,
             "model": {"file": _path_from(folder, weights), "mean": 0.0, "std": 1.0},
         }
     from driftloop.models.programs import describe_program

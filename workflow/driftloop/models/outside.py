@@ -20,6 +20,7 @@ from driftloop.models.networks import Network
 from driftloop.models.probabilities import are_probabilities
 from driftloop.models.programs import Described, Program, read_program
 from driftloop.models.wrapped import Wrapped
+from driftloop.params.named_class import find_class
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
 _TRIAL = 3
@@ -103,15 +104,7 @@ def find_network(network: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ModelError: what it names cannot be imported.
     """
-    from hydra.utils import get_class
-
-    try:
-        found = get_class(str(network["_target_"]))
-    except Exception as error:  # an import runs a user's module: anything can come out of it
-        raise ModelError(
-            f"network: {network['_target_']} cannot be imported ({first_line(error.__cause__ or error)})."
-        ) from error
-    if issubclass(found, Network):
+    if issubclass(find_class(str(network["_target_"]), "network", ModelError), Network):
         return dict(network)
     return {"_target_": "driftloop.models.wrapped.Wrapped", "module": dict(network)}
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from driftloop.errors import ModelError
 from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
-from driftloop.params.foreign import refuse_code_beside
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +63,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
 
     Raises:
         ModelError: a file is missing or altered, the format is of another version, the network or a
-            filter is none, comes as code along with the folder, or the weights do not fit it.
+            filter is none, or a class that the project does not name, or the weights do not fit it.
     """
     import torch
     from safetensors import SafetensorError
@@ -79,7 +78,6 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
     if digest_file(weights) != meta["sha256"]:
         raise ModelError(f"{weights} is not the file that {folder / _META} was written for: digests differ.")
     spec = _read_spec(folder, meta)
-    refuse_code_beside(folder, [spec.network, *spec.filters], ModelError)
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn here, and thrown away below
         try:
             classifier = Classifier(spec)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from driftloop.errors import DriftloopError, ParameterError
+from driftloop.params.named_class import find_class
 
 T = TypeVar("T")
 
@@ -22,8 +23,8 @@ def instantiate(
 ) -> T:
     """Call the class that `spec["_target_"]` names with the rest of `spec` and `facts` as keywords.
 
-    The target is imported, but nothing is called before it proves to be a class that fits `base`: a
-    specification out of a file cannot name `os.system`. Nested specifications are passed on as they are.
+    `find_class` says which classes may be named. Nothing is called before the class proves to fit `base`.
+    Nested specifications are passed on as they are.
 
     Args:
         spec: `{"_target_": "package.module.Class", keyword: value, …}`.
@@ -36,9 +37,9 @@ def instantiate(
         ParameterError: (or `error`) the target cannot be imported, is no such class, or does not take
             these keywords or values.
 
-    >>> from collections import Counter
-    >>> instantiate({"_target_": "collections.Counter", "a": 2}, Counter)
-    Counter({'a': 2})
+    >>> from driftloop.checker.detector import Detector
+    >>> instantiate({"_target_": "driftloop.checker.softmax.Energy"}, Detector)
+    Energy()
     """
     target = spec.get("_target_")
     if not isinstance(target, str):
@@ -58,14 +59,7 @@ def instantiate(
 
 
 def _locate(target: str, base: type[T], where: str, error: type[DriftloopError]) -> type[T]:
-    from hydra.utils import get_object  # a fifth of a second, which only those who instantiate pay
-
-    try:
-        found = get_object(target)
-    except Exception as cause:  # an import runs a user's module: anything can come out of it
-        raise error(f"{where}: {target} cannot be imported ({_first_line(cause)}).") from cause
-    if not inspect.isclass(found):
-        raise error(f"{where}: {target} is a {type(found).__name__}, not a class.")
+    found = find_class(target, where, error)
     if getattr(base, "_is_protocol", False):
         lacking = [name for name in _methods(base) if not callable(getattr(found, name, None))]
         if lacking:
@@ -106,8 +100,3 @@ def _did_you_mean(key: str, names: list[str]) -> str:
     if close:
         return f"; did you mean {close[0]}"
     return f"; it takes {', '.join(names)}" if names else ""
-
-
-def _first_line(cause: Exception) -> str:
-    lines = str(cause).strip().splitlines()
-    return lines[0] if lines else type(cause).__name__

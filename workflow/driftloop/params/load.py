@@ -12,6 +12,7 @@ from driftloop import layout
 from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
 from driftloop.params.merge import Params, override
+from driftloop.params.named_class import allow
 from driftloop.params.validate import check_plain, validate
 from driftloop.params.yaml_text import parse_yaml
 
@@ -46,6 +47,8 @@ def load_params(
 ) -> Params:
     """Read parameters, lay `key.path=value` overrides over them, check and complete them.
 
+    The classes that they name may be imported from here on.
+
     Args:
         overrides: single values.
         path: of the file.
@@ -64,4 +67,5 @@ def load_params(
     changed = override(params, overrides)
     if arrived is None and changed.get("inbox") is not None:
         arrived = read_arrivals(layout.ARRIVALS)
+    allow(changed)
     return validate(changed, str(path), arrived)

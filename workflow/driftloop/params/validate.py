@@ -129,7 +129,8 @@ def _check_plain(value: Any, where: str, seen: set[int], path: str, depth: int) 
 
 
 def _complete_optional(params: Params) -> None:
-    """Give `model` and `inbox`, where there are any, the keys that were left out."""
+    """Give `model` and `inbox`, where there are any, and the whole, the keys that were left out."""
+    params.setdefault("trust", [])
     for section in ("model", "inbox"):
         rules = schema()["properties"][section]["properties"]
         defaults = {key: rule["default"] for key, rule in rules.items() if "default" in rule}

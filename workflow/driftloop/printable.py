@@ -1,0 +1,40 @@
+"""Makes foreign text printable: names, reasons, paths and messages that came out of files.
+
+A terminal obeys control characters, whoever wrote them: they can clear the screen, change its title, hide or
+forge lines. Unicode has more of that kind, which turn the direction of writing or break lines.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+_KEPT = frozenset(("\u200d", "\u200c"))
+"""Joiners within emoji and within words of some scripts."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Return text with every character that a terminal would obey written out as Python writes it.
+
+    Args:
+        text: from anywhere.
+        lines: whether line breaks and tabs stay, as in a message of several lines.
+
+    >>> printable("two\x1b]0;OWNED\x07")
+    'two\\x1b]0;OWNED\\x07'
+    >>> printable("a\nb"), printable("a\nb", lines=True)
+    ('a\\nb', 'a\nb')
+    """
+    if text.isprintable():  # nearly always, and quick
+        return text
+    return "".join(each if _is_plain(each, lines) else _escaped(each) for each in text)
+
+
+def _is_plain(character: str, lines: bool) -> bool:
+    if lines and character in "\n\t":
+        return True
+    return character in _KEPT or unicodedata.category(character) not in _CATEGORIES
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
