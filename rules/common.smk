@@ -7,6 +7,7 @@ from pathlib import Path
 
 from driftloop import layout
 from driftloop.commands.arrive import arrivals_now, through
+from driftloop.commands.console import say
 from driftloop.commands.track import settle_times
 from driftloop.containers import apptainer
 from driftloop.containers.image import require_image, sif
@@ -15,7 +16,7 @@ from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
 from driftloop.review.decision import repairs_of
-from driftloop.tracker.run_lock import hold
+from driftloop.tracker.run_lock import elsewhere, hold
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
 # rules and the steps read the same parameters in the same way.
@@ -25,6 +26,10 @@ try:
     running = workflow.is_main_process and not workflow.output_settings.dryrun
     if running:
         hold()
+        for folder in layout.PRODUCTS:  # the outputs of the stage in dvc.yaml, none of which may be missing
+            folder.mkdir(exist_ok=True)
+        if left := elsewhere():
+            say((left, "yellow"))  # Snakemake refuses the run, but not --unlock
     PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=running))
     changes += through(PARAMS)
     if workflow.is_main_process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from driftloop.errors import DriftloopError
+from driftloop.tracker import run_lock
 from driftloop.tracker.run_lock import hold, under_way
 
 LEFT = Path(".snakemake/locks/0.input.lock")
@@ -74,7 +76,21 @@ def test_the_locks_of_a_run_on_another_machine_stay() -> None:
     with another():
         pass
     path = Path(".driftloop/run.lock")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "elsewhere"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "elsewhere", "boot": "b"}))
     assert under_way()
+    for _ in range(2):  # a second try takes nothing away either
+        hold()
+        os.close(run_lock._held.popitem()[1])
+        assert LEFT.exists()
+        assert "on elsewhere" in (run_lock.elsewhere() or "")
+        assert "snakemake --unlock" in (run_lock.elsewhere() or "")
+
+
+def test_a_container_that_was_started_anew_is_on_the_same_machine() -> None:
+    """Containers get another host name at each start; the kernel and its locks stay."""
+    with another():
+        pass
+    path = Path(".driftloop/run.lock")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "3f0c1a"}))
     hold()
-    assert LEFT.exists()
+    assert not LEFT.exists()

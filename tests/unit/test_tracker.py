@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -159,15 +160,63 @@ def test_times_follow_from_the_content() -> None:
     assert times()["second.json"] == now["first.json"]
 
 
-def test_files_of_somebody_else_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
+@pytest.fixture
+def _of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time be set of the files that are there, as of another account's."""
+    theirs = {path.stat().st_ino for path in Path().rglob("*") if path.is_file()}
+    set_time = os.utime
+
+    def refuse(path: Path, *args: object, **named: object) -> None:
+        if Path(path).stat().st_ino in theirs:
+            raise PermissionError(1, "Operation not permitted")
+        set_time(path, *args, **named)
 
     run({"seed": 10, "unit": "m"})
+    link_file(FIRST, Path("results/linked.json"))
     os.utime(FIRST)
+    theirs |= {path.stat().st_ino for path in (FIRST, SECOND)}
     monkeypatch.setattr(os, "utime", refuse)
-    with pytest.raises(DataError, match=r"json is somebody else's"):
+
+
+@pytest.mark.usefixtures("_of_somebody_else")
+def test_what_another_member_of_the_group_made_is_dated_as_a_copy() -> None:
+    content = FIRST.read_bytes()
+    known = Digests()
+    names = ("data/first.json", "results/linked.json")
+    before = [known(name) for name in names]
+    for name in names:
+        known.date(name, 10**18)
+    known.save()
+    assert FIRST.read_bytes() == content
+    assert FIRST.samefile("results/linked.json")
+    assert FIRST.stat().st_mtime_ns == 10**18
+    assert read_json(Path(".driftloop/digests.json")).keys() == set(names)
+    assert [Digests()(name) for name in names] == before
+
+
+@pytest.mark.usefixtures("_of_somebody_else")
+def test_files_of_somebody_else_in_a_folder_that_is_closed_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(DataError, match=r"json is .*'s, .* write into (data|results), and cannot"):
         settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+
+
+def test_links_into_a_cache_are_dated_with_what_they_lead_to() -> None:
+    """Of an output, Snakemake asks the link's own time; of an input, the later of both."""
+    run({"seed": 10, "unit": "m"})
+    for place, path in enumerate((SECOND, FIRST)):
+        path.rename(f"cached-{place}")
+        path.symlink_to(Path(f"cached-{place}").absolute())
+        os.utime(path, ns=(place, place), follow_symlinks=False)
+    settle(places({"seed": 10, "unit": "m"}), Path("params.yaml"), Path("decisions"))
+    dated = {each.st_mtime_ns for path in (FIRST, SECOND) for each in (path.stat(), path.lstat())}
+    assert dated == {times()["first.json"]}
+    assert times()["first.json"] >= times()["params.yaml"]
 
 
 def test_a_changed_decision_is_no_newer_than_what_still_holds() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,3 +86,53 @@ def test_a_model_that_comes_into_production_is_a_reason_to_run(
 
 def test_without_a_run_it_waits() -> None:
     assert watch._doing(watch._Run()) == "waiting for windows"
+
+
+_STEP = """
+import pathlib, signal, subprocess, sys, time
+if sys.argv[1:] == ["deaf"]:
+    signal.signal(signal.SIGINT, lambda *_: None)
+if sys.argv[1:] != ["step"]:
+    subprocess.Popen([sys.executable, __file__, "step"])
+    while True:
+        time.sleep(60)
+try:
+    pathlib.Path("began").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    pathlib.Path("tidied").touch()
+"""
+
+
+@pytest.mark.parametrize("hearing", ["", "deaf"])
+def test_a_run_is_ended_with_all_its_steps(
+    hearing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watch, "_HARDER", ((signal.SIGINT, 2.0), *watch._HARDER[1:]))
+    Path("run.py").write_text(_STEP)
+    run = watch._Run(watch._begin([sys.executable, "run.py", *([hearing] if hearing else [])]))
+    assert run.process is not None
+    while not Path("began").exists():
+        time.sleep(0.05)
+    watch._stop(run)
+    assert not watch._lives(run.process)
+    assert Path("tidied").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_and_a_closed_terminal_do_as_ctrl_c(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), watch._all_that_ends():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+def test_what_the_rules_refuse_is_told_and_not_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    watch._LOG.parent.mkdir()
+    watch._LOG.write_text(
+        "WorkflowError in file \"/opt/rules/common.smk\", line 33:\nparams.yaml: seed is 'x'.\n"
+        '  File "/opt/rules/common.smk", line 33, in <module>\n'
+    )
+    assert watch._complaint() == f"The run failed. params.yaml: seed is 'x'. See {watch._LOG}."

@@ -15,7 +15,9 @@ an exception of some library; `lacking` tells those from mistakes in the code.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 
 class DriftloopError(Exception):
@@ -67,8 +69,8 @@ _LACKING = (
         _MEMORY,
     ),
     (
-        r"Read-only file system|os error 30|Permission denied|os error 13|Operation not permitted",
-        "Make the folder writable for whoever runs this.",
+        r"Read-only file system|os error 30",
+        "The file system is read-only. Copy the project to where it can be written.",
     ),
     (r"Too many open files", "Raise the limit: ulimit -n 4096"),
 )
@@ -85,7 +87,25 @@ def lacking(error: BaseException) -> str | None:
         return _MEMORY
     text = str(error)
     if isinstance(error, OSError | RuntimeError | ImportError) or type(error).__name__ == "SafetensorError":
+        if isinstance(error, PermissionError) or re.search(r"Permission denied|os error 13", text):
+            return f"{_denied(getattr(error, 'filename', None))} ({text.splitlines()[0]})"
         for pattern, advice in _LACKING:
             if re.search(pattern, text, re.IGNORECASE):
                 return f"{advice} ({text.splitlines()[0]})"
     return None
+
+
+def _denied(name: object) -> str:
+    """Say what this account may not do with a file, by asking of it what it may."""
+    group = "of a group's project: chmod -R g+rwX, and umask 002 for all who run"
+    if not isinstance(name, str | bytes):
+        return f"This account may not read or write there. Let it ({group})."
+    path = Path(os.fsdecode(name))
+    try:
+        there = path.exists()
+    except OSError:
+        return f"This account may not look into the folder of {path}. Let it ({group})."
+    if there and not os.access(path, os.R_OK):
+        return f"This account may not read {path}. Let it ({group})."
+    folder = path if path.is_dir() else path.parent
+    return f"This account may not write {path if there else folder}. Let it ({group})."

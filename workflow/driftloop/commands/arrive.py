@@ -31,6 +31,11 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
         arrivals = read_arrivals(layout.ARRIVALS)
         if params["inbox"]["through"] is not None:
             return arrivals
+        if not (there := _folder(params)).exists():
+            # Not so in `watch`, which expects windows: a copy of the project, as of `dvc exp run --temp`, has
+            # no inbox, and what was taken in is in data/windows.
+            say((f"inbox: {there} does not exist, so nothing new is taken in.", "yellow"))
+            return arrivals
         if keep:
             cut_windows(params)
         waiting = look_for_windows(params)

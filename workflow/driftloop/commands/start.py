@@ -323,15 +323,23 @@ def _copy_workflow(folder: Path) -> None:
         if not (folder / name).exists():
             write_text(folder / name, text)
     if not (folder / "profiles").exists():
-        shutil.copytree(ROOT / "profiles", folder / ".profiles", dirs_exist_ok=True)
+        _copy_files(ROOT / "profiles", folder / ".profiles")
         (folder / ".profiles").rename(folder / "profiles")
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copy what lies in a folder as new files: what a package brings may be read-only, a project is not."""
+    from driftloop.files import write_text
+
+    for path in (each for each in source.rglob("*") if each.is_file()):
+        write_text(target / path.relative_to(source), path.read_text(encoding="utf-8"))
 
 
 def _copy_module(folder: Path, module: str) -> None:
     """Bring along the file of a user's own network that lies here: the project looks beside params.yaml."""
     file = Path(f"{module}.py")
     if file.is_file() and not (folder / file).exists():
-        shutil.copy(file, folder)
+        shutil.copyfile(file, folder / file)
         say(f"Copied {file} into {folder}, where the project finds it.")
 
 
@@ -357,7 +365,7 @@ def _set_up_git(folder: Path) -> None:
         _quietly(folder, "dvc", "init", "--quiet", "--force", *(["--subdir"] if inside else []))
         _quietly(folder, "dvc", "config", "core.analytics", "false")
     if (folder / ".dvc").exists():
-        shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
+        _copy_files(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
 
 
 def _quietly(folder: Path, *command: str) -> bool:

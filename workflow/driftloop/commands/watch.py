@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from driftloop.commands.console import say, terminal
 from driftloop.data.arrivals import locked
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
-from driftloop.tracker.run_lock import under_way
+from driftloop.tracker.run_lock import elsewhere, under_way
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,10 +33,14 @@ _LOG = Path("logs/watch.log")
 _POLL_SECONDS = 1.0
 _PENDING = 75
 _SHOWN = 20
+_HARDER = ((signal.SIGINT, 10.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0))
+"""How a run is asked to end, and for how many seconds it may do so."""
 _AUDIBLE = ("--quiet", "progress", "host", "reason")
 """Snakemake says which rule failed, which the profile keeps from people."""
 _FAILED = re.compile(r"^(?:Error|\w+Exception) in rule (\w+)", re.MULTILINE)
 """Names the rule, in Snakemake's log."""
+_PLACE = re.compile(r'\s+File ".*", line \d+, in ')
+"""Where a refusal came up in the rules, which Snakemake's log says after the refusal itself."""
 _ASKS = {
     "pending": ("waits for its review", "review"),
     "unsettled": ("its repair waits for labels", "settle"),
@@ -59,14 +64,34 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
             "{folder: inbox, settle: 10, cut: null}"
         )
     command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all")), *_AUDIBLE]
-    if once:
+    with _all_that_ends():
+        if not once:
+            _watch(command)
+            return
         _wait_for_growing()
         say(f"Running the pipeline; what it says goes into {_LOG}.")
         before = {state.window: state.state for state in _states()}
         status, complaint = _run_to_end(command)
         asked = _tell(before)
         raise SystemExit(1 if complaint else _PENDING if asked else status)
-    _watch(command)
+
+
+@contextmanager
+def _all_that_ends() -> Iterator[None]:
+    """Within the block, a request to end and a closed terminal do as Ctrl-C: they end the run, too."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(before: Mapping[str, str]) -> bool:
@@ -184,9 +209,8 @@ def _run_to_end(command: Sequence[str]) -> tuple[int, str]:
     process = _begin(command)
     try:
         status = process.wait()
-    except KeyboardInterrupt:
+    finally:
         _stop(_Run(process))
-        raise
     complaint = _complaint() if status else ""
     if complaint:
         say(complaint)
@@ -194,26 +218,45 @@ def _run_to_end(command: Sequence[str]) -> tuple[int, str]:
 
 
 def _stop(run: _Run) -> None:
-    """Let a run end what it does, as Ctrl-C would in its own terminal."""
-    if run.process is None:
+    """End a run with all its steps, as Ctrl-C would in its own terminal; harder what does not listen.
+
+    A step that is interrupted puts nothing half-made into place; what one that is killed leaves beside it the
+    next run takes away. Another Ctrl-C loses patience.
+    """
+    if run.process is None or not _lives(run.process):
         return
-    say("Ending the run that is under way.")
-    run.process.send_signal(signal.SIGINT)
+    with suppress(OSError):  # the terminal may be gone
+        say("Ending the run that is under way.")
+    for number, patience in _HARDER:
+        with suppress(ProcessLookupError, KeyboardInterrupt):
+            os.killpg(run.process.pid, number)
+            ends = time.monotonic() + patience
+            while _lives(run.process) and time.monotonic() < ends:
+                time.sleep(0.05)
+
+
+def _lives(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether anything is left of a run: Snakemake, or a step that it has begun."""
+    process.poll()
     try:
-        run.process.wait()
-    except KeyboardInterrupt:
-        run.process.terminate()
-        run.process.wait()
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _complaint() -> str:
     """Return why the last run failed, but for reviews that are pending: those stand in the table."""
     text = _LOG.read_text(encoding="utf-8", errors="replace")
     if "LockException" in text:
-        return "Another run holds the lock of this folder. If none is under way: snakemake --unlock"
+        return elsewhere() or (
+            "Another run holds the lock of this folder. If none is under way: snakemake --unlock"
+        )
     if set(_FAILED.findall(text)) == {"review_window"}:
         return ""
-    said = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line.strip() for line in text.splitlines() if line.strip() and not _PLACE.match(line)]
     failures = [place for place, line in enumerate(said) if line == "RuleException:" and place]
     others = [place for place in failures if "driftloop review " not in " ".join(said[place : place + 3])]
     reason = said[others[0] - 1] if others else said[-1] if said else ""
@@ -262,8 +305,8 @@ def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> Rendera
     if len(asks) > 3:
         lines.append(Text(f"and {len(asks) - 3} more", style="yellow"))
     lines += [Text(refusal, style="yellow") for refusal in waiting.refused[:3]]
-    if run.complaint:
-        lines.append(Text(run.complaint, style="red"))
+    if complaint := run.complaint or (run.process is None and elsewhere()):
+        lines.append(Text(complaint, style="red"))
     inbox = f"{len(waiting.whole)} whole, {len(waiting.growing)} still growing"
     if waiting.loose and terminal().is_terminal:  # in a log each picture would be a line
         inbox += f", loose pictures {waiting.loose:,}"

@@ -10,7 +10,6 @@ that it reads has changed after all (`driftloop.tracker.provenance.make`).
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 
 from driftloop.errors import DataError
 from driftloop.files import digest_file, read_json, write_json
+from driftloop.tracker.dates import set_time
 from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made
 from driftloop.tracker.run_lock import under_way
 
@@ -53,6 +53,7 @@ class Digests:
             self._known = {}
         self._asked: dict[str, tuple[list[int], str]] = {}
         self._dated: dict[int, int] = {}
+        self._copies: dict[int, Path] = {}
 
     def __call__(self, path: str) -> str | None:
         """Return the SHA-256 of a file, or None where there is none."""
@@ -66,16 +67,14 @@ class Digests:
 
     def date(self, path: str | Path, moment: int) -> None:
         """Set a file's time (ns), which changes nothing of what is known of it."""
-        found = Path(path).stat()
-        if found.st_mtime_ns != moment:
-            try:
-                os.utime(path, ns=(moment, moment))
-            except PermissionError as error:
-                raise DataError(
-                    f"{path} is somebody else's, and its time cannot be set, by which Snakemake sees what "
-                    "holds. Run as its owner, or make the project yours: chown -R"
-                ) from error
-            self._dated[found.st_ino] = moment  # of all names that it has: models are linked
+        file = Path(path)
+        if any(each.st_mtime_ns != moment for each in (file.stat(), file.lstat())):
+            before = file.stat().st_ino
+            set_time(file, moment, self._copies)
+            now = file.stat().st_ino
+            self._dated[now] = moment  # of all names that it has: models are linked
+            if now != before and (asked := self._asked.get(str(path))):
+                asked[0][-1] = now
 
     def save(self) -> None:
         """Keep what was asked for, but of files that were changed since."""
@@ -134,7 +133,7 @@ def settle(
     sound = {Path(each).stat().st_ino for each in good if Path(each).is_file()}
     for path in (each for each in bad - good if Path(each).is_file()):
         if Path(path).stat().st_ino in sound:
-            continue  # a link to a model that holds; the manifest beside it is dated, which is enough
+            continue  # a link to what holds; the manifest beside it is dated, which is enough
         digest.date(path, min(old, Path(path).stat().st_mtime_ns))
     if keep or _KNOWN.exists():
         digest.save()

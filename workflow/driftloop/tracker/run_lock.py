@@ -3,7 +3,8 @@
 Snakemake's own lock stays behind when a run is killed, so that the next one is refused; and two runs that
 start together can both take it. This one is the kernel's. Whoever holds it takes away what a killed run left:
 Snakemake's lock, and files half-written; unless that run was on another machine, which may share the folder
-and no locks.
+and no locks. A machine is known by the boot of its kernel, too: containers on it have names of their own,
+which change at each start.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 import os
 import shutil
 import socket
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +44,9 @@ def hold() -> None:
         lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise DriftloopError(
-            f"{Path.cwd()} cannot be written ({error.strerror}), and a run has to. "
-            "Make it writable, or copy the project to where it is."
+            f"{_LOCK.absolute()} cannot be written ({error.strerror}), and a run has to. Make the project "
+            "writable for this account (for a group: chmod -R g+rwX, and umask 002 for all who run), or "
+            "copy it to where it is."
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,28 +61,56 @@ def hold() -> None:
         os.close(lock)
         return
     _held[path] = lock
-    if _left() and _holder().get("host") == socket.gethostname():
+    if elsewhere():
+        return  # what is written there is of that run, until somebody says that it has ended
+    if _left():
         for root in layout.PRODUCTS:
             sweep(root)
         shutil.rmtree(_SNAKEMAKE)
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    who = {"process": os.getpid(), "host": socket.gethostname(), "since": now}
+    who = {"process": os.getpid(), "host": socket.gethostname(), "boot": _boot(), "since": now}
     os.truncate(lock, 0)
     os.pwrite(lock, json.dumps(who).encode(), 0)
 
 
 def under_way() -> bool:
     """Tell whether another process runs, or may run, the workflow in this folder."""
-    if _LOCK.absolute() in _held:
-        return False
-    try:
-        with _LOCK.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return _left() and _holder().get("host") != socket.gethostname()
+    if _LOCK.absolute() not in _held:
+        try:
+            with _LOCK.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+    return elsewhere() is not None
+
+
+def elsewhere() -> str | None:
+    """Say which run on another machine left its lock here, and how to go on where it was killed; or None.
+
+    Whether it still runs only that machine can tell.
+    """
+    holder = _holder()
+    if not _left() or _is_here(holder):
+        return None
+    return (
+        f"A run on another machine left its lock here: process {holder.get('process', 'unknown')} on "
+        f"{holder.get('host', 'an unknown host')}, since {holder.get('since', 'unknown')}. If it is "
+        "still under way, wait until it ends; if it was killed: snakemake --unlock"
+    )
+
+
+def _is_here(holder: Mapping[str, Any]) -> bool:
+    """Tell whether a run was on this machine, whose kernel then knows that it has ended."""
+    return holder.get("host") == socket.gethostname() or (holder.get("boot") or "") == _boot()
+
+
+def _boot() -> str | None:
+    """Return what names this boot of the machine's kernel, in all its containers; None where none says."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return None
 
 
 def _left() -> bool:
