@@ -79,6 +79,8 @@ def test_a_model_that_comes_into_production_is_a_reason_to_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(watch, "_waiting", lambda: Waiting((), (), ()))
+    monkeypatch.setattr(watch, "load_params", lambda: {"inbox": {}, "stream": {}})
+    monkeypatch.setattr(watch, "untaken", lambda _: ())
     before = watch._situation()
     move("reference", "0", "Ada")
     assert watch._situation() != before

@@ -36,6 +36,11 @@ def window(name: str) -> Path:
     return Path("data/windows") / name
 
 
+def source(name: str) -> Path:
+    """What lay in the inbox when a window was taken in."""
+    return window(name) / "source.json"
+
+
 def population(name: str) -> Path:
     """The dataset folder of the rest of a simulated window's population, without labels."""
     return Path("data/populations") / name
@@ -74,6 +79,11 @@ def part(name: str, part: str) -> Path:
 def candidate(name: str, repair: str) -> Path:
     """The model folder of a repair that was tried on a window."""
     return results(name) / "candidates" / repair
+
+
+def log(name: str, rule: str) -> Path:
+    """What a rule's step said about a window when it was last run."""
+    return Path("logs") / name / f"{rule}.log"
 
 
 def ledger(name: str) -> Path:

@@ -1,8 +1,8 @@
 """Copies in a window, found by their pixels: each picture weighs once, but for a feed that is frozen.
 
 An uploader that sends again what it sent gives no new evidence: five of each picture say what one of each
-says. A camera that freezes sends one picture again and again, which is not how a window comes about: there each
-one counts. The two are told apart by how often a picture comes beside the others.
+says. A camera that freezes sends one picture again and again, which is not how a window comes about: there
+each one counts. The two are told apart by how often a picture comes beside the others.
 """
 
 from __future__ import annotations

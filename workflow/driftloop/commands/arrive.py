@@ -11,7 +11,15 @@ from typing import Any
 from driftloop import layout
 from driftloop.commands.console import say
 from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
-from driftloop.data.inbox import Waiting, look_into, present
+from driftloop.data.inbox import (
+    Waiting,
+    find_entry,
+    look_at_entry,
+    look_into,
+    present,
+    settled_entries,
+    window_name,
+)
 from driftloop.errors import DataError, ModelError
 from driftloop.files import read_json
 from driftloop.params.load import load_params
@@ -37,13 +45,14 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
             say((f"inbox: {there} does not exist, so nothing new is taken in.", "yellow"))
             return arrivals
         if keep:
+            _name_again(params)
             cut_windows(params)
         waiting = look_for_windows(params)
         arrivals = add_arrivals(arrivals, waiting.whole, _models(arrivals), _production())
         if keep:
             write_arrivals(layout.ARRIVALS, arrivals)
-    for refusal in waiting.refused:
-        say(("inbox:", "yellow"), f" {refusal}")
+    for line in (*waiting.refused, *changed_windows(params).values()):
+        say(("inbox:", "yellow"), f" {line}")
     return arrivals
 
 
@@ -88,6 +97,60 @@ def look_for_windows(params: Mapping[str, Any]) -> Waiting:
     """Say what waits in the inbox."""
     inbox = params["inbox"]
     return look_into(_folder(params), params["stream"], inbox["settle"], cut=inbox["cut"] is not None)
+
+
+def changed_windows(params: Mapping[str, Any]) -> dict[str, str]:
+    """Say of each window under whose name the inbox holds something else than was taken in how that differs.
+
+    What still changes is not judged yet, and what is gone is no change.
+    """
+    from driftloop.commands.take import read_source
+    from driftloop.data.taken import difference
+
+    found: dict[str, str] = {}
+    if params["inbox"] is None or not (folder := _folder(params)).is_dir():
+        return found
+    for entry in settled_entries(folder, params["inbox"]["settle"]):
+        window = window_name(entry)
+        if window not in params["stream"] or (taken := read_source(window)) is None:
+            continue
+        with suppress(DataError):  # what has just gone, or cannot be read, is no other window
+            if said := difference(entry, taken):
+                found[window] = (
+                    f"{entry} is not what was checked as window {window}: {said}. To take it in instead: "
+                    f"driftloop retake {window}; as a window of its own: driftloop retake {window} --as-new"
+                )
+    return found
+
+
+def untaken(params: Mapping[str, Any]) -> tuple[tuple[str, float | None], ...]:
+    """Return the windows that have arrived but could not be taken in, and when they changed last."""
+    if params["inbox"] is None:
+        return ()
+    folder = _folder(params)
+    lacking = {
+        window
+        for window, facts in params["stream"].items()
+        if not facts["simulated"] and not (layout.window(window) / "meta.json").exists()
+    }
+    settled = settled_entries(folder, params["inbox"]["settle"]) if lacking and folder.is_dir() else ()
+    return tuple(
+        (window_name(entry), look_at_entry(entry).latest)
+        for entry in settled
+        if window_name(entry) in lacking
+    )
+
+
+def _name_again(params: Mapping[str, Any]) -> None:
+    """Give windows that come again under their names others, where that is asked for; under `locked`."""
+    from driftloop.data.taken import name_by_day
+
+    if params["inbox"]["again"] != "date":
+        return
+    for window in changed_windows(params):
+        entry = find_entry(_folder(params), window)
+        new = entry.rename(name_by_day(entry, set(params["stream"])))
+        say(f"inbox: {window} came again, and is {new.name} now.")
 
 
 def cut_windows(params: Mapping[str, Any]) -> None:

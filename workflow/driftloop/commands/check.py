@@ -1,4 +1,4 @@
-"""Each window: make it, predict it, check it for drift."""
+"""Each window: draw it where it is simulated, predict it, check it for drift."""
 
 from __future__ import annotations
 
@@ -57,52 +57,6 @@ def make_window(params: dict[str, Any], window: str) -> None:
     save_dataset(layout.window(window), Dataset(drawn.images, None, name, pool.classes))
     if drawn.answers.wrapped:
         say(f"{window}: the production pool is used up; images of earlier windows come again.")
-
-
-@step("take-window", reads=("dataset", "inbox.folder"), home="data/windows/{window}")
-def take_window(params: dict[str, Any], window: str) -> None:
-    """Take in a window that arrived from production: its images in the form that the model takes."""
-    import csv
-
-    from driftloop.data.contract import form_of
-    from driftloop.data.dataset import Dataset, load_dataset, save_dataset
-    from driftloop.data.inbox import find_entry, look_at_entry
-    from driftloop.data.read_window import read_window
-    from driftloop.errors import DataError
-    from driftloop.files import atomic
-
-    known = load_dataset(layout.split("train"))
-    height, width, channels = known.images.shape[1:]
-    form = form_of(params["dataset"], (height, width, channels))
-    entry = find_entry(Path(params["inbox"]["folder"]).expanduser(), window)
-    before = look_at_entry(entry)
-    arrived = read_window(entry, form)
-    if before.latest is None or look_at_entry(entry) != before:
-        raise DataError(f"{entry} changed while it was read; nothing was taken in. Run it again.")
-    home = layout.window(window)
-    with (
-        atomic(home / "origins.csv") as path,
-        path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream,
-    ):
-        writer = csv.writer(stream)
-        writer.writerow(["index", "name", "left out because"])
-        writer.writerows([index, name, ""] for index, name in enumerate(arrived.names))
-        writer.writerows(["", name, reason] for name, reason in arrived.passed.entries)
-    name = f"{known.name}-{window}"
-    save_dataset(home, Dataset(arrived.images, None, name, known.classes))
-    nothing = Dataset(arrived.images[:0], None, name, known.classes)  # nobody knows what it was drawn from
-    save_dataset(layout.population(window), nothing)
-    for note in arrived.notes:
-        say(f"{window}: {note}.")
-    if left_out := len(arrived.passed.entries):
-        total = left_out + len(arrived.names)
-        say(
-            f"{window}: ",
-            (f"{left_out:,} of {total:,} left out", "bold yellow"),
-            f", see {home / 'origins.csv'}.",
-        )
-        for line in arrived.passed.lines():
-            say(f"{window}: {line}")
 
 
 def _twins(params: dict[str, Any], spec: WindowSpec) -> Twins:

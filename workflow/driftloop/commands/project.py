@@ -48,17 +48,22 @@ def status(as_json: bool) -> None:
 
     from driftloop.report.status import describe, next_step, table, windows
 
-    states = windows(load_params())
+    params = load_params()
+    states = windows(params)
     if as_json:
         click.echo(json.dumps([describe(state) for state in states], indent=2))
         return
     from rich.console import Console
+
+    from driftloop.commands.arrive import changed_windows
 
     console = Console(highlight=False)
     console.print(table(states))
     for state in states:
         if state.problem:
             console.print(f"{state.window}: {state.problem}", style="red", markup=False)
+    for line in changed_windows(params).values():
+        console.print(f"inbox: {line}", style="yellow", markup=False)
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")

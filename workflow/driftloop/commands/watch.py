@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftloop import layout
+from driftloop.commands.arrive import changed_windows, cut_windows, look_for_windows, untaken
 from driftloop.commands.console import say, terminal
 from driftloop.data.arrivals import locked
 from driftloop.errors import DriftloopError, ParameterError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _LOG = Path("logs/watch.log")
 _POLL_SECONDS = 1.0
 _PENDING = 75
+_LOOK_AGAIN_SECONDS = 10.0
+"""Whether a window comes again under its name is asked of all its files, which takes a while."""
 _SHOWN = 20
 _HARDER = ((signal.SIGINT, 10.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0))
 """How a run is asked to end, and for how many seconds it may do so."""
@@ -96,11 +100,12 @@ def _all_that_ends() -> Iterator[None]:
 
 def _tell(before: Mapping[str, str]) -> bool:
     """Say what a run has come to since windows had these states; return whether a person is waited for."""
-    waiting, asked = _waiting(), False
+    waiting, changed = _waiting(), changed_windows(load_params())
+    asked = bool(changed)  # what comes again under a window's name, only a person can judge
     for window in waiting.growing:
         say(("inbox:", "yellow"), f" {window} still changes, and is left for the next time.")
-    for refusal in waiting.refused:
-        say(("inbox:", "yellow"), f" {refusal}")
+    for line in (*waiting.refused, *changed.values()):
+        say(("inbox:", "yellow"), f" {line}")
     if waiting.loose:
         say(f"inbox: loose pictures that are not cut into a window yet: {waiting.loose:,}.")
     for state in _states():
@@ -120,6 +125,8 @@ class _Run:
     began: float = 0.0
     seen: tuple[Any, ...] | None = None
     complaint: str = ""
+    changed: tuple[str, ...] = ()
+    looked: float = -math.inf
 
 
 def _watch(command: Sequence[str]) -> None:
@@ -156,22 +163,24 @@ def _step(run: _Run, command: Sequence[str]) -> None:
             return
         run.process = None
         run.complaint = "" if status == 0 else _complaint()
-    seen = _situation()
+    if time.monotonic() > run.looked + _LOOK_AGAIN_SECONDS:
+        run.changed = tuple(changed_windows(load_params()).values())
+        run.looked = time.monotonic()
+    seen = (*_situation(), run.changed)
     if seen != run.seen and not under_way():
         run.seen, run.began, run.process = seen, time.time(), _begin(command)
 
 
 def _situation() -> tuple[Any, ...]:
-    """Return what a run depends on: whole windows, answers, parameters, the workflow, production."""
+    """Return what a run depends on: windows, answers, parameters, the workflow, production."""
     files = (PARAMS_FILE, Path("Snakefile"), layout.PRODUCTION)
     times = tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
     ledgers = tuple((path.name, path.stat().st_size) for path in sorted(layout.DECISIONS.glob("*.jsonl")))
-    return times, tuple(each for each in ledgers if each[1]), _waiting().whole
+    mended = untaken(load_params())
+    return times, tuple(each for each in ledgers if each[1]), _waiting().whole, mended
 
 
 def _waiting() -> Waiting:
-    from driftloop.commands.arrive import cut_windows, look_for_windows
-
     params = load_params()
     if params["inbox"] is None:
         raise ParameterError(f"{PARAMS_FILE}: inbox is null by now, so there is nothing to watch.")
@@ -304,7 +313,7 @@ def _view(states: Sequence[WindowState], waiting: Waiting, run: _Run) -> Rendera
     ]
     if len(asks) > 3:
         lines.append(Text(f"and {len(asks) - 3} more", style="yellow"))
-    lines += [Text(refusal, style="yellow") for refusal in waiting.refused[:3]]
+    lines += [Text(line, style="yellow") for line in (*waiting.refused, *run.changed)[:4]]
     if complaint := run.complaint or (run.process is None and elsewhere()):
         lines.append(Text(complaint, style="red"))
     inbox = f"{len(waiting.whole)} whole, {len(waiting.growing)} still growing"

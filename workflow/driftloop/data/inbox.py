@@ -212,6 +212,17 @@ def look_into(
     return Waiting(tuple(whole), tuple(growing), tuple(refused), len(loose) if cut else 0)
 
 
+def settled_entries(inbox: Path, settle: float) -> list[Path]:
+    """Return what may be windows in the inbox and does not change any more, known ones too, by name.
+
+    Raises:
+        DataError: the inbox cannot be read.
+    """
+    now = present(inbox)
+    looks = map(look_at_entry, entries(inbox))
+    return [e.path for e in looks if not e.refusal and not e.unfinished and not _is_growing(e, settle, now)]
+
+
 def present(inbox: Path) -> float:
     """Return the time, in seconds since 1970, by the clock of the machine that keeps the inbox's files.
 

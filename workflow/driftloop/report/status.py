@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+_BEFORE = ("make_window", "take_window", "predict_window", "check_window")
+_FAILED = re.compile(r"^\w+(?:Error|Exception): ", re.MULTILINE)
 FINAL = ("kept", "promoted", "rejected", "unsettled")
 """States in which nothing is left to do. Before them come waiting, checked, pending and decided.
 
@@ -31,9 +34,9 @@ class WindowState:
 
     Attributes:
         window: its name.
-        state: `waiting` for its check, `checked` with nothing to ask, `pending` until somebody decides,
-            `decided` with the repair under way; at last `kept`, `promoted`, `rejected`, or `unsettled`
-            where more labels would tell.
+        state: `waiting` for its check, `broken` where a step before that failed, `checked` with nothing to
+            ask, `pending` until somebody decides, `decided` with the repair under way; at last `kept`,
+            `promoted`, `rejected`, or `unsettled` where more labels would tell.
         drifted: what the check found.
         p_value: of the check.
         novel_share: share of samples unlike everything known, in [0, 1].
@@ -144,7 +147,8 @@ def _read_state(window: str, mode: str) -> WindowState:
     folder = layout.results(window)
     drift = _read(folder / "drift.json")
     if drift is None:
-        return WindowState(window, "waiting")
+        failed = _failure(window)
+        return WindowState(window, "broken" if failed else "waiting", problem=failed)
     entry = _standing(window, drift, mode) if drift["drifted"] else None
     if drift["drifted"] and entry is None:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
@@ -159,6 +163,16 @@ def _read_state(window: str, mode: str) -> WindowState:
         return _state(window, "decided", drift, entry)
     state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
     return replace(state, unsettled=len(asked)) if evaluation else state
+
+
+def _failure(window: str) -> str | None:
+    """Return why the window's last step before its check failed, as it told its log; None where none did."""
+    for step in _BEFORE:
+        log = layout.log(window, step)
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        if failures := list(_FAILED.finditer(text)):
+            return text[failures[-1].end() :].strip()
+    return None
 
 
 def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
@@ -239,6 +253,7 @@ _STYLES = {
     "pending": "bold yellow",
     "damaged": "bold red",
     "waiting": "dim",
+    "broken": "bold red",
     "checked": "dim",
 }
 
