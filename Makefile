@@ -97,8 +97,9 @@ bench-review: setup ## how fast the review opens and turns its pages
 lock: setup ## write envs/*.lock anew from pyproject.toml
 	python envs/lock.py
 
-reference: setup ## write docs/commands.md and docs/parameters.md anew from the code
+reference: setup ## write docs/commands.md, docs/parameters.md and docs/pictures.md anew from the code
 	python docs/make_reference.py
+	python -m tests.picture_files
 
 clean: ## remove what the pipeline made; decisions stay
 	rm -rf data models results answers logs .snakemake

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The extras of pyproject.toml that each environment installs (`dev` also gets the group `dev`).
 EXTRAS = {
-    "dev": ("torch", "data", "download", "engine", "onnx"),
-    "data": ("data",),
+    "dev": ("torch", "data", "download", "engine", "onnx", "heif", "jxl", "dicom", "tiff"),
+    "data": ("data", "heif", "jxl", "dicom", "tiff"),
     "torch": ("torch",),
     "review": (),
 }

@@ -157,7 +157,9 @@ def test_what_would_need_a_guess_is_refused(tmp_path: Path) -> None:
     cases = {
         save(tmp_path / "clear.png", clear): "transparent pixels",
         save(tmp_path / "moving.gif", frames[0], save_all=True, append_images=frames[1:]): "2 frames",
-        save(tmp_path / "float.tif", Image.fromarray(PHOTO[..., 0].astype(np.float32))): "type F",
+        save(
+            tmp_path / "float.tif", Image.fromarray(PHOTO[..., 0].astype(np.float32))
+        ): "type float32, .*dataset.levels",
     }
     for path, message in cases.items():
         with pytest.raises(DataError, match=message):

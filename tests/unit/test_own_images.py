@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from driftloop.data.below import Passed
+from driftloop.data.contract import form_of
 from driftloop.data.inbox import look_into
-from driftloop.data.listing import list_file, list_pictures
+from driftloop.data.listing import list_file, list_folder, list_pictures
 from driftloop.data.own import Arrays, ImageFolder, PythonDataset
 from driftloop.data.pictures import Form
 from driftloop.data.read_window import read_window
-from driftloop.data.survey import Survey, suggest_form
+from driftloop.data.survey import Survey, suggest_form, survey
 from driftloop.errors import DataError, ParameterError
 from driftloop.params.named_class import allow
 
@@ -132,7 +134,7 @@ def test_an_empty_folder_is_not_whole(tmp_path: Path) -> None:
 
 
 def test_linked_folders_of_a_class_are_read_and_other_files_are_named(tmp_path: Path) -> None:
-    for level, name in enumerate(("cat/a.png", "cat/c.dcm", "dog/b.png")):
+    for level, name in enumerate(("cat/a.png", "cat/c.psd", "dog/b.png")):
         paint(tmp_path / "here" / Path(name).with_suffix(".png"), level)
         (tmp_path / "here" / name).with_suffix(".png").rename(tmp_path / "here" / name)
     paint(tmp_path / "there" / "d.png", 9)
@@ -140,7 +142,7 @@ def test_linked_folders_of_a_class_are_read_and_other_files_are_named(tmp_path: 
     (tmp_path / "here/cat/circle").symlink_to(tmp_path / "here")
     classes, said = fetched(tmp_path / "here")
     assert classes == {"cat": [0, 9], "dog": [2]}
-    assert "here/cat/c.dcm: it ends in .dcm, which is not read" in said
+    assert "here/cat/c.psd: it ends in .psd, which is not read" in said
 
 
 def test_a_folder_of_nothing_that_is_read_says_what_lies_there(tmp_path: Path) -> None:
@@ -192,3 +194,43 @@ def test_the_form_follows_the_pictures_own_shape(
     form = suggest_form(seen, None, None)
     assert (form["size"], form["fit"]) == (size, fit)
     assert suggest_form(seen, (28, 28), None)["size"] == 28
+
+
+def test_levels_are_found_over_the_set_and_hold_for_every_window(tmp_path: Path) -> None:
+    """A camera of 12 bits writes words of 16; none of its pictures is quite white."""
+    rng = np.random.default_rng(0)
+    for place in range(40):
+        picture = tmp_path / "photos" / ("cat", "dog")[place % 2] / f"{place}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 2000 + 50 * place, (8, 8), dtype=np.uint16)).save(picture)
+    form = suggest_form(survey(list_folder(tmp_path / "photos", Passed())), (8, 8), None)
+    assert form["levels"] == [0, 4095]
+    source = ImageFolder(folder=str(tmp_path / "photos"), **form)
+    assert 220 < source.fetch(print).images.max() <= 255 * 3950 / 4095
+    window = tmp_path / "monday"
+    window.mkdir()
+    for name, value in (("dark", 40), ("bright", 4095), ("sixteen", 9000)):
+        Image.fromarray(np.full((8, 8), value, np.uint16)).save(window / f"{name}.png")
+    spec = {"_target_": "driftloop.data.own.ImageFolder", "folder": "photos", **form}
+    arrived = read_window(window, form_of(spec, (8, 8, 1)))
+    assert arrived.images[:, 0, 0, 0].tolist() == [255, 2, 255]
+    assert "1 pictures have values beyond dataset.levels (0 to 4095), which are cut" in arrived.notes
+
+
+def test_floats_are_taken_once_their_levels_are_found(tmp_path: Path) -> None:
+    for place in range(8):
+        picture = tmp_path / ("cat", "dog")[place % 2] / f"{place}.tif"
+        picture.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8), place / 8, np.float32)).save(picture)
+    form = suggest_form(survey(list_folder(tmp_path, Passed())), (8, 8), None)
+    assert form["levels"] == [0, 1]
+    images = ImageFolder(folder=str(tmp_path), **form).fetch(print).images
+    assert sorted(images[:, 0, 0, 0].tolist()) == [0, 32, 64, 96, 128, 159, 191, 223]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"levels": [5, 5]}, {"levels": 3}, {"bands": [0, 1]}, {"bands": [-1]}, {"fitt": 1}]
+)
+def test_what_is_no_reading_of_pictures_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        ImageFolder(folder=".", size=8, **wrong)

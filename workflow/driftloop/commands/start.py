@@ -175,14 +175,15 @@ def _look(folder: Path, images: Path, overrides: tuple[str, ...]) -> tuple[dict[
     from driftloop.data.survey import survey
     from driftloop.params.merge import override
 
-    kind = kind_of(images)
+    kind, asked = kind_of(images), override({"dataset": {}}, overrides)["dataset"]
+    reading: dict[str, Any] = {key: tuple(asked[key]) for key in ("levels", "bands") if asked.get(key)}
     source = {"_target_": kind.target, kind.key: _path_from(folder, images)}
     passed, changes = Passed(), Counter[str]()
     if kind.target.endswith("ImageFolder"):
-        seen = survey(list_folder(images, passed))
+        seen = survey(list_folder(images, passed), **reading)
     elif kind.target.endswith("ImageList"):
-        root = override({"dataset": {}}, overrides)["dataset"].get("root")
-        seen = survey(list_file(images, folder / root if root else None, changes))
+        root = asked.get("root")
+        seen = survey(list_file(images, folder / root if root else None, changes), **reading)
     else:
         seen = _survey_arrays(images)
     return source, replace(seen, passed=(*passed.lines(), *(f"{note}." for note in notes(changes))))
@@ -276,6 +277,9 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
     )
     if "size" in source:
         say(f"They become {_what_becomes(seen, source)}.")
+    if seen.extremes and source.get("levels"):
+        (low, high), (black, white) = seen.extremes, source["levels"]
+        say(f"Of more than 8 bits, they hold {low:g} to {high:g}: {black:g} becomes black, {white:g} white.")
     if counts[many] > 10 * max(1, counts[few]):
         say(
             ("The classes are unequal", "yellow"),

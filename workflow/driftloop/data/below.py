@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from driftloop.data.inbox import SUFFIXES
+from driftloop.data.codecs import SUFFIXES
 from driftloop.errors import DataError
 from driftloop.inside import LINK, why_irregular
 

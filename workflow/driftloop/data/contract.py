@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from driftloop.data.dataset import Dataset
@@ -11,6 +12,8 @@ from driftloop.data.pictures import Form
 from driftloop.params.instantiate import instantiate
 
 Report = Callable[[str], None]
+
+FORM_OPTIONS = tuple(field.name for field in fields(Form) if field.name != "shape")
 
 
 class DatasetSource(ABC):
@@ -24,7 +27,7 @@ class DatasetSource(ABC):
         classes: the class names, in the order of the labels.
         fit: how pictures that arrive in production are made to fit, as this dataset's were; see
             `driftloop.data.pictures.Form`.
-        background, interpolation, crop: likewise.
+        background, interpolation, crop, levels, bands: likewise.
     """
 
     name: str
@@ -33,6 +36,8 @@ class DatasetSource(ABC):
     background: str | None = None
     interpolation: str = "bicubic"
     crop: float | None = None
+    levels: tuple[float, float] | None = None
+    bands: tuple[int, ...] | None = None
 
     @abstractmethod
     def fetch(self, report: Report) -> Dataset:
@@ -57,4 +62,4 @@ def form_of(spec: Mapping[str, Any], shape: tuple[int, int, int]) -> Form:
     """
     base: type[DatasetSource] = DatasetSource
     source = instantiate(spec, base, where="params.yaml: dataset")
-    return Form(shape, source.fit, source.background, source.interpolation, source.crop)
+    return Form(shape, **{option: getattr(source, option) for option in FORM_OPTIONS})

@@ -23,12 +23,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from driftloop.data.arrivals import ALLOWED, is_window_name
+from driftloop.data.codecs import SUFFIXES
 from driftloop.errors import DataError
 from driftloop.inside import IRREGULAR, LINK
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
-SUFFIXES = (".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _UNFINISHED = re.compile(
     r".*\.(part|tmp|partial|crdownload|filepart|download|aria2|gstmp)"  # as many programs call it
     r"|\..+\.[A-Za-z0-9]{6}"  # rsync

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from driftloop.data.below import MOST, Passed, look_below
-from driftloop.data.inbox import SUFFIXES
+from driftloop.data.codecs import SUFFIXES
 from driftloop.errors import DataError
 from driftloop.inside import open_inside
 

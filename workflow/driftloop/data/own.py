@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.data.below import Passed
-from driftloop.data.contract import DatasetSource, Report
+from driftloop.data.contract import FORM_OPTIONS, DatasetSource, Report
 from driftloop.data.dataset import Dataset
 from driftloop.data.listing import Labelled, in_order, list_file, list_folder
 from driftloop.data.pictures import Form, notes, read_picture, regular
 from driftloop.errors import DataError, ParameterError
 from driftloop.files import read_array
+from driftloop.params.validate import did_you_mean
 
 _MOST_LEFT_OUT = 0.5
 _NUMBER = re.compile("-?[0-9]+")
@@ -39,6 +40,9 @@ class Pictures(DatasetSource):
         interpolation: how pixels are resized: `nearest`, `box`, `bilinear`, `hamming`, `bicubic`, `lanczos`.
         crop: the share of each side that is kept of every picture, such as 0.875 for a model that was trained
             on 224 pixels out of 256; None cuts nothing but what `fit` says.
+        levels: [black, white], the values that these are where pictures have more than 8 bits and do not say
+            it themselves; None stands for all that their type can hold.
+        bands: which bands of TIFFs are taken, from 0: [0] for grey, three for colour.
         classes: the class names in the order of the labels; by default numbers as numbers, texts by alphabet.
 
     Raises:
@@ -52,15 +56,15 @@ class Pictures(DatasetSource):
         *,
         size: int | Sequence[int],
         channels: int = 3,
-        fit: str = "crop",
-        background: str | None = None,
-        interpolation: str = "bicubic",
-        crop: float | None = None,
         classes: Sequence[str] | None = None,
+        **form: Any,
     ) -> None:
-        height, width = sides(size)
-        self.form = Form((height, width, channels), fit, background, interpolation, crop)
-        self.fit, self.background, self.interpolation, self.crop = fit, background, interpolation, crop
+        if unknown := sorted(form.keys() - set(FORM_OPTIONS)):
+            known = ("size", "channels", "classes", *FORM_OPTIONS)
+            raise ParameterError(f"dataset: unknown key {unknown[0]!r}.{did_you_mean(unknown[0], known)}")
+        self.form = form_from({"size": size, "channels": channels, **form})
+        for option in FORM_OPTIONS:
+            setattr(self, option, getattr(self.form, option))
         self.classes = _as_typed(classes or ())
 
     @abstractmethod
@@ -360,8 +364,10 @@ def form_from(spec: Mapping[str, Any]) -> Form:
         ParameterError: a value is out of range.
     """
     height, width = sides(spec["size"])
-    known = ("fit", "background", "interpolation", "crop")
-    options = {key: spec[key] for key in known if key in spec}
+    options = {key: spec[key] for key in FORM_OPTIONS if key in spec}
+    for key in ("levels", "bands"):
+        if isinstance(options.get(key), Sequence):
+            options[key] = tuple(options[key])
     return Form((height, width, spec.get("channels", 3)), **{"fit": "crop", **options})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from driftloop.data.decode import decode
 from driftloop.errors import DataError, ParameterError
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-MAX_PIXELS = 50_000_000
 FITS = ("refuse", "crop", "pad", "stretch")
 BACKGROUNDS = ("white", "black")
 INTERPOLATIONS = tuple(each.name.lower() for each in Image.Resampling)
@@ -34,6 +32,9 @@ class Form:
         interpolation: how pixels are resized, by Pillow's name; always with antialiasing, but for `nearest`.
         crop: the share of each side that is kept, as torchvision and timm do it: the picture is resized to
             the wanted sides divided by it, and the centre is cut out. None cuts nothing but what `fit` says.
+        levels: the values that become black and white where a picture has more than 8 bits and its file does
+            not say them; of DICOM, also instead of the file's window. None: all that its type can hold.
+        bands: which bands of a TIFF are taken, from 0: one for grey, three for colour; None for all.
 
     Raises:
         ParameterError: a value is out of range.
@@ -44,6 +45,8 @@ class Form:
     background: str | None = None
     interpolation: str = "bicubic"
     crop: float | None = None
+    levels: tuple[float, float] | None = None
+    bands: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         height, width, channels = self.shape
@@ -62,6 +65,7 @@ class Form:
             raise ParameterError(
                 f"interpolation is {self.interpolation!r}; it is one of {', '.join(INTERPOLATIONS)}."
             )
+        _check_reading(self.levels, self.bands)
         if self.crop is None:
             return
         if not isinstance(self.crop, int | float) or not 0.1 <= self.crop <= 1:
@@ -91,12 +95,16 @@ class Look:
         height: in pixels, upright.
         grey: whether it has no colour.
         transparent: whether something shows through.
+        extremes: its lowest and highest value, where it has more than 8 bits and does not say its levels.
+        windowed: whether it says how it is to be shown, as DICOM can.
     """
 
     width: int
     height: int
     grey: bool
     transparent: bool
+    extremes: tuple[float, float] | None = None
+    windowed: bool = False
 
 
 def read_picture(
@@ -104,10 +112,10 @@ def read_picture(
 ) -> npt.NDArray[np.uint8]:
     """Read a picture and make it fit.
 
-    It is turned as its EXIF orientation says; 16-bit grey is scaled to 8 bits; palette, CMYK and the like
-    become RGB without colour profiles; colour turns to grey (ITU-R 601 luma) or grey is repeated to
-    colour; sides are resized with antialiasing. What would need a guess is refused: animation, pixels of
-    unknown range, and what `form` does not settle.
+    It is turned as its EXIF orientation says; more than 8 bits are brought to 8 by one scale for all pictures
+    (`driftloop.data.deep`); palette, CMYK and the like become RGB without colour profiles; colour turns to
+    grey (ITU-R 601 luma) or grey is repeated to colour; sides are resized with antialiasing. What would need
+    a guess is refused: animation, pixels of unknown range, and what `form` does not settle.
 
     Args:
         source: the file.
@@ -122,7 +130,8 @@ def read_picture(
         DataError: it cannot be read or made to fit.
     """
     height, width, channels = form.shape
-    upright = _flatten(_open(source, name), name, form.background, changes)
+    decoded = decode(source, name, changes, levels=form.levels, bands=form.bands)
+    upright = _flatten(decoded.picture, name, form.background, changes)
     mode = "L" if channels == 1 else "RGB"
     if upright.mode != mode:
         changes[
@@ -134,20 +143,26 @@ def read_picture(
     return np.asarray(upright, dtype=np.uint8).reshape(form.shape)
 
 
-def look_at(source: Path | BinaryIO, name: str) -> Look:
-    """Read a picture and say what it is.
+def look_at(
+    source: Path | BinaryIO,
+    name: str,
+    levels: tuple[float, float] | None = None,
+    bands: tuple[int, ...] | None = None,
+) -> Look:
+    """Read a picture and say what it is; `levels` and `bands` as in `Form`.
 
     Raises:
         DataError: it cannot be read.
     """
-    picture = _open(source, name)
+    decoded = decode(source, name, Counter(), levels=levels, bands=bands, guess=True)
+    picture = decoded.picture
     transparent = picture.mode == "RGBA" and picture.getchannel("A").getextrema() != (255, 255)
     if picture.mode == "L":
         grey = True
     else:
         red, green, blue = (np.asarray(band, np.int16) for band in picture.convert("RGB").split())
         grey = bool(max(np.abs(red - green).max(), np.abs(green - blue).max()) <= 2)
-    return Look(picture.width, picture.height, grey, transparent)
+    return Look(picture.width, picture.height, grey, transparent, decoded.extremes, decoded.windowed)
 
 
 def notes(changes: Counter[str]) -> tuple[str, ...]:
@@ -170,40 +185,20 @@ def regular(path: Path) -> Path:
     return path
 
 
-def _open(source: Path | BinaryIO, name: str) -> Image.Image:
-    """Return the picture, upright, as 8-bit grey (`L`), colour (`RGB`) or colour with alpha (`RGBA`)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # Pillow warns of what is odd but readable; that is noise here.
-            warnings.filterwarnings("ignore", category=UserWarning)
-            with Image.open(source, formats=FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Image.DecompressionBombError
-                # The second frame of a phone's MPO photo is a preview or a depth map.
-                frames = getattr(picture, "n_frames", 1)
-                if frames > 1 and picture.format != "MPO":
-                    raise DataError(f"{name} has {frames} frames. Save the one you mean by itself.")
-                return _eight_bits(name, ImageOps.exif_transpose(picture), picture.format)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} claims too many pixels; at most {MAX_PIXELS:,} are read.") from error
-    except DataError:
-        raise
-    except Exception as error:  # Pillow raises almost anything on damaged bytes
-        raise DataError(f"{name} is not a readable picture ({error}).") from error
-
-
-def _eight_bits(name: str, picture: Image.Image, form: str | None) -> Image.Image:
-    if picture.mode in ("F", "I") and not (picture.mode == "I" and form == "PNG"):
-        raise DataError(
-            f"{name} has pixels of type {picture.mode}, whose range is unknown. Save it with 8 bits."
+def _check_reading(levels: object, bands: object) -> None:
+    numbers = levels if isinstance(levels, tuple) else ()
+    if levels is not None and not (
+        len(numbers) == 2 and all(type(each) in (int, float) for each in numbers) and numbers[0] < numbers[1]
+    ):
+        raise ParameterError(
+            f"levels is {levels!r}; it is the value that becomes black and the one that becomes white, "
+            "such as [0, 4095], or null."
         )
-    if picture.mode.startswith("I"):
-        levels = np.asarray(picture).astype(np.float64)
-        return Image.fromarray(np.rint(levels / 257).astype(np.uint8))
-    if picture.has_transparency_data:
-        return picture.convert("RGBA")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    chosen = bands if isinstance(bands, tuple) else ()
+    if bands is not None and not (
+        len(chosen) in (1, 3) and all(type(each) is int and 0 <= each < 10_000 for each in chosen)
+    ):
+        raise ParameterError(f"bands is {bands!r}; it is [0] for grey, three such as [2, 1, 0], or null.")
 
 
 def _flatten(picture: Image.Image, name: str, background: str | None, changes: Counter[str]) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.data.inbox import SUFFIXES
+from driftloop.data.codecs import SUFFIXES
 from driftloop.data.pictures import Form, notes, read_picture, regular
 from driftloop.errors import DataError
 from driftloop.files import read_array

@@ -37,6 +37,8 @@ class Survey:
         unreadable: what was said of those that cannot be read.
         stacked: whether the images are an array, all of one size.
         passed: what lies beside the images and is not taken, a line a reason.
+        extremes: the lowest and highest value of pictures of more than 8 bits that do not say their levels;
+            None where all say them.
     """
 
     counts: Mapping[str, int]
@@ -46,6 +48,7 @@ class Survey:
     unreadable: tuple[str, ...] = ()
     stacked: bool = False
     passed: tuple[str, ...] = ()
+    extremes: tuple[float, float] | None = None
 
     @property
     def n(self) -> int:
@@ -58,8 +61,16 @@ class Survey:
         return len({round(width / height, 2) for width, height in self.sizes})
 
 
-def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
+def survey(
+    listed: Sequence[Labelled],
+    seed: int = 0,
+    *,
+    levels: tuple[float, float] | None = None,
+    bands: tuple[int, ...] | None = None,
+) -> Survey:
     """Count the classes, each picture once, and look at some pictures, at random.
+
+    `levels` and `bands` say how they are read; see `driftloop.data.pictures.Form`.
 
     Raises:
         DataError: none of them can be read.
@@ -72,7 +83,7 @@ def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
     for index in chosen:
         path = listed[index].path
         try:
-            looks.append(look_at(regular(path), str(path)))
+            looks.append(look_at(regular(path), str(path), levels, bands))
         except DataError as error:
             unreadable.append(str(error))
     if not looks:
@@ -84,7 +95,33 @@ def survey(listed: Sequence[Labelled], seed: int = 0) -> Survey:
         grey=all(look.grey for look in looks),
         transparent=any(look.transparent for look in looks),
         unreadable=tuple(unreadable),
+        extremes=_extremes(looks),
     )
+
+
+def _extremes(looks: Sequence[Look]) -> tuple[float, float] | None:
+    found = [look.extremes for look in looks if look.extremes is not None]
+    if not found or any(look.windowed for look in looks):
+        return None
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def suggest_levels(extremes: tuple[float, float]) -> list[float]:
+    """Return black and white for pictures whose files do not say them: the next powers of two.
+
+    So a camera of 12 bits has 12 also where none of its pictures is quite white.
+
+    >>> suggest_levels((17.0, 4071.0)), suggest_levels((-1000.0, 3000.0)), suggest_levels((0.0, 0.87))
+    ([0, 4095], [-1024, 4095], [0, 1])
+    """
+
+    def power(value: float) -> int:
+        return int(2 ** max(0, math.ceil(math.log2(value)))) if value > 0 else 0
+
+    low, high = extremes
+    whole = high > 1 and low == int(low) and high == int(high)
+    black = -power(-low)
+    return [black, max(black + 1, power(high + 1) - 1 if whole else power(high))]
 
 
 def _without_copies(listed: Sequence[Labelled]) -> list[Labelled]:
@@ -113,6 +150,7 @@ def survey_stream(pictures: Iterator[tuple[Path | BytesIO, str, str]]) -> Survey
         counts={name: counts[name] for name in in_order(counts)},
         sizes=Counter((look.width, look.height) for look in looks),
         grey=all(look.grey for look in looks),
+        extremes=_extremes(looks),
     )
 
 
@@ -256,4 +294,8 @@ def suggest_form(seen: Survey, size: tuple[int, int] | None, channels: int | Non
         "channels": channels or (1 if seen.grey else 3),
         "fit": "refuse" if same and seen.proportions == 1 else "crop",
     }
-    return form | ({"background": "white"} if seen.transparent else {})
+    if seen.transparent:
+        form["background"] = "white"
+    if seen.extremes and (levels := suggest_levels(seen.extremes)) != [0, 65535]:
+        form["levels"] = levels
+    return form
