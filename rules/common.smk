@@ -15,7 +15,7 @@ from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
-from driftloop.review.decision import repairs_of
+from driftloop.review.decision import DECISIONS, repairs_of
 from driftloop.tracker.run_lock import elsewhere, hold
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
@@ -82,9 +82,16 @@ def image(role):
 
 def image_mb(input):
     """Megabytes of the images that a job reads, by the manifests among its inputs."""
-    manifests = (Path(file) for file in input if Path(file).name == "meta.json")
-    shapes = (json.loads(path.read_text())["shape"] for path in manifests)
-    return sum(map(math.prod, shapes)) / 1e6
+    manifests = (file for file in input if Path(file).name == "meta.json")
+    return sum(map(math.prod, map(shape, manifests))) / 1e6
+
+
+def shape(manifest):
+    """The shape of the images that a manifest is about; none where it is damaged, and will be made anew."""
+    try:
+        return [*map(int, json.loads(Path(manifest).read_text())["shape"])]
+    except (ValueError, KeyError, TypeError):
+        return [0]
 
 
 def memory(wildcards, input, attempt):
@@ -95,9 +102,8 @@ def memory(wildcards, input, attempt):
 def fitting_memory(wildcards, input, attempt):
     """The same for fitting a detector: it learns the accuracy from 16,000 damaged images besides."""
     manifest = next(file for file in input if file.endswith("splits/train/meta.json"))
-    shape = json.loads(Path(manifest).read_text())["shape"]
     return memory(wildcards, input, attempt) + round(
-        2 * 16e3 * math.prod(shape[1:]) / 1e6 * attempt
+        2 * 16e3 * math.prod(shape(manifest)[1:]) / 1e6 * attempt
     )
 
 
@@ -156,7 +162,10 @@ def ledger(wildcards):
 def decision(wildcards):
     """What was decided on a window: keep, retrain, filter or both."""
     verdict = checkpoints.review_window.get(window=wildcards.window).output[0]
-    return read_json(Path(verdict))["decision"]
+    try:
+        return DECISIONS[DECISIONS.index(read_json(Path(verdict))["decision"])]
+    except (DriftloopError, KeyError, TypeError, ValueError):
+        raise WorkflowError(f"{verdict} is damaged. Remove it, and run this again.")
 
 
 def candidates(wildcards):

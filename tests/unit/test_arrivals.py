@@ -11,7 +11,7 @@ from driftloop import layout
 from driftloop.commands.arrive import arrivals_now
 from driftloop.data.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.errors import DataError
-from driftloop.files import digest_json, write_json, write_text
+from driftloop.files import digest_file, digest_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.compose import compose, render
 from driftloop.tracker.production import follow, move, roll_back
@@ -23,12 +23,15 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     changes = ("dataset=digits", "inbox={folder: inbox, settle: 0, cut: null}")
     write_text(Path("params.yaml"), render(compose(changes), changes))
-    move(REFERENCE, made(REFERENCE, "reference"), "workflow")
+    made(REFERENCE, "reference")
+    move(REFERENCE, "workflow")
 
 
 def made(owner: str, weights: str) -> str:
     """Make a model, and return its digest."""
-    meta = {"format": FORMAT, **dict.fromkeys(FIELDS, weights)}
+    arrays = layout.model(owner) / "model.safetensors"
+    write_text(arrays, weights)
+    meta = {"format": FORMAT, **dict.fromkeys(FIELDS, weights), "sha256": digest_file(arrays)}
     write_json(layout.model(owner) / "model.json", meta)
     return digest_json(meta)
 
@@ -68,7 +71,7 @@ def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None
     tuesday = made("tuesday", "retrained")
     assert follow("tuesday", tuesday, reference) is None
     assert arrive("wednesday")["wednesday"] == "monday"
-    move("tuesday", tuesday, "Ada")
+    move("tuesday", "Ada")
     assert arrivals_now(keep=True)["wednesday"] == "tuesday"
 
 

@@ -84,3 +84,14 @@ def test_a_folder_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", IMAGES[:5])
     with pytest.raises(DataError, match="promises"):
         load_dataset(tmp_path)
+
+
+def test_a_flipped_bit_is_seen_when_it_is_loaded(tmp_path: Path) -> None:
+    for name in ("images.npy", "labels.npy"):
+        save_dataset(tmp_path, TOY)
+        load_dataset(tmp_path)
+        content = bytearray((tmp_path / name).read_bytes())
+        content[-8] ^= 1
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=rf"{name} is not the file that .* remove it and run"):
+            load_dataset(tmp_path)

@@ -19,7 +19,7 @@ from driftloop.checker.store import save_detector
 from driftloop.cli import find_command
 from driftloop.errors import DataError, ModelError
 from driftloop.models.predict import predict
-from driftloop.models.store import model_digest, save_model
+from driftloop.models.store import save_model
 from driftloop.tracker.production import move
 
 
@@ -28,7 +28,7 @@ def images(project) -> np.ndarray:
     """Foggy digits and clean ones; the model with a filter is in production, the one without is w01's."""
     save_model(layout.model("w01"), incumbent())
     save_model(layout.model("w02"), filtered())
-    move("w02", model_digest(layout.model("w02")), "workflow")
+    move("w02", "workflow")
     images = np.concatenate([drifted(FOG).images[:200], digits()["test"].images[:100]])
     np.save("images.npy", images)
     return images

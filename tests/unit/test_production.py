@@ -18,7 +18,7 @@ from driftloop.cli import find_command
 from driftloop.commands.improve import _put_to_use
 from driftloop.commands.production import _tree
 from driftloop.errors import ModelError, ParameterError
-from driftloop.files import digest_json, write_json
+from driftloop.files import digest_file, digest_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.load import load_params
 from driftloop.report.status import WindowState
@@ -33,7 +33,9 @@ def models(finished) -> dict[str, str]:
 
 
 def remake(owner: str, weights: str) -> str:
-    meta = {"format": FORMAT, **dict.fromkeys(FIELDS, weights)}
+    arrays = layout.model(owner) / "model.safetensors"
+    write_text(arrays, weights)
+    meta = {"format": FORMAT, **dict.fromkeys(FIELDS, weights), "sha256": digest_file(arrays)}
     write_json(layout.model(owner) / "model.json", meta)
     return digest_json(meta)
 
@@ -196,16 +198,19 @@ def test_before_the_first_run_there_is_no_model(project):
 
 
 def test_processes_that_move_it_at_once_lose_no_move(project):
+    for place in range(40):
+        remake(f"w{place}", str(place))
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda place: move(f"w{place}", str(place), "somebody"), range(40)))
+        list(pool.map(lambda place: move(f"w{place}", "somebody"), range(40)))
     assert sorted(each.owner for each in read_moves()) == sorted(f"w{place}" for place in range(40))
 
 
 def test_a_step_back_is_never_a_step_forth(project):
     for owner in ("reference", "w02", "w03"):
-        move(owner, owner, "workflow")
+        remake(owner, owner)
+        move(owner, "workflow")
     assert previous(read_moves()).owner == "w02"
-    rolled_back = Move("w02", "w02", "2026-01-31T23:59:59Z", "Ada", pinned=True)
+    rolled_back = Move("w02", read_moves()[1].model, "2026-01-31T23:59:59Z", "Ada", pinned=True)
     assert previous((*read_moves(), rolled_back)).owner == "reference"
 
 
@@ -241,3 +246,42 @@ def test_the_lineage_also_hangs_a_window_below_a_later_one():
         shown.print(_tree(states, {"monday": "tuesday", "tuesday": "reference"}, "monday"))
     told = capture.get()
     assert told.index("reference") < told.index("tuesday") < told.index("monday")
+
+
+def test_weights_that_are_not_their_own_are_not_put_into_production(models):
+    walk(models)
+    (layout.model("w02") / "model.safetensors").write_text("rotten")
+    with pytest.raises(ModelError, match=r"w02/model\.safetensors is not the file"):
+        run("promote", "w02")
+    with pytest.raises(ModelError, match=r"w02/model\.safetensors is not the file"):
+        run("rollback")
+    assert production_folder() == layout.model("w03")
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "older", "changed", "gone", "no head"])
+def test_a_damaged_pointer_names_its_remedies_and_a_person_begins_it_anew(models, damage):
+    path, head = Path("decisions/production.json"), Path("decisions/production.head")
+    walk(models)
+    content = path.read_text()
+    moves = json.loads(content)["moves"]
+    damaged = {
+        "cut": content[:-20],
+        "emptied": "",
+        "older": json.dumps({"moves": moves[:-1]}),
+        "changed": content.replace("workflow", "wirkflow"),
+    }
+    if damage in damaged:
+        path.write_text(damaged[damage])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        head.write_text("")
+    for command in (["rollback"], ["lineage"], ["predict", "x.png"]):
+        with pytest.raises(ModelError, match=r"production\.json .* driftloop promote WINDOW"):
+            run(*command)
+    with pytest.raises(ModelError):
+        walk(models)  # no run moves it
+    run("promote", "w03")
+    assert production_folder() == layout.model("w03")
+    if damage != "gone":
+        assert Path("decisions/production.damaged").exists()

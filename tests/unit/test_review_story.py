@@ -107,7 +107,8 @@ def test_the_time_that_a_decision_takes_is_what_it_took_last(material: Material)
     assert what_it_costs(material, "filter") == "How long it takes is not recorded yet."
 
     def took(home: Path, step: str, seconds: float) -> None:
-        made = Made(step, None, {}, {}, {}, {"version": "0"}, None, {}, "", seconds)
+        code, on = {"version": "0", "revision": ""}, {"machine": "", "cpus": 1, "gpu": None}
+        made = Made(step, None, {}, {}, {}, code, None, on, "", seconds)
         write_json(record(home, step), asdict(made))
 
     took(layout.model("reference"), "train-model", 21.4)

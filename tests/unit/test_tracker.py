@@ -253,6 +253,62 @@ def test_times_are_left_alone_while_a_run_is_under_way() -> None:
     assert times() == before
 
 
+def test_a_flipped_bit_under_the_same_size_and_time_is_seen() -> None:
+    run({"seed": 10, "unit": "m"})
+    large, seen = Path("data/large.npy"), Digests()
+    large.write_bytes(bytes(3 << 20))
+    before = {path: seen(path) for path in ("data/first.json", "data/large.npy")}
+    seen.save()
+    for path in map(Path, before):
+        kept = path.stat()
+        content = bytearray(path.read_bytes())
+        content[-2] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    now = Digests()
+    assert all(now(path) != digest for path, digest in before.items())
+    # Of large files only so much is read; what loads one looks at it.
+    assert Digests(read=1 << 20)("data/large.npy") == before["data/large.npy"]
+    assert Digests(read=1 << 20)("data/first.json") != before["data/first.json"]
+
+
+def test_what_is_not_as_its_step_left_it_is_not_read() -> None:
+    run({"seed": 10, "unit": "m"})
+    FIRST.write_text('{"rounded": 2}')
+    with pytest.raises(DataError, match=r"data/first\.json is not what first left.*snakemake --cores all"):
+        make(RECORDS["second"], "second", None, {"unit": "km"}, lambda: write_json(SECOND, read_json(FIRST)))
+    assert not RECORDS["second"].exists()
+    RECORDS["first"].unlink()  # nobody vouches for it, so that a run makes it anew
+    assert run({"seed": 10, "unit": "km"}) == ["first", "second"]
+
+
+def nested(made: dict) -> Iterator[dict]:
+    """Yield a record with each of its keys, at any depth, spelt otherwise, or with nothing behind it."""
+    for key, value in made.items():
+        rest = {name: each for name, each in made.items() if name != key}
+        yield {**rest, f"{key}x": value}
+        yield {**rest, key: None}
+        if isinstance(value, dict):
+            yield from ({**rest, key: each} for each in nested(value))
+
+
+def test_a_record_with_one_damaged_key_counts_for_nothing() -> None:
+    run({"seed": 10, "unit": "m"})
+    whole = json.loads(RECORDS["first"].read_text())
+    damaged = list(nested(whole))
+    assert len(damaged) > 30
+    for each in damaged:
+        RECORDS["first"].write_text(json.dumps(each))
+        found = judge(places({"seed": 10, "unit": "m"}), Digests())  # no KeyError, whatever it is
+        without = {key: value for key, value in each.items() if key != "digest"}
+        if (
+            "digest" in each
+            and each["digest"]
+            and without != {k: v for k, v in whole.items() if k != "digest"}
+        ):
+            assert [item.made.step for item in found] == ["second"]
+
+
 def test_known_digests_are_taken_only_of_files_that_kept_their_times() -> None:
     run({"seed": 10, "unit": "m"})
     first = Digests()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from driftloop.commands import watch
 from driftloop.data.inbox import Waiting
 from driftloop.errors import DataError
-from driftloop.tracker.production import move
+from driftloop.tracker.production import follow
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_model_that_comes_into_production_is_a_reason_to_run(
     monkeypatch.setattr(watch, "load_params", lambda: {"inbox": {}, "stream": {}})
     monkeypatch.setattr(watch, "untaken", lambda _: ())
     before = watch._situation()
-    move("reference", "0", "Ada")
+    follow("w01", "1", ("reference", "0"))
     assert watch._situation() != before
 
 

@@ -137,6 +137,8 @@ def read_array(path: Path, *, mmap: bool = False, stream: BinaryIO | None = None
             note_read(path, path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
+    except DataError:
+        raise
     except Exception as error:  # numpy raises almost anything on damaged bytes
         raise DataError(f"{path} is not a readable .npy file ({error}).") from error
     return array
@@ -159,6 +161,45 @@ def _map(stream: BinaryIO) -> npt.NDArray[Any]:
     if dtype.hasobject:
         raise ValueError("it holds pickled objects")
     return np.memmap(stream, dtype, "r", stream.tell(), shape, "F" if is_fortran else "C")
+
+
+_sound: set[tuple[Path, int, int, int, str]] = set()
+"""Arrays that this process has found to be what they should, by path, size, time, inode and digest."""
+
+
+def check_array(path: Path, array: npt.NDArray[Any], sha256: str) -> None:
+    """Refuse an array that is not the one that the manifest beside its file was written for.
+
+    That is looked at once in a process, as long as the file keeps its size and its times.
+
+    Args:
+        path: where it was read.
+        array: as it was read.
+        sha256: what the manifest says, as of `digest_array`.
+
+    Raises:
+        DataError: its elements have another digest.
+    """
+    found = path.stat()
+    key = (path.absolute(), found.st_size, found.st_mtime_ns, found.st_ino, sha256)
+    if key not in _sound and digest_array(array) != sha256:
+        raise DataError(
+            f"{path} is not the file that the manifest beside it was written for: digests differ. "
+            "To have it made anew, remove it and run: snakemake --cores all"
+        )
+    _sound.add(key)
+
+
+def check_file(path: Path, sha256: str, manifest: Path) -> None:
+    """Refuse a file that is not the one that its manifest was written for.
+
+    Raises:
+        ModelError: it is missing, or its digest is another one.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist.")
+    if digest_file(path) != sha256:
+        raise ModelError(f"{path} is not the file that {manifest} was written for: digests differ.")
 
 
 def link_file(source: Path, target: Path) -> None:

@@ -26,6 +26,13 @@ METRICS = Path("results/metrics.json")
 PRODUCTION = DECISIONS / "production.json"
 
 
+def homes(path: Path) -> tuple[Path, ...]:
+    """The folders in which the record of the step may lie that made a file."""
+    folder = path.parent
+    drawn = folder in (population(folder.name), answers(folder.name))
+    return (folder, folder.parent, *([window(folder.name)] if drawn else []))
+
+
 def split(name: str) -> Path:
     """The dataset folder of a split: train, calibration, test or production."""
     return Path("data/splits") / name

@@ -17,7 +17,7 @@ from driftloop.checker.accuracy import AccuracyModel
 from driftloop.checker.fitted import FittedDetector, Kind, make_detector
 from driftloop.checker.scores import Scores
 from driftloop.errors import DataError, DriftloopError, ModelError
-from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
+from driftloop.files import atomic, check_file, digest_file, digest_json, read_manifest, write_json
 
 FORMAT = 3
 _ARRAYS, _META = "detector.safetensors", "detector.json"
@@ -60,10 +60,7 @@ def load_detector(folder: Path) -> FittedDetector:
     """
     meta = _read_meta(folder)
     path = folder / _ARRAYS
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist.")
-    if digest_file(path) != meta["sha256"]:
-        raise ModelError(f"{path} is not the file that {folder / _META} was written for: digests differ.")
+    check_file(path, meta["sha256"], folder / _META)
     try:
         make_detector(meta["detector"])
         return _unflatten(meta, load_file(path))

@@ -78,7 +78,8 @@ def _digest(owner: str) -> str | None:
     from driftloop.report.summary import believed
 
     verdict, evaluation = (layout.results(owner) / f"{name}.json" for name in ("verdict", "evaluation"))
-    with suppress(DataError, ModelError):  # a run makes anew what is damaged
+    # A run makes anew what is damaged.
+    with suppress(DataError, ModelError, KeyError, TypeError, AttributeError):
         asked = verdict.exists() and evaluation.exists()
         found = believed(read_json(verdict), read_json(evaluation)) if asked else None
         return None if found and found.get("ask") else model_digest(layout.model(owner))

@@ -24,7 +24,10 @@ def export(file: Path, model: Path | None) -> None:
     from driftloop.models.export import export_model
     from driftloop.models.store import load_model
     from driftloop.tracker.production import production_folder
+    from driftloop.tracker.provenance import vouched
 
-    folder = model or production_folder()
-    difference = export_model(load_model(folder), file)
+    with vouched():
+        folder = model or production_folder()
+        loaded = load_model(folder)
+    difference = export_model(loaded, file)
     say(f"Wrote {file}, made from {folder}. Its logits differ from the model's by {difference:.1g} at most.")

@@ -10,7 +10,7 @@ from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.errors import ModelError, ParameterError
-from driftloop.files import digest_file, digest_json, link_file, read_json, write_json
+from driftloop.files import check_file, digest_file, digest_json, link_file, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -258,9 +258,16 @@ def _keep(parent: Path, home: Path, window: str) -> None:
 
 
 def _copy(source: Path, target: Path, what: str) -> None:
-    """Copy a model or a detector. Only the large part is linked: engines judge the small one by its times."""
-    link_file(source / f"{what}.safetensors", target / f"{what}.safetensors")
-    write_json(target / f"{what}.json", read_json(source / f"{what}.json"))
+    """Copy a model or a detector. Only the large part is linked: engines judge the small one by its times.
+
+    Raises:
+        ModelError: the large part is not the one that the small one was written for.
+    """
+    manifest, arrays = (source / f"{what}.{ending}" for ending in ("json", "safetensors"))
+    facts = read_json(manifest)
+    check_file(arrays, facts["sha256"], manifest)
+    link_file(arrays, target / arrays.name)
+    write_json(target / manifest.name, facts)
 
 
 def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) -> None:

@@ -44,10 +44,12 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     from driftloop.commands.console import say
     from driftloop.data.read_images import read_images
     from driftloop.tracker.production import production_folder
+    from driftloop.tracker.provenance import vouched
 
     named_model = bool(images) and (images[0] / "model.json").exists()
-    folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
-    classifier, detector = open_model(folder), load_detector(folder) if drift else None
+    with vouched():
+        folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
+        classifier, detector = open_model(folder), load_detector(folder) if drift else None
     with _given(images) as paths:
         named = read_images(paths, _form(classifier.input_shape))
     if not images:

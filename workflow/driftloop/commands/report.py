@@ -116,11 +116,13 @@ def report(overrides: tuple[str, ...]) -> None:
 
     from driftloop.report.status import next_step, under_way, windows
     from driftloop.report.story import headline, sentence
+    from driftloop.tracker.provenance import vouched
 
     states = windows(load_params(overrides))
     if not layout.SUMMARY.exists():
         raise DataError(f"{layout.SUMMARY} does not exist yet. Run: {next_step(states)}")
-    rows, now = read_json(layout.SUMMARY), {state.window: state for state in states}
+    with vouched():
+        rows, now = read_json(layout.SUMMARY), {state.window: state for state in states}
     told = Table.grid(padding=(0, 2, 1, 0))
     for row in rows:
         state = now.get(row["window"])

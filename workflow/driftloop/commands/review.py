@@ -72,7 +72,7 @@ def review(
     from driftloop.commands.step import known_window
     from driftloop.params.load import load_params
     from driftloop.params.merge import only
-    from driftloop.tracker.provenance import make, record
+    from driftloop.tracker.provenance import make, record, vouched
 
     if given["decision"] is None and any(given.values()):
         raise click.UsageError("--labels, --diagnosis and --reason go with --decision.")
@@ -95,7 +95,8 @@ def review(
                 lambda: _write_verdict(window, verdict, params, reviewer, pictures),
             )
             return
-        material = _material(window, params)
+        with vouched():
+            material = _material(window, params)
         if export:
             _export(material, export)
         elif given["decision"] is not None:

@@ -55,14 +55,16 @@ def settle(
     from driftloop.review.material import load_material
     from driftloop.review.state import Unsettled
     from driftloop.review.terminal import is_interactive
+    from driftloop.tracker.provenance import vouched
 
     params = load_params(overrides)
-    reviewed = load_material(known_window(params, window), params["corruptions"])
-    standing = _standing(reviewed)
-    found = _evaluation(window, _verdict(standing, reviewed))
-    said = tuple(each["sentence"] for each in found["candidates"].values())
-    samples = _left_open(found, reviewed, standing)
-    asked = load_material(window, params["corruptions"], asked=samples)
+    with vouched():
+        reviewed = load_material(known_window(params, window), params["corruptions"])
+        standing = _standing(reviewed)
+        found = _evaluation(window, _verdict(standing, reviewed))
+        said = tuple(each["sentence"] for each in found["candidates"].values())
+        samples = _left_open(found, reviewed, standing)
+        asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
         click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
         return

@@ -91,9 +91,12 @@ def _asked_for(made: Made, filter_target: str) -> bool:
 
     if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
         return True
-    verdict = layout.results(made.window) / "verdict.json"
-    decision = read_json(verdict)["decision"] if verdict.exists() else "keep"
-    repairs = repairs_of(decision, filter_target)
+    try:
+        repairs = repairs_of(
+            read_json(layout.results(made.window) / "verdict.json")["decision"], filter_target
+        )
+    except (DataError, KeyError, TypeError):  # it is gone or damaged, and so is what it asked for
+        repairs = ()
     return bool(repairs) and made.step in {*map(STEPS.get, repairs), "evaluate-candidates"}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from driftloop.data.window import Answers
 from driftloop.errors import DataError
-from driftloop.files import digest_array, read_array, read_json, write_array, write_json
+from driftloop.files import check_array, digest_array, read_array, read_json, write_array, write_json
 
 _ARRAYS = {"labels": np.int64, "corrupted": np.bool_, "population_labels": np.int64}
 _FACTS: dict[str, tuple[type, ...]] = {
@@ -52,5 +52,7 @@ def load_answers(folder: Path) -> Answers:
         raise DataError(
             f"{folder}: labels and corruption masks do not belong together. Draw the window again."
         )
+    for name, array in arrays.items():
+        check_array(folder / f"{name}.npy", array, str(facts.get(f"{name}_sha256")))
     known = {fact: facts[fact] for fact in _FACTS}
     return Answers(**arrays, **known)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DataError
-from driftloop.files import digest_array, read_array, read_json, write_array, write_json
+from driftloop.files import check_array, digest_array, read_array, read_json, write_array, write_json
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,13 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     write_json(folder / "meta.json", meta)
 
 
-def load_dataset(folder: Path) -> Dataset:
+def load_dataset(folder: Path, *, checked: bool = True) -> Dataset:
     """Open a dataset folder, its images memory-mapped.
+
+    Args:
+        folder: of the dataset.
+        checked: hold the arrays against the digests in `meta.json`, which reads them once; without it what
+            comes back is good to be looked at, and not to decide by.
 
     Raises:
         DataError: a file is missing or damaged, or the arrays are not what `meta.json` promises.
@@ -98,13 +103,19 @@ def load_dataset(folder: Path) -> Dataset:
     meta = read_json(folder / "meta.json")
     try:
         name, classes, shape = str(meta["name"]), tuple(map(str, meta["classes"])), tuple(meta["shape"])
+        digests = {"images": str(meta["sha256"]), "labels": str(meta["labels_sha256"])}
         labelled = meta["labels_sha256"] is not None
     except (KeyError, TypeError) as error:
         raise DataError(f"{folder / 'meta.json'} lacks {error}; it needs name, classes, shape.") from error
     images = read_array(folder / "images.npy", mmap=True)
     if images.shape != shape:
         raise DataError(f"{folder}: images.npy is {images.shape}, but meta.json promises {shape}.")
-    return Dataset(images, read_array(folder / "labels.npy") if labelled else None, name, classes)
+    labels = read_array(folder / "labels.npy") if labelled else None
+    if checked:
+        check_array(folder / "images.npy", images, digests["images"])
+    if checked and labels is not None:
+        check_array(folder / "labels.npy", labels, digests["labels"])
+    return Dataset(images, labels, name, classes)
 
 
 def content_digest(folder: Path) -> str:
@@ -113,4 +124,7 @@ def content_digest(folder: Path) -> str:
     Raises:
         DataError: there is no readable `meta.json`.
     """
-    return str(read_json(folder / "meta.json")["sha256"])
+    try:
+        return str(read_json(folder / "meta.json")["sha256"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{folder / 'meta.json'} lacks {error}.") from error

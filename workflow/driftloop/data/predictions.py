@@ -7,7 +7,7 @@ from pathlib import Path
 from driftloop.checker.features import Features
 from driftloop.data.dataset import load_dataset
 from driftloop.errors import DataError
-from driftloop.files import digest_array, read_array, read_json, write_array, write_json
+from driftloop.files import check_array, digest_array, read_array, read_json, write_array, write_json
 
 
 def save_predictions(folder: Path, features: Features, *, images: str, model: str) -> None:
@@ -46,4 +46,6 @@ def load_predictions(folder: Path, dataset: Path) -> Features:
         raise DataError(
             f"{folder}: {len(logits)} logits and {len(embeddings)} embeddings of {len(images)} images."
         )
+    check_array(folder / "logits.npy", logits, str(manifest.get("logits")))
+    check_array(folder / "embeddings.npy", embeddings, str(manifest.get("embeddings")))
     return Features(images, embeddings, logits)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftloop.errors import ModelError
-from driftloop.files import atomic, digest_file, digest_json, read_manifest, write_json
+from driftloop.files import atomic, check_file, digest_file, digest_json, read_manifest, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -73,10 +73,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
 
     meta = read_meta(folder)
     weights = folder / _WEIGHTS
-    if not weights.is_file():
-        raise ModelError(f"{weights} does not exist.")
-    if digest_file(weights) != meta["sha256"]:
-        raise ModelError(f"{weights} is not the file that {folder / _META} was written for: digests differ.")
+    check_file(weights, meta["sha256"], folder / _META)
     spec = _read_spec(folder, meta)
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn here, and thrown away below
         try:
@@ -96,6 +93,17 @@ def model_digest(folder: Path) -> str:
         ModelError: there is no readable `model.json`.
     """
     return digest_json(read_meta(folder))
+
+
+def sound_digest(folder: Path) -> str:
+    """Return what stands for a model, after a look at its weights.
+
+    Raises:
+        ModelError: there is no readable `model.json`, or the weights are not those that it was written for.
+    """
+    meta = read_meta(folder)
+    check_file(folder / _WEIGHTS, meta["sha256"], folder / _META)
+    return digest_json(meta)
 
 
 def read_meta(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -273,11 +274,14 @@ def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> tuple[C
 
 
 def _reference() -> Dataset | None:
-    folder = layout.split("train")
-    return load_dataset(folder) if (folder / "meta.json").exists() else None
+    """Open what samples are shown beside; without it a review still goes on."""
+    with suppress(DataError):
+        return load_dataset(layout.split("train"), checked=False)
+    return None
 
 
 def _of_incumbent(owner: str | None, manifest: str) -> dict[str, Any]:
     """Read a manifest of the incumbent; without it a review still goes on, and knows less."""
-    path = layout.model(owner or "") / f"{manifest}.json"
-    return dict(read_json(path)) if owner and path.exists() else {}
+    with suppress(DataError, TypeError, ValueError):
+        return dict(read_json(layout.model(owner) / f"{manifest}.json")) if owner else {}
+    return {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from driftloop import layout
+from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.report.summary import believed, foremost
 from driftloop.review.decision import STEPS
@@ -59,11 +60,17 @@ class Past:
 
 
 def load_past(window: str) -> Past | None:
-    """Read what became of a window, as far as it got; None where it was not even checked.
+    """Read what became of a window, as far as it got; None where it was not even checked, or is damaged.
 
-    Raises:
-        DataError: a file is damaged.
+    It is told to a reviewer, and decides nothing. Whoever needs a damaged file finds it out.
     """
+    try:
+        return _load_past(window)
+    except (DriftloopError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _load_past(window: str) -> Past | None:
     folder = layout.results(window)
     drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
     if drift is None:

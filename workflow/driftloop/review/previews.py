@@ -11,6 +11,7 @@ import numpy as np
 from driftloop.checker.previews import Preview
 from driftloop.errors import DataError
 from driftloop.files import atomic
+from driftloop.tracker.trace import note_read
 
 _FACTS = "previews"
 
@@ -43,6 +44,7 @@ def load_previews(path: Path, *, about: str = "") -> tuple[Preview, ...]:
 
     if not path.exists():
         return ()
+    note_read(path, path.read_bytes())
     try:
         with safe_open(path, framework="np") as stored:
             facts, names = json.loads(stored.metadata()[_FACTS]), set(stored.keys())

@@ -25,6 +25,10 @@ from driftloop.tracker.run_lock import under_way
 
 _KNOWN = Path(".driftloop") / "digests.json"
 _SECOND = 1_000_000_000
+_SMALL = 1 << 20
+"""Bytes up to which a file is always read."""
+_READ = 1 << 30
+"""Bytes of larger files that are read again in spite of what is known of them; see docs/faults.md."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,17 @@ class Judgement:
 
 
 class Digests:
-    """Digests of files; of those that kept size, time and inode the known ones, as Git takes them."""
+    """Digests of files, which are read: a disk can damage one that keeps its size and its times.
 
-    def __init__(self) -> None:
+    Of large files only so much is read. Beyond that, those that kept size, time and inode have the digest
+    that is known, as Git takes them; the step that loads such a file looks at it then.
+
+    Args:
+        read: bytes of large files to be read.
+    """
+
+    def __init__(self, read: int = _READ) -> None:
+        self._left = read
         try:
             self._known: dict[str, list[Any]] = dict(read_json(_KNOWN))
         except (DataError, TypeError, ValueError):
@@ -62,7 +74,11 @@ class Digests:
                 return None
             now = _mark(path)  # before it is read: what is written meanwhile shows
             *mark, digest = self._known.get(path, [None])
-            self._asked[path] = now, digest if mark == now else digest_file(Path(path))
+            size = now[0]
+            believed = mark == now and size > max(_SMALL, self._left)
+            if size > _SMALL and not believed:
+                self._left -= size
+            self._asked[path] = now, digest if believed else digest_file(Path(path))
         return self._asked[path][1]
 
     def date(self, path: str | Path, moment: int) -> None:

@@ -4,21 +4,25 @@
 top of what is in production; people move it with `driftloop promote` and `driftloop rollback`. After a
 rollback it stays where it is until a person moves it again, and what a person has moved it away from the
 workflow never brings back, whatever it makes anew.
+
+A pointer that lost moves, or is gone, is missed by its head, `decisions/production.head`. Then nothing is in
+use until the file is brought back or a person promotes a model.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from driftloop import layout
-from driftloop.errors import ModelError
-from driftloop.files import read_json, write_json
+from driftloop.errors import DataError, DriftloopError, LedgerError, ModelError
+from driftloop.files import digest_json, read_json, write_json
+from driftloop.tracker.head import Head, head_of, moving_head, read_head
 
 WORKFLOW = "workflow"
 """Who moved the pointer, where it was no person."""
@@ -49,25 +53,55 @@ def read_moves() -> tuple[Move, ...]:
     """Return every move of the pointer, oldest first; none before the first one.
 
     Raises:
-        DataError: the file is not JSON.
-        ModelError: it holds something else.
+        ModelError: the file is damaged, or moves are gone; the message says what to do.
     """
     path = layout.PRODUCTION
-    if not path.exists():
-        return ()
     try:
-        return tuple(Move(**move) for move in read_json(path)["moves"])
-    except (TypeError, KeyError) as error:
-        raise ModelError(f"{path} is no pointer of this version of driftloop ({error}).") from error
+        moves = tuple(Move(**move) for move in read_json(path)["moves"]) if path.exists() else ()
+        head = read_head(path)
+    except (DataError, LedgerError, TypeError, KeyError) as error:
+        raise ModelError(f"{path} does not tell which model is in production ({error}) {_REMEDY}") from error
+    if head and not head.holds(_chain(moves)):
+        raise ModelError(
+            f"{path} has lost moves, or was rewritten: {head.entries} were made, and {len(moves)} are there. "
+            f"{_REMEDY}"
+        )
+    return moves
 
 
-def move(owner: str, model: str, by: str, *, reason: str = "") -> Move:
+_REMEDY = (
+    f"Bring it back: git checkout -- {layout.PRODUCTION} {head_of(layout.PRODUCTION)}. Or choose the model "
+    "yourself, which begins it anew: driftloop promote WINDOW"
+)
+
+
+def _chain(moves: Iterable[Move]) -> list[str]:
+    """Return a digest for each move that stands for it and all before it."""
+    digests: list[str] = []
+    for each in moves:
+        digests.append(digest_json([*digests[-1:], asdict(each)]))
+    return digests
+
+
+def move(owner: str, by: str, *, reason: str = "") -> Move:
     """Point production at a model. Readers see the pointer before the move or after it, never between.
 
-    A pin ends with it, except where only the model that is in use was made anew.
+    A pin ends with it, except where only the model that is in use was made anew. A damaged pointer is begun
+    anew; what it held is kept beside it, in `production.damaged`.
+
+    Raises:
+        ModelError: there is no such model, or its weights are not those that it was written for.
     """
+    from driftloop.models.store import sound_digest
+
     with _locked():
-        moves = read_moves()
+        model = sound_digest(layout.model(owner))
+        try:
+            moves = read_moves()
+        except DriftloopError:
+            moves = ()
+            with suppress(FileNotFoundError):
+                layout.PRODUCTION.replace(layout.PRODUCTION.with_suffix(".damaged"))
         anew = bool(moves) and moves[-1].owner == owner and moves[-1].model != model
         return _append(moves, owner, model, by, pinned=anew and moves[-1].pinned, reason=reason)
 
@@ -83,14 +117,14 @@ def roll_back(by: str, never: Collection[str] = (), *, reason: str = "") -> Move
     Raises:
         ModelError: nothing was in use before, or it was made anew since.
     """
-    from driftloop.models.store import model_digest
+    from driftloop.models.store import sound_digest
 
     with _locked():
         moves = read_moves()
         before = previous((*(each for each in moves[:-1] if each.owner not in never), *moves[-1:]))
         if before is None:
             raise ModelError("No other model was in production before. To choose one: driftloop lineage")
-        if model_digest(layout.model(before.owner)) != before.model:
+        if sound_digest(layout.model(before.owner)) != before.model:
             raise ModelError(
                 f"{layout.model(before.owner)} was made anew since it was in production. To use it as it is "
                 f"now: driftloop promote {before.owner}"
@@ -194,7 +228,9 @@ def _append(
 ) -> Move:
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     added = Move(owner, model, stamp, by, pinned, reason)
-    write_json(layout.PRODUCTION, {"moves": [asdict(each) for each in (*moves, added)]})
+    every = (*moves, added)
+    with moving_head(layout.PRODUCTION, Head(len(every), _chain(every)[-1])):
+        write_json(layout.PRODUCTION, {"moves": [asdict(each) for each in every]})
     return added
 
 

@@ -2,7 +2,8 @@
 
 A record holds digests of what the step read and wrote, the parameters that it could see, and what it ran
 on. It is taken away before the step begins and comes after everything else, so that products without a
-record are not believed. Whether they still hold is asked of the record by content, never by time.
+record are not believed. Whether they still hold is asked of the record by content, never by time. What a step
+reads is held against the record of the step that made it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from driftloop import __version__
+from driftloop import __version__, layout
 from driftloop.containers.image import current_image, revision
 from driftloop.errors import DataError
 from driftloop.files import digest_file, digest_json, read_json, write_json
-from driftloop.tracker.trace import tracing
+from driftloop.tracker.trace import Trace, tracing
 
 SUFFIX = ".made.json"
 
@@ -69,11 +71,56 @@ def record(home: Path, step: str) -> Path:
 
 
 def read_made(path: Path) -> Made | None:
-    """Read a record; None where there is none, or none of this form."""
+    """Read a record; None where there is none, or none of this form, or one that was changed."""
     try:
-        return Made(**read_json(path))
-    except (DataError, TypeError):
+        facts = read_json(path)
+        told = facts.pop("digest", None)  # an earlier version's record has none
+        made = Made(**facts)
+        return made if told in (None, digest_json(facts)) and _well_formed(made) else None
+    except (DataError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _well_formed(made: Made) -> bool:
+    """Tell whether a record's parts are what they are taken for."""
+    digests = {**made.inputs, **made.outputs, **made.code}
+    return (
+        all(isinstance(each, str | None) for each in (made.window, made.image, *digests.values()))
+        and all(isinstance(each, str) for each in (made.step, made.began, *made.outputs.values()))
+        and isinstance(made.seconds, int | float)
+        and isinstance(made.params, dict)
+        and made.code.keys() >= {"version", "revision"}
+        and made.hardware.keys() >= {"machine", "cpus", "gpu"}
+    )
+
+
+def vouched() -> AbstractContextManager[Trace]:
+    """Keep a trace of a block that must not believe what was damaged.
+
+    Reading raises a DataError where a file is not what the step that made it has left. That is asked of the
+    records beside it; what no step made, or a step whose record is gone, is read as it is.
+    """
+    left: dict[Path, dict[str, tuple[str, str]]] = {}
+
+    def check(path: Path, digest: str) -> None:
+        for home in layout.homes(path):
+            if home not in left:
+                left[home] = _left_in(home)
+            step, expected = left[home].get(path.as_posix(), ("", digest))
+            if digest != expected:
+                raise DataError(
+                    f"{path} is not what {step} left: it was changed or damaged since. "
+                    "To have it made anew: snakemake --cores all"
+                )
+
+    return tracing(check)
+
+
+def _left_in(home: Path) -> dict[str, tuple[str, str]]:
+    """Return what the steps left whose records lie in a folder: path → the step and the file's digest."""
+    with tracing():
+        found = [made for path in home.glob(f"*{SUFFIX}") if (made := read_made(path))]
+    return {path: (made.name, digest) for made in found for path, digest in made.outputs.items()}
 
 
 def make(
@@ -103,7 +150,7 @@ def make(
         return False
     path.unlink(missing_ok=True)
     began, started = datetime.now(UTC), time.monotonic()
-    with tracing() as trace:
+    with vouched() as trace:
         work()
     image = current_image()
     made = Made(
@@ -121,7 +168,8 @@ def make(
         began=began.strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=round(time.monotonic() - started, 3),
     )
-    write_json(path, asdict(made))
+    facts = asdict(made)
+    write_json(path, {**facts, "digest": digest_json(facts)})
     return True
 
 
