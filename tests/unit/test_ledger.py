@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from driftloop.errors import LedgerError
+from driftloop.files import write_json
 from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
     Entry,
@@ -167,7 +168,7 @@ def test_without_a_copy_people_choose_to_go_on_with_what_holds(ledger: Path) -> 
 def test_a_damaged_head_is_written_anew_from_a_ledger_that_holds(ledger: Path) -> None:
     for damage in (b"", b"{}", b'{"entries": -1, "digest": "0"}', b"<<<<<<< ours"):
         head_of(ledger).write_bytes(damage)
-        with pytest.raises(LedgerError, match=r"w02\.head is damaged.*driftloop ledger restore w02"):
+        with pytest.raises(LedgerError, match=r"w02\.jsonl\.head is damaged.*driftloop ledger restore w02"):
             read_ledger(ledger)
         assert restore(ledger, [copy_of(ledger).read_bytes()], project="p") == 3
         assert verify(ledger) == 3
@@ -282,6 +283,7 @@ def test_another_projects_ledger_is_refused(ledger: Path) -> None:
 
 def test_project_id_is_made_once_and_missed_when_gone(tmp_path: Path) -> None:
     decisions = tmp_path / "decisions"
+    write_json(decisions / "production.json.head", {"entries": 1, "digest": "0"})  # no ledger's
     first = project_id(decisions)
     assert project_id(decisions) == first
     append(decisions / "w02.jsonl", entry(project=first))

@@ -260,7 +260,7 @@ def test_weights_that_are_not_their_own_are_not_put_into_production(models):
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "older", "changed", "gone", "no head"])
 def test_a_damaged_pointer_names_its_remedies_and_a_person_begins_it_anew(models, damage):
-    path, head = Path("decisions/production.json"), Path("decisions/production.head")
+    path, head = Path("decisions/production.json"), Path("decisions/production.json.head")
     walk(models)
     content = path.read_text()
     moves = json.loads(content)["moves"]
@@ -283,5 +283,6 @@ def test_a_damaged_pointer_names_its_remedies_and_a_person_begins_it_anew(models
         walk(models)  # no run moves it
     run("promote", "w03")
     assert production_folder() == layout.model("w03")
+    assert read_moves()[-1].owner == "w03"
     if damage != "gone":
         assert Path("decisions/production.damaged").exists()

@@ -179,7 +179,7 @@ def _ledgers(windows: tuple[str, ...]) -> list[Path]:
     listed = _git("ls-tree", "--name-only", "HEAD", f"{layout.DECISIONS}/") or b""
     committed = {Path(os.fsdecode(name)) for name in listed.splitlines() if name.endswith(b".jsonl")}
     if not windows:
-        heads = (path.with_suffix(".jsonl") for path in layout.DECISIONS.glob("*.head"))
+        heads = (path.with_suffix("") for path in layout.DECISIONS.glob("*.jsonl.head"))
         return sorted({*layout.DECISIONS.glob("*.jsonl"), *heads, *committed})
     for path in map(layout.ledger, windows):
         if not (path.exists() or head_of(path).exists() or path in committed):

@@ -126,7 +126,7 @@ def project_id(decisions: Path) -> str:
     """
     path = decisions / "project.json"
     if not path.exists():
-        kept = sorted((*decisions.glob("*.jsonl"), *decisions.glob("*.head")))
+        kept = sorted((*decisions.glob("*.jsonl"), *decisions.glob("*.jsonl.head")))
         orphans = [each.name for each in kept if each.stat().st_size]
         if orphans:
             raise LedgerError(

@@ -2,8 +2,8 @@
 
 A chain of entries holds what is in it. It cannot tell that its end was taken away, nor that another chain was
 put in its place. So the number of its entries and the digest of the last one stand in a file of their own,
-`decisions/w02.head` for `decisions/w02.jsonl`, which Git tracks as well. It is replaced once the entry is on
-the disk: a crash in between leaves a head that is behind, and that still holds.
+`decisions/w02.jsonl.head` for `decisions/w02.jsonl`, which Git tracks as well. It is replaced once the entry
+is on the disk: a crash in between leaves a head that is behind, and that still holds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Head:
 
 def head_of(path: Path) -> Path:
     """Return where the head of a file lies."""
-    return path.with_suffix(".head")
+    return path.with_name(f"{path.name}.head")
 
 
 def read_head(path: Path, *, remedy: str = "") -> Head | None:

@@ -5,8 +5,8 @@ top of what is in production; people move it with `driftloop promote` and `drift
 rollback it stays where it is until a person moves it again, and what a person has moved it away from the
 workflow never brings back, whatever it makes anew.
 
-A pointer that lost moves, or is gone, is missed by its head, `decisions/production.head`. Then nothing is in
-use until the file is brought back or a person promotes a model.
+A pointer that lost moves, or is gone, is missed by its head, `decisions/production.json.head`. Then nothing
+is in use until the file is brought back or a person promotes a model.
 """
 
 from __future__ import annotations
