@@ -108,7 +108,7 @@ def test_a_program_is_checked_reviewed_and_filtered(
     made = run(tmp_path, "driftloop", "init", "mine", *given, *changes)
     assert made.returncode == 0, made.stdout
     assert "takes images of 8 x 8 pixels with 1 channels" in made.stdout
-    assert "cannot be retrained, only checked and filtered" in made.stdout
+    assert "its weights stay, its answers can be corrected" in made.stdout
     project = tmp_path / "mine"
     done = run(project, "snakemake", "--cores", "2")
     assert done.returncode == 0, done.stdout

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
-from driftloop.errors import ModelError, ParameterError
+from driftloop.errors import ParameterError
 from driftloop.files import check_file, digest_file, digest_json, link_file, read_json, write_json
 
 if TYPE_CHECKING:
@@ -60,24 +60,24 @@ def _retrain(
 
     Without an imitation of the drift, one is read off the window.
     """
+    from functools import partial
+
     from driftloop.improver.align import unaligned
+    from driftloop.improver.refit import refit
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
-    window = occasion.window
-    if start.network.fixed:
-        raise ModelError(
-            f"{occasion.parent} is a program and cannot be retrained. Decide anew: driftloop review {window}"
-        )
+    window, fixed = occasion.window, start.network.fixed
     imitation, train = imitation or occasion.imitate(), occasion.split("train")
     taught = occasion.samples(occasion.parts.taught)
     unlabelled = occasion.arrived.images[occasion.parts.unlabelled]
-    with progress(f"{window}: retraining") as advance:
-        candidate = retrain(
-            unaligned(start),
+    # Of a program, the last step to its answers is all that can be learnt anew.
+    learn = refit if fixed else partial(retrain, settings=RetrainSettings(**params["retrain"]))
+    with progress(f"{window}: {'correcting the answers' if fixed else 'retraining'}") as advance:
+        candidate = learn(
+            start if fixed else unaligned(start),
             Samples(train.images, train.known_labels),
             taught,
             imitation,
-            settings=RetrainSettings(**params["retrain"]),
             seed=params["seed"],
             unlabelled=unlabelled,
             earlier=occasion.earlier_imitations(),
@@ -85,7 +85,8 @@ def _retrain(
             progress=advance,
         )
     occasion.save(candidate, imitation, repair)
-    what = "retrained behind the filter" if repair == "retrain_filtered" else "retrained"
+    what = "answers corrected" if fixed else "retrained"
+    what += " behind the filter" if repair == "retrain_filtered" else ""
     samples = f"{len(taught)} reviewed samples, {len(unlabelled)} others of the window"
     say(f"{window}: {what} on {samples}, imitations of the drift and clean images.")
 

@@ -151,7 +151,7 @@ def _adopt(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
         classes=data.classes,
     )
     if classifier.network.fixed:
-        say(f"{given['file']} is a program: it is checked and filtered, but it cannot be retrained.")
+        say(f"{given['file']} is a program: retraining corrects its answers, its weights stay.")
     return classifier.to(default_device()), ()
 
 

@@ -42,7 +42,7 @@ def _review(material: Material, params: dict[str, Any]) -> Answer:
 
     answer = simulated_answer(material, [pick.index for pick in material.picks], params)
     if answer.decision == "retrain" and find_problem(answer, material):
-        return replace(answer, decision="keep")  # the model cannot be retrained, or no label says how
+        return replace(answer, decision="keep")  # no label says how
     return answer
 
 

@@ -238,7 +238,7 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
 
     path = Path(model)
     found = describe_program(path)
-    say(f"{path.name}: takes {found.sentence}; it cannot be retrained, only checked and filtered.")
+    say(f"{path.name}: takes {found.sentence}; its weights stay, its answers can be corrected.")
     return {
         "outputs": found.outputs,
         "size": found.size,

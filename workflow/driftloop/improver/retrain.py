@@ -157,7 +157,7 @@ def _sources(
     device, classes = classifier.mean.device, len(classifier.classes)
 
     def source(images: Images, labels: Labels, part: float, teacher: Tensor | None = None) -> _Source:
-        targets = _smooth(torch.from_numpy(labels), classes)
+        targets = smooth(torch.from_numpy(labels), classes)
         if teacher is not None:
             targets = (targets + teacher) / 2
         return _Source(through_filters(classifier, images), targets.to(device), part)
@@ -245,10 +245,10 @@ def _sure_answers(network: nn.Module, x: Tensor) -> Tensor:
     probabilities: Tensor = network.eval()(x).softmax(1)
     confidence, answers = probabilities.max(1)
     sure = (confidence >= _SURE).float()[:, None]
-    return _smooth(answers, probabilities.shape[1]) * sure
+    return smooth(answers, probabilities.shape[1]) * sure
 
 
-def _smooth(labels: Tensor, classes: int) -> Tensor:
+def smooth(labels: Tensor, classes: int) -> Tensor:
     """Return labels (N,) as probabilities of the classes, float (N, K)."""
     return functional.one_hot(labels, classes) * (1 - _SMOOTHING) + _SMOOTHING / classes
 

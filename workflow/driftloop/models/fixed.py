@@ -1,4 +1,4 @@
-"""Which models are run as they are and cannot be retrained; asked where no tensors are."""
+"""Which models are programs, whose weights never change; asked where no tensors are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ PROGRAMS = {
 
 
 def is_fixed(meta: Mapping[str, Any]) -> bool:
-    """Tell from a model's `model.json` whether it cannot be retrained.
+    """Tell from a model's `model.json` whether it is a program, or has one within.
 
     >>> is_fixed({"network": {"_target_": "driftloop.models.networks.ConvNet"}})
     False
+    >>> is_fixed({"network": {"_target_": "a.B", "network": {"_target_": PROGRAMS[".onnx"], "size": 9}}})
+    True
     """
-    return meta["network"].get("_target_") in PROGRAMS.values()
+    network = meta["network"]
+    while isinstance(network.get("network"), Mapping):
+        network = network["network"]
+    return network.get("_target_") in PROGRAMS.values()

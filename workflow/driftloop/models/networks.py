@@ -14,7 +14,7 @@ class Network(nn.Module, ABC):
     (how many) by keyword, and whatever else its specification names.
 
     Attributes:
-        fixed: whether its weights can never change, so that it cannot be retrained.
+        fixed: whether its weights can never change, so that its answers alone can be corrected.
     """
 
     fixed = False

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from driftloop.errors import LedgerError
-from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE, Answer
+from driftloop.review.decision import DECISIONS, NONE, UNSURE, Answer
 from driftloop.review.material import Material
 
 _HEADER = ["index", "label"]
@@ -32,8 +32,6 @@ def find_problem(answer: Answer, material: Material) -> str | None:
         close = get_close_matches(answer.diagnosis, material.diagnoses, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         return f"diagnosis is {answer.diagnosis!r}.{hint} It is one of {', '.join(material.diagnoses)}."
-    if material.fixed and "retrain" in REPAIRS[answer.decision]:
-        return f"the model cannot be retrained, so {answer.decision} is not possible: decide filter or keep."
     if material.settling and not answer.labels:
         return "no sample has an answer."
     teaches = answer.decision in ("retrain", "both") and not material.settling

@@ -86,7 +86,7 @@ class Material:
         counts: what the model makes of the whole window, by class.
         reference: what the model learned from, with true labels where they are known; None without one.
         past: earlier windows of the stream that were checked, oldest first.
-        fixed: whether the incumbent is a program that cannot be retrained.
+        fixed: whether the incumbent is a program, whose answers alone can be corrected.
         now: what this window has come to so far, if it was answered before.
         clean_accuracy: the incumbent's, on clean test data, in [0, 1]; None where it is not known.
         training_seconds: how long the reference model took to train, a yardstick for repairs; None where

@@ -158,12 +158,12 @@ def _decisions(state: State, view: View, explained: Sequence[str]) -> list[str]:
 
 def _notes(decision: str, state: State, view: View) -> list[tuple[str, str]]:
     """What there is to know of a decision: texts and their styles."""
-    if view.material.fixed and "retrain" in REPAIRS[decision]:
-        return [("This model cannot be retrained.", "yellow")]
     notes = [
         (f"{_MEANINGS[decision]} {what_it_costs(view.material, decision)}", ""),
         (how_it_fared(view.material, decision, state.diagnosis), "cyan"),
     ]
+    if view.material.fixed and decision in ("retrain", "both"):
+        notes.append(("The model is a program: its weights stay, its answers are corrected.", "yellow"))
     if decision == "filter" and state.diagnosis in view.questions.diagnoses:
         from driftloop.corruptions import find_corruption  # not needed for the first screen
 
