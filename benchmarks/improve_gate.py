@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from driftloop.improver.comparison import compare
 from driftloop.improver.evidence import Evidence, gather
 from driftloop.improver.gate import judge
+from driftloop.improver.margin import differing, suggest_margin
 from driftloop.improver.reviewed import Reviewed, draw_unlabelled
 from driftloop.improver.tally import LOST, OPEN, WON, Tally
 
@@ -152,21 +154,29 @@ def rates(
     }
 
 
-def made_up(better: float, worse: float) -> Callable[..., tuple[Pair, Pair]]:
+def made_up(
+    better: float, worse: float, clean: tuple[int, float, float] = (5000, 0.0, 0.0)
+) -> Callable[..., tuple[Pair, Pair]]:
     """Draw windows on which the candidate alone is right so often, and the incumbent alone so often.
 
-    The incumbent's accuracy is 0.9, where that leaves room.
+    Args:
+        better: share of the window that the candidate alone has right.
+        worse: that the incumbent alone has right.
+        clean: how many clean images there are, and the same shares of them.
     """
-    right = min(0.9 - worse, 1 - better - worse)
-    clean = np.zeros(5000, np.int64)
 
     def draw(rng: np.random.Generator) -> tuple[Pair, Pair]:
-        kind = rng.choice(4, WINDOW, p=[better, worse, right, max(0.0, 1 - better - worse - right)])
-        labels = np.zeros(WINDOW, np.int64)
-        incumbent, candidate = np.isin(kind, (0, 3)).astype(np.int64), np.isin(kind, (1, 3)).astype(np.int64)
-        return Pair(incumbent, candidate, labels), Pair(clean, clean, clean)
+        return drawn(rng, WINDOW, better, worse), drawn(rng, *clean)
 
     return draw
+
+
+def drawn(rng: np.random.Generator, n: int, better: float, worse: float) -> Pair:
+    """Draw answers to n samples; the incumbent's accuracy is 0.9, where that leaves room."""
+    right = min(0.9 - worse, 1 - better - worse)
+    kind = rng.choice(4, n, p=[better, worse, right, max(0.0, 1 - better - worse - right)])
+    wrong = [np.isin(kind, kinds).astype(np.int64) for kinds in ((0, 3), (1, 3))]
+    return Pair(*wrong, np.zeros(n, np.int64))
 
 
 def breaking(rng: np.random.Generator) -> tuple[Pair, Pair]:
@@ -198,10 +208,25 @@ def simulated() -> Iterator[tuple[str, dict[str, float]]]:
             yield name, rates(made_up(won, lost), TRIALS, passing)
 
 
+def on_clean() -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield rates for candidates five points better on the drift, by what they lose on few clean images."""
+    for accuracy in ACCURACIES:
+        margin = suggest_margin(CLEAN, accuracy, ALPHA)
+        passing = partial(pass_through_gate, margin=margin)
+        differ = differing(accuracy)
+        for loss in (0.0, margin):
+            shares = (differ - loss) / 2, (differ + loss) / 2
+            if shares[0] < 0:
+                shares = 0.0, loss
+            name = f"accuracy_{accuracy:.0%}_margin_{100 * margin:.1f}_losing_{100 * loss:.1f}_on_clean"
+            yield name, rates(made_up(0.06, 0.01, (CLEAN, *shares)), TRIALS, passing)
+
+
+CLEAN, ACCURACIES = 350, (0.95, 0.9, 0.7)  # 150 images of the test split and 200 of the calibration
 BROKEN = 0.08
 WORTHLESS = (0.01, 0.03, 0.1, 0.2, 0.3)
 GAINS = ((0.05, 0.0), (0.06, 0.01), (0.07, 0.02), (0.08, 0.03), (0.1, 0.05))
 
 if __name__ == "__main__":
-    for name, found in simulated():
+    for name, found in chain(on_clean(), simulated()):
         print(name, found, flush=True)

@@ -153,7 +153,7 @@ def test_a_loss_on_clean_data_beyond_the_margin_rejects():
     fallen[:40] = False
     clean = compare(CLEAN, fallen, ALPHA)
     assert not verdict(30, 0, 10, clean=clean).promote
-    assert "Clean accuracy changes by -0.80 points" in verdict(30, 0, 10, clean=clean).sentence
+    assert "the incumbent alone 40 (-0.80 points)" in verdict(30, 0, 10, clean=clean).sentence
     assert verdict(30, 0, 10, clean=clean).more_labels == 0
     assert verdict(30, 0, 10, clean=clean, margin=0.02).promote
 

@@ -13,12 +13,15 @@ from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
 from driftloop.improver import gate
-from driftloop.improver.comparison import Comparison, compare
+from driftloop.improver.comparison import Comparison, compare, pool
 from driftloop.improver.evidence import Evidence, gather
+from driftloop.improver.margin import clean_side
 from driftloop.improver.tally import LONGEST
 from driftloop.review.decision import repairs_of
 
 Evaluations = dict[str, gate.Evaluation]
+CALIBRATION = "(calibration)"
+"""Stands beside the names of windows, none of which can be called so."""
 
 
 class Rivals:
@@ -34,7 +37,7 @@ class Rivals:
 
     def __init__(self, occasion: Occasion, params: dict[str, Any]) -> None:
         self._occasion = occasion
-        self._alpha, self._margin = params["gate"]["alpha"], params["gate"]["margin"]
+        self._alpha, self._allowed = params["gate"]["alpha"], params["gate"]["margin"]
         self._seed = params["seed"]
         names = repairs_of(occasion.verdict["decision"], params["filter"]["_target_"])
         self.models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
@@ -72,7 +75,7 @@ class Rivals:
         }
 
     def _judge(self, name: str, asked: Mapping[int, int]) -> gate.Evaluation:
-        evidence, (clean, earlier) = self._evidence[name], self._elsewhere[name]
+        evidence, (clean, held_out, earlier) = self._evidence[name], self._elsewhere[name]
         return gate.judge(
             evidence.compare(asked, self._alpha),
             clean,
@@ -80,6 +83,7 @@ class Rivals:
             tally=evidence.tally(asked),
             alpha=self._alpha,
             margin=self._margin,
+            held_out=held_out,
         )
 
     @cached_property
@@ -118,20 +122,42 @@ class Rivals:
         }
 
     @cached_property
-    def _elsewhere(self) -> dict[str, tuple[Comparison, dict[str, Comparison]]]:
-        """Each candidate against the incumbent on clean data, and on the drifts repaired before."""
-        window, incumbent = self._occasion.window, self._occasion.incumbent
+    def _margin(self) -> float:
+        """How much clean accuracy a candidate may lose, as a fraction."""
+        n = sum(len(self._occasion.split(name)) for name in ("test", "calibration"))
+        return clean_side(n, float(self._incumbent_right[""].mean()), self._allowed, self._alpha).margin
+
+    @cached_property
+    def _sets(self) -> dict[str, Labelled]:
+        """What candidates are judged on elsewhere; the test split has no name."""
         sets: dict[str, Labelled] = {"": self._occasion.split("test"), **self._occasion.earlier_drifts()}
+        # A filter, and what is retrained behind it, have been fitted to the looks of the calibration split.
+        return sets | ({CALIBRATION: self._occasion.split("calibration")} if "retrain" in self.models else {})
+
+    @cached_property
+    def _incumbent_right(self) -> dict[str, npt.NDArray[np.bool_]]:
+        window, incumbent = self._occasion.window, self._occasion.incumbent
+        return {
+            name: correct(incumbent, samples, f"{window}: the incumbent")
+            for name, samples in self._sets.items()
+        }
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, tuple[Comparison, Comparison, dict[str, Comparison]]]:
+        """Each candidate against the incumbent: on the test split, on all clean data, on earlier drifts."""
         # Each rival is another chance that one of them loses more on clean data than it may, unseen.
-        levels = {name: self._alpha / (1 if name else len(self.models)) for name in sets}
-        before = {
-            name: correct(incumbent, samples, f"{window}: the incumbent") for name, samples in sets.items()
-        }
-        compared = {
-            candidate: {
-                name: compare(before[name], correct(model, samples, f"{window}: {candidate}"), levels[name])
-                for name, samples in sets.items()
+        clean_alpha = self._alpha / len(self.models)
+        found = {}
+        for candidate, model in self.models.items():
+            compared = {
+                name: compare(
+                    self._incumbent_right[name],
+                    correct(model, samples, f"{self._occasion.window}: {candidate}"),
+                    clean_alpha if name in ("", CALIBRATION) else self._alpha,
+                )
+                for name, samples in self._sets.items()
+                if name != CALIBRATION or candidate == "retrain"
             }
-            for candidate, model in self.models.items()
-        }
-        return {name: (found.pop(""), found) for name, found in compared.items()}
+            test, more = compared.pop(""), compared.pop(CALIBRATION, None)
+            found[candidate] = test, pool(test, more, clean_alpha) if more else test, compared
+        return found

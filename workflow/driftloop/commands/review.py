@@ -108,11 +108,30 @@ def review(
 
 
 def _material(window: str, params: dict[str, Any]) -> Material:
+    from dataclasses import replace
+
     from driftloop.review.material import load_material
 
     stream = params["stream"]
     before = tuple(itertools.takewhile(lambda name: name != window, stream))[-20:]
-    return load_material(window, params["corruptions"], before, parent=stream[window]["parent"])
+    material = load_material(window, params["corruptions"], before, parent=stream[window]["parent"])
+    return replace(material, clean_side=_clean_side(material.clean_accuracy))
+
+
+def _clean_side(accuracy: float | None) -> str:
+    """Say how well a repair can be judged on clean images, where that is not well. Nothing hangs on it."""
+    from driftloop.data.dataset import load_dataset
+    from driftloop.improver.margin import clean_side
+    from driftloop.params.load import load_params
+    from driftloop.tracker.trace import tracing
+
+    splits = [layout.split(name) for name in ("test", "calibration")]
+    if accuracy is None or not all((split / "meta.json").exists() for split in splits):
+        return ""
+    with tracing():
+        gate, n = load_params()["gate"], sum(len(load_dataset(split)) for split in splits)
+    side = clean_side(n, accuracy, gate["margin"], gate["alpha"])
+    return side.sentence if side.tight else ""
 
 
 def _refuse_undrifted(material: Material) -> None:

@@ -59,7 +59,6 @@ __pycache__/
 """
 
 
-_WIDE_MARGIN = 0.02
 _SCALE = (
     "It is given pixels from 0 to 1. If it was trained with another mean and deviation, say so: "
     "model.mean=0.5 model.std=0.25 behind init, or in params.yaml."
@@ -117,10 +116,24 @@ def init(
         _copy_module(folder, model.partition(":")[0])
     _set_up_git(folder)
     write_text(folder / PARAMS_FILE, text)  # the last of all: it makes the folder a project
-    if (margin := params["gate"]["margin"]) > _WIDE_MARGIN:
-        test = params["split"]["test"]
-        say(f"With {test} test images a repair may cost up to {margin:.0%} of clean accuracy (gate.margin).")
+    _tell_clean_side(params)
     say(f"Wrote {folder}. Next: cd {shlex.quote(str(folder))} && snakemake --cores all")
+
+
+def _tell_clean_side(params: dict[str, Any]) -> None:
+    """Say how well a repair can be judged on the clean images, where that is not well."""
+    from driftloop.improver.margin import clean_side
+
+    n = params["split"]["test"] + params["split"]["calibration"]
+    usual, weak = (
+        clean_side(n, accuracy, params["gate"]["margin"], params["gate"]["alpha"]) for accuracy in (0.9, 0.7)
+    )
+    if usual.tight:
+        say(
+            f"{n:,} clean images judge what a repair costs. It may be {100 * usual.margin:.1f} points of "
+            f"accuracy unseen where the model is right on 90%, {100 * weak.margin:.1f} on 70%. "
+            "More labelled images narrow that."
+        )
 
 
 def _refuse_occupied(folder: Path) -> None:

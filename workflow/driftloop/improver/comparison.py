@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,24 @@ def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:
         low=low,
         high=high,
     )
+
+
+def pool(first: Comparison, second: Comparison, alpha: float) -> Comparison:
+    """Put comparisons of the same two classifiers on different samples together.
+
+    Args:
+        first: on some samples; accuracies are told of these alone.
+        second: on others.
+        alpha: that each end of the interval is wrong.
+
+    >>> one, other = (compare(np.array([True, False]), np.array([True, True]), 0.05) for _ in range(2))
+    >>> pool(one, other, 0.05).n, pool(one, other, 0.05).gain
+    (4, 0.5)
+    """
+    n, better, worse = (getattr(first, name) + getattr(second, name) for name in ("n", "better", "worse"))
+    low, high = gain_interval(better, worse, n, alpha)
+    gain = (better - worse) / n if n else 0.0
+    return replace(first, n=n, better=better, worse=worse, gain=gain, low=low, high=high)
 
 
 def compare_on_window(

@@ -16,6 +16,7 @@ from typing import Any
 
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.improver.comparison import Comparison, DriftComparison
+from driftloop.improver.margin import images_to_pass
 from driftloop.improver.outlook import Outlook, foresee
 from driftloop.improver.tally import Tally
 
@@ -32,7 +33,8 @@ class Evaluation:
         margin: how much accuracy may be lost elsewhere.
         level: what the p-value of this candidate alone must not exceed: alpha, shared by rivals.
         drift: on samples of the window that the candidate did not learn from.
-        clean: on clean held-out samples.
+        clean: on the clean samples of the test split.
+        held_out: on all clean samples that the candidate did not learn from; what the margin is held against.
         earlier: on each drift repaired before.
         tally: wins and losses on the drift, as they were drawn.
         outlook: what more labels could do; None where nothing is open.
@@ -46,6 +48,7 @@ class Evaluation:
     level: float
     drift: DriftComparison
     clean: Comparison
+    held_out: Comparison
     earlier: Mapping[str, Comparison]
     tally: Tally
     outlook: Outlook | None
@@ -71,16 +74,18 @@ def judge(
     tally: Tally,
     alpha: float,
     margin: float,
+    held_out: Comparison | None = None,
 ) -> Evaluation:
     """Judge one candidate.
 
     Args:
         drift: on a window, by labels that were drawn at random.
-        clean: on clean samples that neither learned from.
+        clean: on clean samples of the test split, that neither learned from.
         earlier: on each drift that was repaired before.
         tally: its wins and losses on the window, as they were drawn.
         alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost on clean data, as a fraction.
+        held_out: on all clean samples that the candidate did not learn from; those of `clean` by default.
 
     Raises:
         ParameterError: alpha or margin is out of range.
@@ -109,6 +114,7 @@ def judge(
         level=alpha,
         drift=drift,
         clean=clean,
+        held_out=held_out or clean,
         earlier=dict(earlier or {}),
         tally=tally,
         outlook=None,
@@ -193,7 +199,7 @@ def _found(evaluation: Evaluation, p_value: float) -> str:
 
 
 def _kept(evaluation: Evaluation) -> str:
-    clean = evaluation.clean
+    clean = evaluation.held_out
     kept = "holds" if clean.gain == 0 else f"changes by {_points(clean.gain)}"
     return (
         f"Clean accuracy {kept} on {clean.n} images; "
@@ -203,17 +209,27 @@ def _kept(evaluation: Evaluation) -> str:
 
 def _loss(evaluation: Evaluation) -> str | None:
     """Say what a candidate loses beyond the margin, or None."""
-    clean, margin = evaluation.clean, evaluation.margin
+    clean, margin = evaluation.held_out, evaluation.margin
     if clean.low < -margin:
+        differ = max((clean.better + clean.worse) / clean.n, 1 / clean.n)
         return (
-            f"Clean accuracy changes by {_points(clean.gain)} on {clean.n} images. A loss of up to "
-            f"{_points(-clean.low, signed=False)} cannot be ruled out; "
-            f"{_points(margin, signed=False)} are allowed (gate.margin)."
+            f"On {clean.n:,} clean images it alone has {clean.better} right and the incumbent alone "
+            f"{clean.worse} ({_points(clean.gain)}). A loss of up to {_points(-clean.low, signed=False)} "
+            f"cannot be ruled out; {_points(margin, signed=False)} are allowed (gate.margin). "
+            f"{_remedy(clean, margin, differ, evaluation)}"
         )
     for name, comparison in evaluation.earlier.items():
         if comparison.high < -margin:
             return f"It unlearns {name}, repaired before ({_points(comparison.gain)})."
     return None
+
+
+def _remedy(clean: Comparison, margin: float, differ: float, evaluation: Evaluation) -> str:
+    """Say what would help a candidate whose loss on clean images is not ruled out."""
+    if clean.high < -margin or clean.gain < -margin:
+        return "It does lose more than that; decide anew."
+    needed = images_to_pass(differ, margin, evaluation.alpha)
+    return f"If it loses nothing, about {needed:,} clean images would show that: add labelled images."
 
 
 def _odds(p_value: float) -> str:

@@ -1,4 +1,4 @@
-"""Two models on the same samples: is one better, and by how much? Exact test, and intervals for few samples.
+"""Two models on the same samples: by how much is one better? Intervals for few samples.
 
 Intervals are Tango's score intervals for a difference between paired proportions (Statistics in Medicine 17,
 1998).
@@ -7,20 +7,12 @@ Intervals are Tango's score intervals for a difference between paired proportion
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special
+import numpy.typing as npt
+from scipy import special
+
+Counts = int | npt.NDArray[np.int64]
 
 _RESOLUTION = 1e-9
-
-
-def sign_test(better: int, worse: int) -> float:
-    """Return the p-value of the exact one-sided sign test: does the candidate win more than it loses?
-
-    On labelled disagreements this is McNemar's test in its exact form.
-
-    >>> sign_test(5, 0)
-    0.03125
-    """
-    return float(special.bdtrc(better - 1, better + worse, 0.5))
 
 
 def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float, float]:
@@ -36,16 +28,23 @@ def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float,
     return -_upper(worse, better, n, z), _upper(better, worse, n, z)
 
 
+def loses_less(better: Counts, worse: Counts, n: int, margin: float, alpha: float) -> npt.NDArray[np.bool_]:
+    """Return whether the lower end of Tango's interval lies above -margin; arrays are broadcast.
+
+    >>> loses_less(np.array([0, 3]), np.array([0, 12]), 150, 0.05, 0.02)
+    array([ True, False])
+    """
+    z = -float(special.ndtri(alpha))
+    return (np.asarray(worse - better) < n * margin) & (_excess(margin, worse, better, n, z) >= 0)
+
+
 def _upper(better: int, worse: int, n: int, z: float) -> float:
     """Return the largest gain that is no more than `z` standard errors above the one seen."""
 
     def excess(gain: float) -> float:
-        # The likeliest rate of losses if this were the true gain, as the root of a quadratic.
-        b = (2 * n - better + worse) * gain - better - worse
-        c = -worse * gain * (1 - gain)
-        rate = (np.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
-        variance = 2 * rate + gain * (1 - gain)
-        return float(n * gain - (better - worse) - z * np.sqrt(max(n * variance, 0.0)))
+        return float(_excess(gain, better, worse, n, z))
+
+    from scipy import optimize  # slow to import
 
     above = (better - worse) / n + _RESOLUTION  # without a disagreement, `excess` is 0 also at a gain of 0
     if above >= 1 or excess(1.0) <= 0:
@@ -53,3 +52,13 @@ def _upper(better: int, worse: int, n: int, z: float) -> float:
     if excess(above) >= 0:  # hardly a standard error: alpha is about a half
         return above
     return float(optimize.brentq(excess, above, 1.0))
+
+
+def _excess(gain: float, better: Counts, worse: Counts, n: int, z: float) -> npt.NDArray[np.float64]:
+    """Return by how much a gain is more than `z` standard errors above the one seen."""
+    # The likeliest rate of losses if this were the true gain, as the root of a quadratic.
+    b = (2 * n - better + worse) * gain - better - worse
+    c = -worse * gain * (1 - gain)
+    rate = (np.sqrt(np.maximum(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = 2 * rate + gain * (1 - gain)
+    return np.asarray(n * gain - (better - worse) - z * np.sqrt(np.maximum(n * variance, 0.0)))

@@ -92,6 +92,7 @@ class Material:
         training_seconds: how long the reference model took to train, a yardstick for repairs; None where
             that was not recorded.
         previews: how each corruption of the suite would look, likeliest first; empty where there are none.
+        clean_side: how well a repair can be judged on clean images, in words, where that is not well.
         settling: whether labels alone are asked for, beside an answer that stands.
     """
 
@@ -110,6 +111,7 @@ class Material:
     clean_accuracy: float | None = None
     training_seconds: float | None = None
     previews: tuple[Preview, ...] = ()
+    clean_side: str = ""
     settling: bool = False
 
     def __post_init__(self) -> None:

@@ -32,6 +32,7 @@ def tell(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") 
         way = "together they are not what the model knows"
     lines: list[Line] = [(f"{material.window} has drifted: {n:,} samples, and {way}.", "bold")]
     lines += [("", ""), *_cost(material), *_hit(material)]
+    lines += [(material.clean_side, "yellow")] if material.clean_side else []
     lines += [("", ""), *_before(material.past)] if material.past else []
     answered = _answered(material, entries, reviewer)
     return [*lines, ("", ""), *answered] if answered else lines
@@ -42,11 +43,11 @@ def tell_unsettled(material: Material, unsettled: Unsettled) -> list[Line]:
     n = len(material.picks)
     which = f"these {n} samples, drawn at random" if n > 1 else "this sample"
     return [
-        (f"The gate could not decide what becomes of {material.window}.", "bold"),
+        (f"It is open yet what becomes of {material.window}.", "bold"),
         ("", ""),
         *((sentence, "") for sentence in unsettled.said),
         ("", ""),
-        (f"The models disagree on {which}. What they show is all that is asked; the rest is signed.", ""),
+        (f"The models disagree on {which}. Label as many as you like, and sign; the rest is signed.", ""),
     ]
 
 
