@@ -31,4 +31,4 @@ rule all:
 
 
 onerror:
-    shell("driftloop status >&2")
+    shell("driftloop status --report {OVERRIDES} >&2")

@@ -65,6 +65,7 @@ def test_what_is_set_to_nothing_is_empty():
     assert compose(["stream={}", inbox])["stream"] == {}
     with pytest.raises(ParameterError, match="stream"):
         compose(["stream={}"])
+    assert compose(["stream={}", "inbox={folder: f, settle: 0}"])["inbox"]["folder"] == "f"
     assert list(compose(["stream={}", "+stream.w9={n: 100}", inbox])["stream"]) == ["w9"]
 
 

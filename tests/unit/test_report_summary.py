@@ -81,3 +81,41 @@ def test_of_two_candidates_the_winner_is_reported(project):
     (row,) = json.loads(Path("results/summary.json").read_text())
     assert row["promoted"] == "retrain"
     assert row["candidate_accuracy"] == pytest.approx(0.9)
+
+
+def test_a_pending_window_stands_in_summary_and_report_as_such(finished) -> None:
+    """Whoever waits for a review sees the stream as it is, and the next run that ends writes both anew."""
+    run("summarize-run")
+    run("render-report")
+    drift = Path("results/w03/drift.json")  # checked anew, so that the answer is to another report
+    drift.write_text(json.dumps(json.loads(drift.read_text()) | {"p_value": 0.0005}))
+    for name in ("results/w03/verdict.json", "results/w05/drift.json"):
+        Path(name).unlink()
+    said = run("status", "--report")
+    assert "driftloop review w03" in said
+    rows = {row["window"]: row for row in json.loads(Path("results/summary.json").read_text())}
+    assert list(rows) == ["w01", "w02", "w03", "w04", "w05"]
+    assert all(set(SUMMARY_KEYS) <= row.keys() for row in rows.values())
+    pending, unchecked = rows["w03"], rows["w05"]
+    assert (pending["drifted"], pending["decision"], pending["reviewer"]) == (True, None, None)
+    assert pending["promoted"] is pending["candidate_accuracy"] is pending["true_incumbent_accuracy"] is None
+    assert {key for key, value in unchecked.items() if value is not None} == {
+        "window",
+        "labels_used",
+        "clean_incumbent_accuracy",
+    }
+    figures = json.loads(Path("results/metrics.json").read_text())
+    assert (figures["windows"], figures["drifted"]) == (5, 2)
+    page = " ".join(Path("results/report.html").read_text(encoding="utf-8").split())
+    assert "and waits for its review: driftloop review w03" in page
+    assert "Not checked yet: w05." in page
+    assert "one waits for review" in page
+    assert "driftloop review w03" in run("report")
+    assert not list(Path("results").glob("*.made.json"))  # nothing vouches for what is unfinished
+
+
+def test_before_anything_is_checked_there_is_nothing_to_report(finished) -> None:
+    for drift in Path("results").glob("*/drift.json"):
+        drift.unlink()
+    assert "snakemake --cores all" in run("status", "--report")
+    assert not Path("results/report.html").exists()

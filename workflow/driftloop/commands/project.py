@@ -8,7 +8,7 @@ import click
 
 from driftloop import layout
 from driftloop.commands.console import say
-from driftloop.errors import ParameterError
+from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
 
 
@@ -41,15 +41,27 @@ def configure(choices: tuple[str, ...], force: bool, show: bool) -> None:
 
 
 @click.command()
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print what a program needs.")
-def status(as_json: bool) -> None:
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Also write summary and report as it stands: a run that a review stops does.",
+)
+def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
     """Show where the stream stands: each window, what is pending, and the next command."""
     import json
 
+    from driftloop.commands.report import write_as_it_stands
     from driftloop.report.status import describe, next_step, table, windows
 
-    params = load_params()
+    params = load_params(overrides)
     states = windows(params)
+    if report:
+        try:
+            write_as_it_stands(params, states)
+        except DriftloopError as error:
+            say((f"The report stays as it was: {error}", "yellow"))
     if as_json:
         click.echo(json.dumps([describe(state) for state in states], indent=2))
         return

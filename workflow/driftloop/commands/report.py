@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
     from driftloop.report.page import Chapter
+    from driftloop.report.status import WindowState
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
     from driftloop.tracker.provenance import Made
@@ -46,48 +47,96 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
 @step("summarize-run", reads=("stream", "corruptions"), home="results")
 def summarize_run(params: dict[str, Any]) -> None:
     """Write one row for each window into results/summary.json."""
-    from driftloop.report.summary import metrics, summary_row
-    from driftloop.tracker.lineage import load_lineage
-
-    rows = []
-    for window, facts in params["stream"].items():
-        folder = layout.results(window)
-        entry, _ = _decision(_material(window, params))
-        row = summary_row(
-            read_json(folder / "drift.json"),
-            read_json(folder / "verdict.json"),
-            evaluation_of(window),
-            _score(window, params),
-            reviewer=entry.reviewer if entry else None,
-            clean=load_lineage(layout.model(facts["parent"])).clean_accuracy,
-        )
-        rows.append(row)
-    write_json(layout.SUMMARY, rows)
-    last = load_lineage(layout.model(next(reversed(params["stream"]))))
-    write_json(layout.METRICS, metrics(rows, last.clean_accuracy))
+    rows = [_finished_row(window, params) for window in params["stream"]]
+    _write_summary(rows, next(reversed(params["stream"])))
     drifted, promoted = sum(row["drifted"] for row in rows), sum(row["promoted"] is not None for row in rows)
     say(f"Windows: {len(rows)}; drifted: {drifted}; repairs promoted: {promoted}.")
+
+
+def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
+    from driftloop.report.summary import summary_row
+    from driftloop.tracker.lineage import load_lineage
+
+    folder = layout.results(window)
+    entry, _ = _decision(_material(window, params))
+    return summary_row(
+        read_json(folder / "drift.json"),
+        read_json(folder / "verdict.json"),
+        evaluation_of(window),
+        _score(window, params),
+        reviewer=entry.reviewer if entry else None,
+        clean=load_lineage(layout.model(params["stream"][window]["parent"])).clean_accuracy,
+    )
+
+
+def _write_summary(rows: Sequence[dict[str, Any]], last: str) -> None:
+    """Write summary and metrics; `last` is whose model came into being last."""
+    from driftloop.report.summary import metrics
+    from driftloop.tracker.lineage import load_lineage
+
+    write_json(layout.SUMMARY, rows)
+    write_json(layout.METRICS, metrics(rows, load_lineage(layout.model(last)).clean_accuracy))
 
 
 @step("render-report", reads=("stream", "corruptions"), home="results")
 def render_report(params: dict[str, Any]) -> None:
     """Write results/report.html: one self-contained page about the whole stream."""
+    _write_report(read_json(layout.SUMMARY), params, params["stream"])
+    say(f"Report: {layout.REPORT}")
+
+
+def _write_report(rows: Sequence[dict[str, Any]], params: dict[str, Any], owners: Collection[str]) -> None:
+    """Write the page about windows with these rows; `owners` are those that something has come of."""
     from driftloop.report.page import render_page
     from driftloop.tracker.lineage import load_lineage
 
-    stream = params["stream"]
-    first, parents = next(iter(stream)), {facts["parent"] for facts in stream.values()}
-    ends = [window for window in stream if window not in parents]
+    parents = {params["stream"][owner]["parent"] for owner in owners}
+    ends = [owner for owner in owners if owner not in parents] or [layout.REFERENCE]
+    checked = [row for row in rows if row["drifted"] is not None]
+    first = checked[0]["window"]
     page = render_page(
-        [_chapter(row, params) for row in read_json(layout.SUMMARY)],
-        {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *stream)},
+        [_chapter(row, params) for row in checked],
+        {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *owners)},
         ends,
         read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
         read_json(layout.window(first) / "meta.json")["name"].removesuffix(f"-{first}"),
         _made(ends),
+        unchecked=[row["window"] for row in rows if row["drifted"] is None],
     )
     write_text(layout.REPORT, page)
-    say(f"Report: {layout.REPORT}")
+
+
+def write_as_it_stands(params: dict[str, Any], states: Sequence[WindowState]) -> None:
+    """Write summary and report of the stream as it stands, after a run that has not come to its end.
+
+    No record vouches for them: the next run that does come to its end writes both anew.
+    """
+    from driftloop.report.status import FINAL
+
+    owners = [state.window for state in states if state.state in FINAL]
+    if not any(state.drifted is not None for state in states):
+        return  # nothing was checked: there is nothing to tell
+    for made in (summarize_run, render_report):
+        made.record().unlink(missing_ok=True)
+    rows = [
+        _finished_row(state.window, params) if state.window in owners else _unfinished_row(state, params)
+        for state in states
+    ]
+    _write_summary(rows, owners[-1] if owners else layout.REFERENCE)
+    _write_report(rows, params, owners)
+
+
+def _unfinished_row(state: WindowState, params: dict[str, Any]) -> dict[str, Any]:
+    from driftloop.report.summary import unfinished_row
+    from driftloop.tracker.lineage import load_lineage
+
+    window, home = state.window, layout.model(params["stream"][state.window]["parent"])
+    clean = load_lineage(home).clean_accuracy if (home / "lineage.json").exists() else None
+    drift = None if state.drifted is None else read_json(layout.results(window) / "drift.json")
+    answer = None
+    if state.decision is not None:
+        answer = {"decision": state.decision, "labels": range(state.labels or 0)}
+    return unfinished_row(window, drift, answer, reviewer=state.reviewer, clean=clean)
 
 
 def _made(ends: Sequence[str]) -> list[Made]:
@@ -124,11 +173,11 @@ def report(overrides: tuple[str, ...]) -> None:
     with vouched():
         rows, now = read_json(layout.SUMMARY), {state.window: state for state in states}
     told = Table.grid(padding=(0, 2, 1, 0))
-    for row in rows:
+    for row in (each for each in rows if each["drifted"] is not None):
         state = now.get(row["window"])
         diagnosis, simulated = (state.diagnosis, bool(state.simulated)) if state else (None, False)
         told.add_row(Text(row["window"], style="bold"), Text(sentence(row, diagnosis, simulated=simulated)))
-    told_of = {row["window"] for row in rows}
+    told_of = {row["window"] for row in rows if row["drifted"] is not None}
     others = [state for state in states if state.window not in told_of]
     for state in others:
         told.add_row(Text(state.window, style="bold"), Text(under_way(state)))
@@ -168,16 +217,16 @@ def _decision(material: Material) -> tuple[Entry | None, int]:
 def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
     from driftloop.report.page import Chapter
 
-    window = row["window"]
+    window, finished = row["window"], row["unsettled"] is not None
     material = _material(window, params)
-    entry, others = _decision(material)
-    evaluation = evaluation_of(window)
+    entry, others = _decision(material) if row["decision"] is not None else (None, 0)
+    evaluation = evaluation_of(window) if finished else None
     return Chapter(
         row=row,
         material=material,
         entry=entry,
         others=others,
         evaluation=evaluation,
-        score=_score(window, params),
+        score=_score(window, params) if finished else None,
         strip=read_array(layout.results(window) / "strip.npy") if evaluation else None,
     )

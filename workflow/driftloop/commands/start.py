@@ -42,6 +42,11 @@ module driftloop:
 
 
 use rule * from driftloop
+
+
+# Summary and report follow the stream, also where a review stops the run.
+onerror:
+    shell("driftloop status --report >&2")
 '''
 
 _GITIGNORE = """\

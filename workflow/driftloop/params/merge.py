@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -95,8 +96,26 @@ def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> lis
         if isinstance(value, Mapping) and value and (isinstance(known, Mapping) or key not in base):
             found += [f"{key}.{each}" for each in overrides_between(known or {}, value)]
         elif key not in base or known != value:  # where one value stands, nothing can be put below it
-            found.append(f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+            found.append(f"{key}={value if isinstance(value, str) else json.dumps(_spelt(value))}")
     return found
+
+
+def _spelt(value: Any) -> Any:
+    """Return a value whose texts, at any depth, are what they spell: Snakemake leaves inner numbers texts.
+
+    >>> _spelt({"settle": "0", "folder": "f", "cut": "null"})
+    {'settle': 0, 'folder': 'f', 'cut': None}
+    """
+    if isinstance(value, Mapping):
+        return {key: _spelt(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_spelt(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    with suppress(yaml.YAMLError):
+        spelt = parse_yaml(value)
+        return spelt if spelt is None or isinstance(spelt, int | float) else value
+    return value
 
 
 def flatten(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

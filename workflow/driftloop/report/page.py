@@ -87,6 +87,7 @@ def render_page(
     epochs: Sequence[Facts],
     dataset: str,
     made: Sequence[Made] = (),
+    unchecked: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -97,6 +98,7 @@ def render_page(
         epochs: the reference model's training, as `training.json` has it.
         dataset: what the images are called.
         made: what made the models in production, in order.
+        unchecked: windows that nothing is known of yet.
     """
     reference, produced = lineages[REFERENCE], [lineages[end] for end in ends]
     shape, rows = chapters[0].material.images.shape[1:], [chapter.row for chapter in chapters]
@@ -126,6 +128,7 @@ def render_page(
         clean={owner: lineage.clean_accuracy for owner, lineage in lineages.items()},
         epochs=epochs,
         dataset=dataset,
+        unchecked=unchecked,
         made=[(each.name, circumstances(each), settings(each)) for each in made],
     )
 

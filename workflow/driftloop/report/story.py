@@ -24,14 +24,21 @@ def headline(rows: Sequence[Row]) -> str:
     >>> headline([{"drifted": True, "promoted": "filter"}, {"drifted": False, "promoted": None}])
     'Two windows, one drifted, one repair promoted'
     """
-    drifted = sum(row["drifted"] for row in rows)
+    drifted = sum(bool(row["drifted"]) for row in rows)
     promoted = sum(row["promoted"] is not None for row in rows)
     text = f"{_count(len(rows), 'window')}, {_number(drifted)} drifted"
     if drifted:
         text += f", {_count(promoted, 'repair')} promoted"
         open_ = sum(bool(row.get("unsettled")) for row in rows)
         text += f", {_number(open_)} not settled yet" if open_ else ""
+    if waiting := sum(map(waits, rows)):
+        text += f", {_number(waiting)} {'waits' if waiting == 1 else 'wait'} for review"
     return text[0].upper() + text[1:]
+
+
+def waits(row: Row) -> bool:
+    """Tell whether a window has drifted and waits for its review."""
+    return bool(row["drifted"]) and row.get("decision", "") is None
 
 
 def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str:
@@ -42,20 +49,23 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         diagnosis: the corruption that the reviewer saw.
         simulated: whether the reviewer was no person.
     """
+    if row["drifted"] is None:
+        return "Not checked yet."
     if not row["drifted"]:
         return _calm(row)
+    if waits(row):
+        return f"{_found(row)} and waits for its review: driftloop review {row['window']}"
     who = "The simulated reviewer" if simulated else person(row["reviewer"])
     saw = f" saw {spoken(diagnosis)} and" if diagnosis else ""
-    chance, together = f"(p = {row['p_value']:.2g})", row.get("windows_together")
-    found = f"This window drifted {chance}"
-    if together:
-        found = f"By itself this window looks usual; the latest {together} windows together drifted {chance}"
+    found = _found(row)
     if row["decision"] == "keep":
         return f"{found}; {who[0].lower() + who[1:] if simulated else who}{saw} kept the model as it is."
     asked = {"both": "retraining, a filter and the two together", "filter": "a filter"}.get(
         row["decision"], "retraining"
     )
     text = f"{found}. {who}{saw} asked for {asked}"
+    if row.get("unsettled", 0) is None:
+        return f"{text}; that is under way."
     if open_ := row.get("unsettled"):
         labels = "one more label" if open_ == 1 else f"{open_} more labels"
         return f"{text}; whether that helps is open until {labels} tell (driftloop settle {row['window']})."
@@ -66,6 +76,13 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
     if before is None:  # no label told of both what they make of ordinary samples
         return f"{text}; {won} passed the gate and was promoted."
     return f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and was promoted."
+
+
+def _found(row: Row) -> str:
+    chance, together = f"(p = {row['p_value']:.2g})", row.get("windows_together")
+    if together:
+        return f"By itself this window looks usual; the latest {together} windows together drifted {chance}"
+    return f"This window drifted {chance}"
 
 
 def _calm(row: Row) -> str:

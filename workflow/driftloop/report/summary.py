@@ -17,7 +17,7 @@ def summary_row(
     score: Facts | None,
     *,
     reviewer: str | None,
-    clean: float,
+    clean: float | None,
 ) -> dict[str, Any]:
     """Return a window's row of `results/summary.json`; None stands where a figure does not apply.
 
@@ -64,6 +64,32 @@ def summary_row(
         "clean_incumbent_accuracy": clean,
         "clean_candidate_accuracy": judged["clean"]["candidate_accuracy"] if judged else None,
     }
+
+
+def unfinished_row(
+    window: str,
+    drift: Facts | None,
+    answer: Facts | None = None,
+    *,
+    reviewer: str | None,
+    clean: float | None,
+) -> dict[str, Any]:
+    """Return the row of a window that nothing has come of yet: not checked, pending, or its repair under way.
+
+    Args:
+        window: its name.
+        drift: its `drift.json`; None before its check.
+        answer: `decision` and `labels` of the answer that stands; None where none does.
+        reviewer: who gave it.
+        clean: the incumbent's accuracy on the clean test split, or None where it is not there.
+
+    Returns:
+        What `summary_row` does, with None for all that is not known; `unsettled` is None, too.
+    """
+    known = drift or dict.fromkeys(("n", "p_value", "alpha", "drifted", "known_as")) | {"window": window}
+    verdict = answer or {"decision": None, "labels": ()}
+    row = summary_row(known, verdict, None, None, reviewer=reviewer, clean=clean)
+    return {**row, "unsettled": None}
 
 
 def alarm(drift: Facts) -> tuple[float, float, int | None]:
@@ -132,7 +158,7 @@ def metrics(rows: Sequence[Facts], clean: float) -> dict[str, float]:
     ]
     found: dict[str, float] = {
         "windows": len(rows),
-        "drifted": sum(row["drifted"] for row in rows),
+        "drifted": sum(bool(row["drifted"]) for row in rows),
         "promoted": sum(row["promoted"] is not None for row in rows),
         "labels_used": sum(row["labels_used"] for row in rows),
         "clean_accuracy": clean,
