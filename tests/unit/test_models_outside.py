@@ -20,7 +20,7 @@ from driftloop.models.export import export_model
 from driftloop.models.networks import ConvNet
 from driftloop.models.outside import adopt
 from driftloop.models.predict import predict
-from driftloop.models.programs import describe_program
+from driftloop.models.program_files import read_program
 from driftloop.models.store import load_model, save_model
 from driftloop.params.named_class import allow
 
@@ -34,7 +34,8 @@ allow({"trust": ["torch.nn.Identity", f"{__name__}.Preprocessing", f"{__name__}.
 
 
 def take(path: Path, images: np.ndarray = IMAGES, classes: tuple[str, ...] = CLASSES, network=NETWORK):
-    return adopt(path, network=network, mean=0.0, std=1.0, images=images[:8], classes=classes)
+    given = {"network": network, "mean": 0.0, "std": 1.0, "images": images[:8], "classes": classes}
+    return adopt(path, **given).classifier
 
 
 def logits() -> np.ndarray:
@@ -253,29 +254,76 @@ def test_an_exported_program_runs_no_code_that_it_brings(
     assert not Path("executed").exists()
 
 
-@pytest.mark.parametrize("inner", [False, True])
-def test_weights_in_other_files_are_refused_wherever_they_are_named(inner: bool, tmp_path: Path) -> None:
+def write_with_weights_beside(path: Path, location: str, *, inner: bool = False, **entries: str) -> Path:
+    """Write a program whose last bias lies in another file, in the graph itself or in a branch of it."""
     import onnx
     from onnx import TensorProto, helper
 
-    path = write_onnx(tmp_path / "m.onnx")
-    outside = TensorProto(name="outside", data_type=TensorProto.FLOAT, dims=[10])
-    outside.data_location = TensorProto.EXTERNAL
-    outside.external_data.add(key="location", value="secret.bin")
-    (tmp_path / "secret.bin").write_bytes(bytes(40))
-    node = helper.make_node("Constant", [], ["outside"], value=outside)
+    model = onnx.load_model(write_onnx(path))
+    bias = next(each for each in model.graph.initializer if each.name == "b2")
+    (path.parent / "weights.bin").write_bytes(b"1234" + bias.raw_data)
+    beside = TensorProto(name="b2", data_type=TensorProto.FLOAT, dims=[10])
+    beside.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, "offset": "4", "length": "40", **entries}.items():
+        beside.external_data.add(key=key, value=value)
+    model.graph.initializer.remove(bias)
     if inner:
-        value = helper.make_tensor_value_info("outside", TensorProto.FLOAT, [10])
-        branch = helper.make_graph([node], "branch", [], [value])
+        node = helper.make_node("Constant", [], ["value"], value=beside)
+        branch = helper.make_graph(
+            [node], "branch", [], [helper.make_tensor_value_info("value", TensorProto.FLOAT, [10])]
+        )
         yes = helper.make_tensor("yes", TensorProto.BOOL, [], [True])
-        ask = helper.make_node("Constant", [], ["ask"], value=yes)
-        node = helper.make_node("If", ["ask"], ["chosen"], then_branch=branch, else_branch=branch)
-    model = onnx.load_model(path)
-    model.graph.node.insert(0, node)
-    if inner:
-        model.graph.node.insert(0, ask)
+        model.graph.initializer.append(yes)
+        model.graph.node.insert(
+            0, helper.make_node("If", ["yes"], ["b2"], then_branch=branch, else_branch=branch)
+        )
+    else:
+        model.graph.initializer.append(beside)
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelError, match=r"keeps weights in other files|is no ONNX model"):
+    return path
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_weights_beside_are_kept_inside(inner: bool, tmp_path: Path) -> None:
+    path = write_with_weights_beside(tmp_path / "m.onnx", "weights.bin", inner=inner)
+    model = take(path)
+    save_model(tmp_path / "model", model)
+    path.unlink()
+    (tmp_path / "weights.bin").unlink()
+    seen = predict(load_model(tmp_path / "model"), IMAGES[:300])
+    np.testing.assert_allclose(seen.logits, logits(), atol=1e-4)
+    assert seen.embeddings.shape == (300, HIDDEN)
+
+
+@pytest.mark.parametrize("inner", [False, True])
+@pytest.mark.parametrize(
+    ("location", "entries", "said"),
+    [
+        ("../weights.bin", {}, "only files in its own folder"),
+        ("inner/../../weights.bin", {}, "only files in its own folder"),
+        ("/etc/hostname", {}, "only files in its own folder"),
+        ("..\\weights.bin", {}, "only files in its own folder"),
+        ("", {}, "only files in its own folder"),
+        ("link.bin", {}, "is a link"),
+        ("folder/weights.bin", {}, "is a link"),
+        ("lacking.bin", {}, r"not there.*onnx\.save_model"),
+        ("weights.bin", {"length": "400"}, "ends at byte 44, but b2 goes up to 404"),
+        ("weights.bin", {"offset": "-4"}, "no number of bytes"),
+        ("weights.bin", {"length": "36"}, "."),
+    ],
+)
+def test_no_weights_are_read_from_elsewhere(
+    location: str, entries: dict[str, str], said: str, inner: bool, tmp_path: Path
+) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    home.mkdir()
+    other.mkdir()
+    for folder in (tmp_path, other):
+        (folder / "weights.bin").write_bytes(bytes(44))
+    (home / "link.bin").symlink_to(tmp_path / "weights.bin")
+    (home / "folder").symlink_to(other)
+    path = write_with_weights_beside(home / "m.onnx", location, inner=inner, **entries)
+    with pytest.raises(ModelError, match=said):
         take(path)
 
 
@@ -292,7 +340,7 @@ def test_an_adopted_program_is_exported_again(tmp_path: Path) -> None:
 
 
 def test_a_program_says_what_it_takes(tmp_path: Path) -> None:
-    found = describe_program(write_onnx(tmp_path / "m.onnx", batch=3))
+    found = read_program(write_onnx(tmp_path / "m.onnx", batch=3)).described
     assert (found.size, found.channels, found.outputs, found.batch) == ((8, 8), 1, 10, 3)
-    found = describe_program(write_exported(tmp_path / "m.pt2"))
+    found = read_program(write_exported(tmp_path / "m.pt2")).described
     assert (found.size, found.channels, found.outputs, found.batch) == ((8, 8), 1, 10, None)

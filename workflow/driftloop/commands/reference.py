@@ -142,17 +142,20 @@ def _adopt(params: dict[str, Any]) -> tuple[Classifier, Sequence[Epoch]]:
     from driftloop.models.outside import adopt
 
     data, given = load_dataset(layout.split("train")), params["model"]
-    classifier = adopt(
+    adopted = adopt(
         Path(given["file"]).expanduser(),
         network=params["network"],
         mean=given["mean"],
         std=given["std"],
         images=data.images,
         classes=data.classes,
+        output=given.get("output"),
     )
-    if classifier.network.fixed:
+    for note in adopted.notes:
+        say(f"{given['file']}: {note}.")
+    if adopted.classifier.network.fixed:
         say(f"{given['file']} is a program: retraining corrects its answers, its weights stay.")
-    return classifier.to(default_device()), ()
+    return adopted.classifier.to(default_device()), ()
 
 
 @step("fit-detector", reads=("seed", "detector.method", "detector.reference"), home="models/reference")

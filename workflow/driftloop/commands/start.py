@@ -108,10 +108,12 @@ def init(
     _refuse_occupied(folder)
     seen, values = _describe(folder, images, dataset, model, weights, overrides)
     if model:
-        _explain_model(overrides, tuple(seen.counts))
+        _explain_outputs(overrides, tuple(seen.counts))
     values["inbox"] = {"folder": "inbox", "settle": 10, "cut": None}
     params = _complete(compose(["dataset=digits", "stream=demo"]), values, overrides)
     _tell(seen, params["dataset"])
+    if model:
+        _try_model(folder, weights or Path(model), seen, params, images, overrides)
     text = render(params, command=f"init {folder.name}")
     for place in (folder, folder / "inbox", folder / "decisions"):
         place.mkdir(parents=True, exist_ok=True)
@@ -166,7 +168,7 @@ def _describe(
     from driftloop.errors import ModelError
     from driftloop.params.merge import override
 
-    given = _given_model(folder, model, weights)
+    given = _given_model(folder, model, weights, overrides)
     size, channels, outputs = (given.pop(what, None) for what in ("size", "channels", "outputs"))
     if images is not None:
         source, seen = _look(folder, images, overrides)
@@ -235,7 +237,9 @@ def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str,
     return source, replace(seen, counts={name: seen.counts.get(name, 0) for name in opened.classes})
 
 
-def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[str, Any]:
+def _given_model(
+    folder: Path, model: str | None, weights: Path | None, overrides: tuple[str, ...]
+) -> dict[str, Any]:
     """Return the parameters that name a model, and `size` and `channels` where it tells what it takes."""
     if model is None:
         return {}
@@ -252,10 +256,13 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
             "network": network,
             "model": {"file": _path_from(folder, weights), "mean": 0.0, "std": 1.0},
         }
-    from driftloop.models.programs import describe_program
+    from driftloop.models.program_files import read_program
+    from driftloop.params.merge import override
 
     path = Path(model)
-    found = describe_program(path)
+    chosen = [each for each in overrides if each.startswith("model.")]
+    output = override({"model": {}}, chosen)["model"].get("output")
+    found = read_program(path, output).described
     say(f"{path.name}: takes {found.sentence}; its weights stay, its answers can be corrected.")
     return {
         "outputs": found.outputs,
@@ -265,14 +272,54 @@ def _given_model(folder: Path, model: str | None, weights: Path | None) -> dict[
     }
 
 
-def _explain_model(overrides: tuple[str, ...], classes: tuple[str, ...]) -> None:
-    """Say what nothing can check yet: how the model was trained, on what, and what its outputs stand for."""
+def _explain_outputs(overrides: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    """Say what nothing can check: what a model's outputs stand for."""
     if not any(each.startswith("dataset.classes=") for each in overrides):
         say(
             f"Its outputs are taken to be, in this order: {', '.join(classes)}. Another: dataset.classes=[…]."
         )
+
+
+def _try_model(
+    folder: Path,
+    given: Path,
+    seen: Survey,
+    params: dict[str, Any],
+    data: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Take the model as the run will, on some of the pictures; say what is to know of it.
+
+    Raises:
+        ModelError: it does not fit the data, or answers otherwise for the same image.
+    """
+    from driftloop.data.contract import DatasetSource
+    from driftloop.models.outside import TRIAL, adopt
+    from driftloop.params.instantiate import instantiate
+    from driftloop.params.named_class import allow
+
+    base: type[DatasetSource] = DatasetSource
+    source = dict(params["dataset"])
+    for key in ("folder", "file"):
+        if key in source and data is not None:
+            source[key] = str(data)  # where it is from here; params.yaml has it as seen from the project
+    if source.get("root"):
+        source["root"] = str(folder / source["root"])
+    allow(params)
+    model = params["model"]
+    adopted = adopt(
+        given,
+        network=params["network"],
+        mean=model["mean"],
+        std=model["std"],
+        images=instantiate(source, base).some(TRIAL),
+        classes=source.get("classes") or list(seen.counts),
+        output=model.get("output"),
+    )
+    for note in adopted.notes:
+        say(f"{given.name}: {note}.")
     named = {key for key in ("mean", "std") if any(each.startswith(f"model.{key}=") for each in overrides)}
-    if named < {"mean", "std"}:
+    if named < {"mean", "std"} and not adopted.scales_itself:
         say(_SCALE)
     say("Give images that it was not trained on: they calibrate the detector, and test repairs.")
 

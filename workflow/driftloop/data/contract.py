@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from driftloop.data.dataset import Dataset
 from driftloop.data.pictures import Form
 from driftloop.params.instantiate import instantiate
@@ -48,6 +51,14 @@ class DatasetSource(ABC):
         `report` with one line for everything worth knowing (what is tried, why it failed, what is
         used); leave no files behind; raise `DataError` when the images cannot be had.
         """
+
+    def some(self, most: int) -> npt.NDArray[np.uint8]:
+        """Return a few of the images, to try something on, uint8 (N, H, W, C).
+
+        Raises:
+            DataError: there are none.
+        """
+        return self.fetch(lambda _: None).images[:most]
 
 
 def form_of(spec: Mapping[str, Any], shape: tuple[int, int, int]) -> Form:

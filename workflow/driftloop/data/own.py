@@ -6,6 +6,7 @@ import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -75,6 +76,20 @@ class Pictures(DatasetSource):
             passed: notes what lies there and is not taken.
             changes: counts what else is worth telling, by a sentence that follows the number.
         """
+
+    def some(self, most: int) -> npt.NDArray[np.uint8]:
+        """Read the first pictures that can be used and differ."""
+        found: dict[bytes, npt.NDArray[np.uint8]] = {}
+        for source, name, _ in self.pictures(Passed(), Counter()):
+            with suppress(DataError):
+                path = regular(source) if isinstance(source, Path) else source
+                image = read_picture(path, name, self.form, Counter())
+                found.setdefault(image.tobytes(), image)
+            if len(found) == most:
+                break
+        if not found:
+            raise DataError(f"{self.name}: none of its pictures can be used.")
+        return np.stack(list(found.values()))
 
     def fetch(self, report: Report) -> Dataset:
         """Read all pictures; those that cannot be read or made to fit are left out and told.

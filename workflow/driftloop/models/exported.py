@@ -14,11 +14,14 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from driftloop.errors import ModelError
+from driftloop.models.program_files import ProgramFile, choose_output, describe, read_piece
 
 _KEPT = re.compile(
     r"data/(weights/(weight_\d+|[\w.]+_weights_config\.json)|constants/(tensor_\d+|[\w.]+_config\.json)"
@@ -32,6 +35,88 @@ _OPERATOR = re.compile(
 _FORBIDDEN = re.compile(r"torch\.ops\.aten\.(from_file|save|_?print)\b")
 _SYMBOLS = re.compile(r"[su]\d+|Symbol|Integer|positive|nonnegative|integer|True|False|Max|Min|Mod|FloorDiv")
 _LARGEST_JSON = 1 << 28
+
+
+_KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.uint8)
+_OLDER = ("serialized_exported_program.json", "serialized_state_dict.pt", "serialized_state_dict.json")
+_EVAL = "Call model.eval() before torch.export.export, and export it anew."
+
+
+def read_exported(path: Path, output: str | None = None) -> ProgramFile:
+    """Read a program saved by torch.export; see `driftloop.models.program_files.read_program`."""
+    content, piece = read_piece(path)
+    content = tame(content, str(path))
+    module = load_exported(content, str(path))
+    _refuse_training(module, path)
+    places = [node for node in module.graph.nodes if node.op == "placeholder"]
+    if len(places) != 1 or not isinstance(places[0].meta.get("val"), Tensor):
+        raise ModelError(f"{path} takes {len(places)} inputs; one tensor of images is given.")
+    taken = places[0].meta["val"]
+    if taken.dtype not in _KINDS:
+        kinds = ", ".join(str(kind).removeprefix("torch.") for kind in _KINDS)
+        raise ModelError(f"{path} takes {taken.dtype} numbers; images are given as one of {kinds}.")
+    if taken.ndim != 4:
+        raise ModelError(
+            f"{path} takes {taken.ndim} dimensions; images have four: (N, C, H, W) or (N, H, W, C)."
+        )
+    given = dict(zip(output_names(module), _outputs(module), strict=True))
+    possible = [name for name, node in given.items() if _can_be_logits(node)]
+    chosen = choose_output(list(given), possible, output, path)
+    name, node = list(given.items())[chosen]
+    if name not in possible:
+        raise ModelError(f"{path}: the output {name} has no floats, (N, number of classes).")
+    notes = () if len(given) == 1 else (f"of its outputs {', '.join(given)} it is {name} that is used",)
+    described = describe(
+        _sizes(taken),
+        _sizes(node.meta["val"]) if "val" in node.meta else (),
+        pixels=taken.dtype == torch.uint8,
+    )
+    return ProgramFile(described, content, (content,), (piece,), notes, chosen)
+
+
+def _outputs(module: torch.fx.GraphModule) -> list[Any]:
+    end = next(node for node in module.graph.nodes if node.op == "output")
+    return list(end.args[0]) if isinstance(end.args[0], tuple | list) else [end.args[0]]
+
+
+def output_names(module: torch.fx.GraphModule) -> list[str]:
+    """Return the names of a program's outputs: of a dictionary its keys, else those in the graph."""
+    found = _outputs(module)
+    information = getattr(module.graph._codegen, "pytree_info", None)
+    structure = getattr(information, "out_spec", None)
+    if structure is not None and structure.type is dict and len(structure.context) == len(found):
+        return [str(key) for key in structure.context]
+    return [str(node) for node in found]
+
+
+def _can_be_logits(node: Any) -> bool:
+    value = node.meta.get("val") if isinstance(node, torch.fx.Node) else None
+    if not isinstance(value, Tensor):
+        return False
+    return value.is_floating_point() and value.ndim >= 2 and all(size == 1 for size in value.shape[2:])
+
+
+def _sizes(value: Tensor) -> list[int | None]:
+    return [size if isinstance(size, int) else None for size in value.shape]
+
+
+def _refuse_training(module: torch.fx.GraphModule, path: Path) -> None:
+    """Refuse a program that was saved in training mode: it draws by chance, or changes its own state.
+
+    Nothing sets it right: `eval()` on what torch.export.load returns does nothing, or raises.
+    """
+    for node in module.graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if node.op != "call_function" or schema is None:
+            continue
+        operator = str(node.target).removeprefix("aten.").partition(".")[0]
+        for place, argument in enumerate(schema.arguments):
+            value = node.args[place] if place < len(node.args) else node.kwargs.get(argument.name)
+            if argument.name in ("train", "training") and value is True:
+                raise ModelError(f"{path} was exported in training mode: it has {operator} at work. {_EVAL}")
+            written = argument.alias_info is not None and argument.alias_info.is_write
+            if written and isinstance(value, torch.fx.Node) and value.op == "get_attr":
+                raise ModelError(f"{path} changes its own {value.target} while it predicts. {_EVAL}")
 
 
 def tame(content: bytes, name: str) -> bytes:
@@ -49,6 +134,11 @@ def tame(content: bytes, name: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(copy, "w") as tamed:
             for member in archive.infolist():
                 inner = member.filename.partition("/")[2]
+                if member.filename in _OLDER:
+                    raise ModelError(
+                        f"{name} is of the format that torch 2.6 and older write; that of torch 2.7 and "
+                        "newer is read. Export the model anew: pip install --upgrade torch"
+                    )
                 if not _KEPT.fullmatch(inner):
                     raise ModelError(f"{name} holds {member.filename!r}, which driftloop does not open.")
                 data = archive.read(member)
@@ -132,4 +222,5 @@ def _weights_only() -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, no longer than a message of ours can bear."""
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= 400 else f"{text[:200]} … {text[-200:]}"
