@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from driftloop.errors import DriftloopError
+from driftloop.params.not_imported import why_not_imported
 from driftloop.printable import printable
 
 KEY = "trust"
@@ -56,7 +57,8 @@ def find_class(target: str, where: str, error: type[DriftloopError]) -> type:
     except DriftloopError:
         raise
     except Exception as cause:  # an import runs a user's module: anything can come out of it
-        raise error(f"{where}: {printable(target)} cannot be imported ({_first_line(cause)}).") from cause
+        why = why_not_imported(target, cause)
+        raise error(f"{where}: {printable(target)} cannot be imported ({why}).") from cause
     if not isinstance(found, type):
         raise error(f"{where}: {target} is a {type(found).__name__}, not a class.")
     if ours and not found.__module__.startswith("driftloop."):
@@ -91,8 +93,11 @@ def _names(specs: Any) -> Iterator[str]:
 
 
 def _get_object(target: str) -> Any:
+    import logging
+
     from hydra.utils import get_object  # a fifth of a second, which only those who need it pay
 
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what is wrong is said by our own message
     return get_object(target)
 
 
@@ -105,8 +110,3 @@ def _project_on_path() -> Iterator[None]:
     finally:
         if here in sys.path:  # the module itself may have changed the path
             del sys.path[len(sys.path) - 1 - sys.path[::-1].index(here)]
-
-
-def _first_line(cause: BaseException) -> str:
-    lines = str(cause).strip().splitlines()
-    return printable(lines[0]) if lines else type(cause).__name__
