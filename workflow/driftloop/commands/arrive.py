@@ -118,7 +118,7 @@ def changed_windows(params: Mapping[str, Any]) -> dict[str, str]:
         with suppress(DataError):  # what has just gone, or cannot be read, is no other window
             if said := difference(entry, taken):
                 found[window] = (
-                    f"{entry} is not what was checked as window {window}: {said}. To take it in instead: "
+                    f"{entry} has changed since window {window} was taken in: {said}. To check it instead: "
                     f"driftloop retake {window}; as a window of its own: driftloop retake {window} --as-new"
                 )
     return found

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from driftloop.data.codecs import SUFFIXES
 from driftloop.errors import DataError
 from driftloop.inside import LINK, why_irregular
+from driftloop.printable import printable
 
 MOST = 1_000_000
 """Files in one folder, list or archive: more are no window, and to look at them all takes minutes."""
@@ -43,7 +44,7 @@ class Passed:
         counts = Counter(reason for _, reason in self.entries)
         first = {reason: name for name, reason in reversed(self.entries)}
         told = [
-            f"{count:,} left out, {'such as ' if count > 1 else ''}{first[reason]}: it {reason}."
+            printable(f"{count:,} left out, {'such as ' if count > 1 else ''}{first[reason]}: it {reason}.")
             for reason, count in counts.most_common(_LINES)
         ]
         if rest := sum(counts.values()) - sum(count for _, count in counts.most_common(_LINES)):

@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, cast
 from driftloop.errors import DataError
 from driftloop.inside import IRREGULAR, LINK
 
-MOST_MEMBERS = 500_000
+MOST_MEMBERS = 200_000
 _LARGEST_DIRECTORY = 1 << 26
 _LARGEST_HEADER = 1 << 20
 _LARGEST_MEMBER = 1 << 28
@@ -160,6 +160,8 @@ def _copy(name: str, member: str, size: int, opened: Callable[[], IO[bytes] | No
     """Return a member's bytes: its decoder may go back and forth in them, and they need not be in memory."""
     if size > _LARGEST_MEMBER:
         raise DataError(f"{name}: {member} claims {size:,} bytes; that is no picture.")
+    if not size:
+        raise DataError(f"{name}: {member} is empty.")
     copy: Any = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (its reader closes it)
     try:
         with cast("IO[bytes]", opened()) as source:
