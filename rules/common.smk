@@ -15,6 +15,7 @@ from driftloop.errors import DriftloopError
 from driftloop.files import read_json
 from driftloop.params.load import load_params, read_params
 from driftloop.params.merge import overrides_between
+from driftloop.printable import printable
 from driftloop.review.decision import DECISIONS, repairs_of
 from driftloop.tracker.run_lock import elsewhere, hold
 
@@ -35,7 +36,7 @@ try:
     if workflow.is_main_process:
         settle_times(PARAMS, keep=running)
 except DriftloopError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(printable(str(error), lines=True))
 OVERRIDES = " ".join(map(shlex.quote, changes))
 
 # Products are put back where a step fails; that there was nothing to put back is no news.
@@ -77,7 +78,7 @@ def image(role):
         # The path of an image that nobody asked for is not looked at, but must be one that Snakemake allows.
         return str(require_image(role).absolute() if contained else sif(Path(), role))
     except DriftloopError as error:
-        raise WorkflowError(str(error))
+        raise WorkflowError(printable(str(error), lines=True))
 
 
 def image_mb(input):

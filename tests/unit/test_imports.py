@@ -82,6 +82,39 @@ def test_rich_is_loaded_only_where_people_read() -> None:
     assert offenders([m for m in MODULES if not m.startswith(allowed)], "rich") == []
 
 
+def test_foreign_text_reaches_the_terminal_through_one_place_alone() -> None:
+    """Names and reasons come from files: whatever prints them makes them printable first."""
+    edges = ("commands/console.py", "commands/plain_console.py")
+    others = [module for module in MODULES if module not in edges]
+    # `RenderableType` and `Group` print nothing.
+    printing = (
+        "rich.console.Console",
+        "rich.print",
+        "rich.get_console",
+        "rich.live.Live",
+        "rich.progress.track",
+    )
+    assert [
+        each for each in offenders(others, *printing) if each != ("commands/watch.py", "rich.live.Live")
+    ] == []
+    said = {module for module in others if calls(module) & {"click.echo", "click.secho", "print"}}
+    assert said == set()
+
+
+def calls(module: str) -> set[str]:
+    """The names of the functions that a module calls."""
+    tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_names_are_imported_in_one_place_alone() -> None:
+    """A file names a class; `find_class` alone says which may be imported."""
+    importing = ("hydra.utils", "importlib.import_module", "importlib.util.spec_from_file_location", "runpy")
+    found = {module for module, _ in offenders(MODULES, *importing)}
+    found |= {each for each in MODULES if calls(each) & {"importlib.import_module", "__import__"}}
+    assert found == {"params/named_class.py", "cli.py", "models/programs.py"}  # the others name their own
+
+
 def test_click_is_known_to_the_command_line_alone() -> None:
     assert offenders([m for m in MODULES if not m.startswith(("commands/", "cli.py"))], "click") == []
 

@@ -11,6 +11,7 @@ import click
 
 from driftloop import __version__
 from driftloop.errors import DriftloopError, lacking
+from driftloop.printable import printable
 
 if TYPE_CHECKING:
     from driftloop.commands.step import Step
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _complain(str(error))
         status = error.exit_status
     except click.ClickException as error:
+        error.message = printable(error.message, lines=True)  # type: ignore[misc]
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -144,12 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if (said := lacking(error)) is None:
             raise
-        sys.stderr.write(f"{said}\n")  # there may be no memory left for more
+        sys.stderr.write(f"{printable(said)}\n")  # there may be no memory left for more
         status = 1
     sys.exit(status)
 
 
 def _complain(text: str) -> None:
-    from rich.console import Console
+    from driftloop.commands.plain_console import PlainConsole
 
-    Console(stderr=True, soft_wrap=True, highlight=False).print(text, style="red", markup=False)
+    PlainConsole(stderr=True, soft_wrap=True).print(printable(text, lines=True), style="red")

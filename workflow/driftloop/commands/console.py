@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
 import threading
@@ -11,7 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from driftloop.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,27 +29,40 @@ def say(*parts: str | tuple[str, str]) -> None:
     """Say one thing on standard error and in the step's log.
 
     Args:
-        parts: texts, which are said as they are, whoever wrote them; a pair is a text and its Rich style.
+        parts: texts, which are shown as they are, whoever wrote them; a pair is a text and its Rich style.
     """
-    from rich.console import Console
     from rich.control import Control
     from rich.segment import ControlType
     from rich.text import Text
 
-    text = Text.assemble(*parts)
+    told = ((part, "") if isinstance(part, str) else part for part in parts)
+    text = Text.assemble(*((printable(part, lines=True), style) for part, style in told))
     with terminal() as console:  # in one write, which no other step's bar gets in between
         console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
         console.print(text)
     if _log is not None:
-        Console(file=_log, highlight=False, soft_wrap=True, color_system=None).print(text)
+        _log.write(f"{text.plain}\n")
 
 
 @cache
 def terminal() -> Console:
     """The one console on standard error: lines that are said above a progress bar do not tear it."""
-    from rich.console import Console
+    from driftloop.commands.plain_console import PlainConsole
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return PlainConsole(stderr=True, soft_wrap=True)
+
+
+def tell(line: str) -> None:
+    """Print a line to standard output, as it is but for what a terminal would obey."""
+    click.echo(printable(line, lines=True))
+
+
+def tell_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value to standard output as JSON; what a terminal would obey is escaped, as JSON escapes it."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if not text.replace("\n", "").isprintable():
+        text = json.dumps(value, indent=indent)
+    click.echo(text)
 
 
 @contextmanager
@@ -66,7 +84,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            _log.write(f"{type(error).__name__}: {error}\n")
+            _log.write(f"{type(error).__name__}: {printable(str(error), lines=True)}\n")
             raise
         finally:
             _log = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from driftloop.commands.console import say
+from driftloop.commands.console import say, terminal
 
 if TYPE_CHECKING:
     from driftloop.containers.build import Engine
@@ -91,10 +91,10 @@ def build(
 @images.command(name="list")
 def list_images() -> None:
     """List each image: the rules that run in it, whether it is built and up to date, its size and digest."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from driftloop.commands.plain_console import PlainConsole
     from driftloop.containers import image
     from driftloop.params.load import load_params
 
@@ -110,7 +110,7 @@ def list_images() -> None:
                 Text("up to date") if image.is_current(_ROOT, found) else Text("out of date", style="yellow")
             )
             table.add_row(role, state, _megabytes(found.size), found.sha256[:12], using)
-    Console().print(table)
+    PlainConsole().print(table)
     if registry := load_params()["containers"]["registry"]:
         say(f"The rules use {registry}/ROLE instead of these files (params.yaml: containers.registry).")
 
@@ -121,13 +121,10 @@ def _watching(role: str) -> Iterator[Watch]:
     if not sys.stderr.isatty():
         yield lambda what, _done, _total: say((role, "bold"), f" {what}")
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.fields[role]}"), BarColumn(20), TimeElapsedColumn())
-    with Progress(
-        *columns, TextColumn("{task.description}"), console=Console(stderr=True), transient=True
-    ) as bar:
+    with Progress(*columns, TextColumn("{task.description}"), console=terminal(), transient=True) as bar:
         task = bar.add_task("", role=role, total=None)
         yield lambda what, done, total: bar.update(
             task, description=what[:70], completed=done, total=total or None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from driftloop import layout
+from driftloop.commands.console import tell_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,13 +129,12 @@ def show(windows: tuple[str, ...], as_json: bool) -> None:
         for entry in read_ledger(path, project=project_id(layout.DECISIONS))
     ]
     if as_json:
-        click.echo(json.dumps([entry.as_dict() for entry in entries], ensure_ascii=False, indent=2))
+        tell_json([entry.as_dict() for entry in entries])
         return
-    from rich.console import Console
-
+    from driftloop.commands.plain_console import PlainConsole
     from driftloop.review.history import history
 
-    Console(highlight=False).print(history(entries))
+    PlainConsole().print(history(entries))
 
 
 @ledger.command()

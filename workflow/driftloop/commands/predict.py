@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftloop.errors import DataError, DriftloopError
+from driftloop.printable import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from driftloop.models.classifier import Classifier
 
 
+_FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
 @click.command()
 @click.argument("images", nargs=-1, metavar="[MODEL] [IMAGES]...", type=click.Path(path_type=Path))
 @click.option("--jsonl", is_flag=True, help="Print one JSON object a line instead of CSV.")
@@ -37,11 +41,12 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
 
     IMAGES are pictures, folders of pictures, or .npy arrays; without any, one picture or array is read from
     standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it,
-    numbered as they were added.
+    numbered as they were added. In CSV, a text that a spreadsheet would run begins with an apostrophe, and
+    control characters are written out; --jsonl has every text as it is.
     """
     from driftloop.checker.store import load_detector
     from driftloop.commands.classify import open_model
-    from driftloop.commands.console import say
+    from driftloop.commands.console import say, tell_json
     from driftloop.data.read_images import read_images
     from driftloop.tracker.production import production_folder
     from driftloop.tracker.provenance import vouched
@@ -59,16 +64,23 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     rows = predicted_rows(classifier, named, detector)
     if jsonl:
         for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
+            tell_json(row, indent=None)
     else:
         columns = ["name", "class", "confidence", *(["drift_score"] if drift else []), "filters"]
         writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**row, "filters": " ".join(map(str, row["filters"]))} for row in rows)
+        writer.writerows({**row, **_cells(row)} for row in rows)
     if left := len(named.left_out):
         raise DataError(
             f"{left:,} of {left + len(named.names):,} were left out, see above; all others are classified."
         )
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Return a row's texts as cells: no terminal obeys them, and no spreadsheet takes them for a formula."""
+    cells = {column: printable(row[column]) for column in ("name", "class")}
+    safe = {column: f"'{text}" if text.startswith(_FORMULA) else text for column, text in cells.items()}
+    return {**safe, "filters": " ".join(map(str, row["filters"]))}
 
 
 def _form(shape: tuple[int, int, int]) -> Form:

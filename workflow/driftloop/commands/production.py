@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftloop import layout
+from driftloop.commands.console import tell_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,12 +80,13 @@ def lineage(as_json: bool) -> None:
             {"window": s.window, "parent": params["stream"][s.window]["parent"], **_facts(s)} for s in states
         ]
         told: dict[str, Any] = {"windows": grown, "production": [asdict(each) for each in moves]}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        tell_json(told)
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from driftloop.commands.plain_console import PlainConsole
+
+    console = PlainConsole()
     parents = {name: facts["parent"] for name, facts in params["stream"].items()}
     console.print(_tree(states, parents, _maker(moves[-1].owner) if moves else None))
     for each in moves[-5:]:

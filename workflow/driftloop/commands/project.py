@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from driftloop import layout
-from driftloop.commands.console import say
+from driftloop.commands.console import say, tell, tell_json
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
 
@@ -27,7 +27,7 @@ def configure(choices: tuple[str, ...], force: bool, show: bool) -> None:
 
     text = render(compose(choices), choices)
     if show:
-        click.echo(text, nl=False)
+        tell(text.removesuffix("\n"))
         return
     if PARAMS_FILE.exists() and not force and PARAMS_FILE.read_text(encoding="utf-8") != text:
         raise ParameterError(
@@ -50,8 +50,6 @@ def configure(choices: tuple[str, ...], force: bool, show: bool) -> None:
 )
 def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
     """Show where the stream stands: each window, what is pending, and the next command."""
-    import json
-
     from driftloop.commands.report import write_as_it_stands
     from driftloop.report.status import describe, next_step, table, windows
 
@@ -63,19 +61,19 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
         except DriftloopError as error:
             say((f"The report stays as it was: {error}", "yellow"))
     if as_json:
-        click.echo(json.dumps([describe(state) for state in states], indent=2))
+        tell_json([describe(state) for state in states])
         return
-    from rich.console import Console
+    from driftloop.commands.plain_console import PlainConsole
 
     from driftloop.commands.arrive import changed_windows
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     console.print(table(states))
     for state in states:
         if state.problem:
-            console.print(f"{state.window}: {state.problem}", style="red", markup=False)
+            console.print(f"{state.window}: {state.problem}", style="red")
     for line in changed_windows(params).values():
-        console.print(f"inbox: {line}", style="yellow", markup=False)
+        console.print(f"inbox: {line}", style="yellow")
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")

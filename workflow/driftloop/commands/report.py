@@ -159,10 +159,10 @@ def _made(ends: Sequence[str]) -> list[Made]:
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def report(overrides: tuple[str, ...]) -> None:
     """Tell what happened to each window, in a sentence; results/report.html has the whole story."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from driftloop.commands.plain_console import PlainConsole
     from driftloop.report.status import next_step, under_way, windows
     from driftloop.report.story import headline, sentence
     from driftloop.tracker.provenance import vouched
@@ -182,7 +182,7 @@ def report(overrides: tuple[str, ...]) -> None:
     for state in others:
         told.add_row(Text(state.window, style="bold"), Text(under_way(state)))
     more = f"; {len(others)} more are under way" if others else ""
-    console = Console(highlight=False)
+    console = PlainConsole()
     console.print(Text(f"\n{headline(rows)}{more}\n", style="bold"), told)
     console.print(f"Report: {layout.REPORT}\nNext:   {next_step(states)}")
 

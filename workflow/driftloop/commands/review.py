@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftloop import layout
+from driftloop.commands.console import tell_json
 from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _answer(
     answer = check_answer(Answer(decision, seen, reason, given), material)
     entry = append_answer(material, answer, name)
     if as_json:
-        click.echo(json.dumps(entry.as_dict(), ensure_ascii=False, indent=2))
+        tell_json(entry.as_dict())
     else:
         _confirm(entry)
 
@@ -312,4 +312,4 @@ def _print_questions(material: Material) -> None:
         "diagnoses": material.diagnoses,
         "standing": standing and standing.as_dict(),
     }
-    click.echo(json.dumps(questions, ensure_ascii=False, indent=2))
+    tell_json(questions)

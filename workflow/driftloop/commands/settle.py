@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftloop import layout
+from driftloop.commands.console import tell_json
 from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def settle(
         samples = _left_open(found, reviewed, standing)
         asked = load_material(window, params["corruptions"], asked=samples)
     if as_json:
-        click.echo(json.dumps({"window": window, "samples": [pick.index for pick in asked.picks]}))
+        tell_json({"window": window, "samples": [pick.index for pick in asked.picks]}, indent=None)
         return
 
     def record(answer: Answer, name: str) -> Entry:

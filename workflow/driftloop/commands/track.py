@@ -11,6 +11,7 @@ import click
 
 from driftloop import layout
 from driftloop.commands import review
+from driftloop.commands.console import tell
 from driftloop.errors import DataError
 from driftloop.files import read_json
 from driftloop.params.load import PARAMS_FILE, load_params
@@ -76,13 +77,13 @@ def _print_stale(judgements: list[Judgement], filter_target: str) -> None:
     judgements = sorted(asked, key=lambda each: each.made.began)  # in the order of the work
     stale = [each for each in judgements if each.reasons]
     if not stale:
-        click.echo("Everything that was made still holds.")
+        tell("Everything that was made still holds.")
         return
     for each in stale:
-        click.echo(f"{each.made.name}: {'; '.join(each.reasons)}")
+        tell(f"{each.made.name}: {'; '.join(each.reasons)}")
     after = followers([each.made for each in stale], [each.made for each in judgements])
     if names := [made.name for made in sorted(after, key=lambda made: made.began)]:
-        click.echo(f"Then, as far as what they read comes out otherwise: {', '.join(names)}")
+        tell(f"Then, as far as what they read comes out otherwise: {', '.join(names)}")
 
 
 def _asked_for(made: Made, filter_target: str) -> bool:
@@ -168,13 +169,14 @@ def _print_decisions(paths: Sequence[str]) -> None:
 
 def _print_block(title: Text, lines: Sequence[Text]) -> None:
     """Print lines below a title, indented; in a terminal as wide as that is, elsewhere unbroken."""
-    from rich.console import Console
     from rich.padding import Padding
 
-    console = Console(highlight=False)
+    from driftloop.commands.plain_console import PlainConsole
+
+    console = PlainConsole()
     console.print(title)
     for line in lines:
         if console.is_terminal:
             console.print(Padding(line, (0, 0, 0, 4)))
         else:
-            click.echo(f"    {line.plain}")
+            tell(f"    {line.plain}")

@@ -19,7 +19,7 @@ import click
 
 from driftloop import layout
 from driftloop.commands.arrive import changed_windows, cut_windows, look_for_windows, untaken
-from driftloop.commands.console import say, terminal
+from driftloop.commands.console import say, tell, terminal
 from driftloop.data.arrivals import locked
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
@@ -279,15 +279,15 @@ def _live() -> Iterator[Any]:
         said: set[str] = set()
 
         def show(view: RenderableType) -> None:
-            from rich.console import Console
+            from driftloop.commands.plain_console import PlainConsole
 
-            console = Console(width=100, color_system=None)
+            console = PlainConsole(width=100, color_system=None)
             with console.capture() as capture:
                 console.print(view)
             new = [line for line in capture.get().splitlines() if line.strip() and line not in said]
             said.update(new)
             for line in new:
-                click.echo(line.rstrip())
+                tell(line.rstrip())
 
         yield show
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from driftloop.printable import printable
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.material import Material, Pick
 from driftloop.review.pen import Pen, clip
@@ -122,4 +123,4 @@ def describe_label(label: str | None, pick: Pick) -> tuple[str, str]:
         return "none", "cyan"
     if label == UNSURE:
         return "can't tell", "cyan"
-    return ("✓", "green") if label == pick.predicted else (f"✗ {label}", "yellow")
+    return ("✓", "green") if label == pick.predicted else (f"✗ {printable(label)}", "yellow")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from driftloop.printable import printable
 from driftloop.review.pictures import RESET, Depth, draw
 from driftloop.review.sharp import Sharp, draw_sharp
 
@@ -32,6 +33,7 @@ def clip(text: str, width: int) -> str:
     >>> clip("automobile", 6), clip("cat", 6)
     ('autom…', 'cat   ')
     """
+    text = printable(text)
     if width <= 0:
         return ""
     if cell_len(text) > width:
@@ -46,7 +48,7 @@ def fold(text: str, width: int) -> list[str]:
     (['the lens', 'was dirty'], ['カメ', 'ラの'])
     """
     lines, line = [], ""
-    for word in re.findall(r"\S+\s*|\s+", re.sub(r"\s", " ", text)):
+    for word in re.findall(r"\S+\s*|\s+", printable(re.sub(r"\s", " ", text))):
         if line and cell_len(line + word.rstrip()) > width:
             lines.append(line.rstrip())
             line = ""
@@ -75,6 +77,7 @@ class Pen:
         names = [] if self.plain else style.split()
         if self.depth is Depth.NONE:
             names = [name for name in names if name in _COLOURLESS]
+        text = printable(text)
         if not names or not text:
             return text
         return f"\x1b[{';'.join(_CODES[name] for name in names)}m{text}{RESET}"

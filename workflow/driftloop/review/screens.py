@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 
+from driftloop.printable import printable
 from driftloop.review.answers import find_problem
 from driftloop.review.beside import draw_closeup, draw_comparison, strip
 from driftloop.review.decision import DECISIONS, NONE, REPAIRS, UNSURE, Answer
@@ -222,7 +223,7 @@ def _sign(state: State, view: View) -> list[str]:
     for name, value in rows:
         parts = fold(value, view.columns - 18)
         lines += [f"{_MARGIN}{name if not line else '':<12}{part}" for line, part in enumerate(parts)]
-    foot = ["", f"{_MARGIN}{pen('signed', 'bold')}      {state.reviewer}▏"]
+    foot = ["", f"{_MARGIN}{pen('signed', 'bold')}      {printable(state.reviewer)}▏"]
     foot += ["", _MARGIN + pen(clip(problem, view.columns - 4), "yellow")] if problem else []
     room = view.rows - 3 - len(foot)
     # What is signed, and what keeps it from being signed, is on the screen however many classes there are.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from driftloop.printable import printable
 from driftloop.review.grid import Layout, lay_out
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material
@@ -33,7 +34,7 @@ class View:
     @property
     def legend(self) -> str:
         """Digits and the classes that they stand for; long names are cut until it fits."""
-        classes = self.questions.classes
+        classes = tuple(map(printable, self.questions.classes))
         if not self.questions.numbered:
             return ""
         for longest in range(max(3, *map(cell_len, classes)), 2, -1):
