@@ -31,8 +31,7 @@ install:
 	  || { echo "driftloop needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Try: make setup PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): about two minutes, once."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.lock
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(VENV)/bin/python envs/install.py
 	@cat envs/dev.lock pyproject.toml >$(READY)
 	@echo "Ready. To use it in this shell: source $(VENV)/bin/activate"
 

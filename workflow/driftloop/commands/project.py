@@ -63,9 +63,8 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
     if as_json:
         tell_json([describe(state) for state in states])
         return
-    from driftloop.commands.plain_console import PlainConsole
-
     from driftloop.commands.arrive import changed_windows
+    from driftloop.commands.plain_console import PlainConsole
 
     console = PlainConsole()
     console.print(table(states))

@@ -7,9 +7,11 @@ no network.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from driftloop.inside import open_inside
 
 _PYTORCH_BUILDS = "https://download.pytorch.org/whl/"
 _LAST_LINES = 12
+_OF_TORCH = re.compile(r"(torch|nvidia|cuda|triton)[-_]")
 
 
 def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path) -> None:
@@ -32,9 +35,9 @@ def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path)
     for recipe in (root / "containers").iterdir():
         shutil.copy(recipe, folder)
     wheels, package = folder / "wheels", folder / "package"
-    locked = ["--requirement", str(lock(root, facts["role"]))]
-    _wheel([*locked, *torch_source(facts["arguments"].get("torch", "default"))], wheels)
-    _wheel(["--no-deps", str(root.absolute())], package)
+    source = torch_source(facts["arguments"].get("torch", "default"))
+    _collect_locked(root, lock(root, facts["role"]), source, wheels)
+    _wheel(["--no-index", str(root.absolute())], package)
     write_text(wheels / "python-version", f"{sys.version_info.major}.{sys.version_info.minor}\n")
     write_json(package / "image.json", facts)
     if "model" in facts["arguments"] and model is not None:
@@ -54,6 +57,35 @@ def _copy_model(model: Path, target: Path) -> None:
                 shutil.copyfileobj(source, copy)
         except DataError as error:
             raise ImageError(f"{error} Copy the model and name the copy: cp -rL {model} COPY") from error
+
+
+def _collect_locked(root: Path, locked: Path, source: list[str], wheels: Path) -> None:
+    """Collect what a lock names, checked against its hashes.
+
+    A build of torch whose source somebody chose is in no lock: it comes first, with what it needs, in the
+    lock's version, and everything else is the lock's.
+    """
+    pins = locked.read_text(encoding="utf-8")
+    if source and (torch := re.search(r"^torch==\S+", pins, re.MULTILINE)):
+        _wheel([torch[0], *source], wheels, alone=False)
+        for wheel in wheels.iterdir():
+            if not _OF_TORCH.match(wheel.name):
+                wheel.unlink()
+        rest = wheels.with_name("rest.lock")
+        rest.write_text(re.sub(r"^torch==(.*\\\n)*.*\n", "", pins, flags=re.MULTILINE), encoding="utf-8")
+        locked = rest
+    _wheel(["--require-hashes", "--requirement", str(locked)], wheels)
+    if not source and _asks_for_cuda(wheels):
+        _wheel(["--require-hashes", "--requirement", str(root / "envs/cuda.lock")], wheels)
+
+
+def _asks_for_cuda(wheels: Path) -> bool:
+    """Whether the wheel of torch, where there is one, is a CUDA build."""
+    for wheel in wheels.glob("torch-*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+            return re.search(rb"^Requires-Dist: (nvidia|cuda|triton)", archive.read(name), re.M) is not None
+    return False
 
 
 def torch_source(torch: str) -> list[str]:
@@ -76,12 +108,15 @@ def last_lines(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-_LAST_LINES:])
 
 
-def _wheel(what: list[str], folder: Path) -> None:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder), *what]
+def _wheel(what: list[str], folder: Path, *, alone: bool = True) -> None:
+    """Let pip collect wheels; what comes as source is built with what is installed here, by `build.lock`."""
+    options = ["--quiet", "--no-build-isolation", *(["--no-deps"] if alone else [])]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command line)
     if done.returncode:
         out_of_space(done.stderr)
         raise ImageError(
             f"pip could not collect the packages: {' '.join(command)}\n{last_lines(done.stderr)}\n"
-            "Images are built from wheels. See pip's settings (`pip config list`) and the free disk space."
+            "Images are built from wheels. See pip's settings (`pip config list`) and the free disk space; "
+            "`make setup` installs what builds those that come as source."
         )

@@ -24,7 +24,7 @@ FOLDER = Path("images")
 DEFAULT_BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 PREDICT = "predict"
 _RECIPE = Path("containers/Dockerfile")
-_DEVELOPMENT = "dev"  # the lock that is no role's
+_NO_ROLES = ("dev", "build", "cuda")  # locks that are no role's
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -71,7 +71,7 @@ def roles(root: Path) -> list[str]:
     Raises:
         ImageError: there is no recipe here.
     """
-    found = sorted(path.stem for path in (root / "envs").glob("*.lock") if path.stem != _DEVELOPMENT)
+    found = sorted(path.stem for path in (root / "envs").glob("*.lock") if path.stem not in _NO_ROLES)
     if not found or not (root / _RECIPE).exists():
         raise ImageError(
             f"{root.absolute()} has no containers/ and envs/. Run it in driftloop's own repository, and link "
@@ -134,6 +134,7 @@ def inputs(root: Path, role: str, arguments: dict[str, str]) -> str:
     """Return the digest of everything that goes into a role's image."""
     package = root / "workflow/driftloop"
     files = [lock(root, role), root / "pyproject.toml", *(root / "containers").iterdir()]
+    files += [root / "envs/build.lock", *([root / "envs/cuda.lock"] if uses_torch(root, role) else [])]
     files += [path for path in package.rglob("*") if "__pycache__" not in path.parts]
     digests = {str(path.relative_to(root)): digest_file(path) for path in files if path.is_file()}
     return digest_json({"files": digests, "arguments": arguments})
