@@ -57,7 +57,7 @@ def find_class(target: str, where: str, error: type[DriftloopError]) -> type:
     except DriftloopError:
         raise
     except Exception as cause:  # an import runs a user's module: anything can come out of it
-        why = printable(why_not_imported(target, cause))
+        why = why_not_imported(target, cause)
         raise error(f"{where}: {printable(target)} cannot be imported ({why}).") from cause
     if not isinstance(found, type):
         raise error(f"{where}: {target} is a {type(found).__name__}, not a class.")
