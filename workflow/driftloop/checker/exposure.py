@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from driftloop.checker.features import Features
+from driftloop.spill import empty_images, release
 
 Images = npt.NDArray[np.float64]
 
@@ -69,13 +70,14 @@ def expose(
     rng = np.random.default_rng(seed)
     names = tuple(DAMAGES) if damages is None else damages
     chosen = np.stack([_choose(labels, rng) for _ in range(WINDOWS)])
-    damaged, first = np.empty((WINDOWS, SIZE, *images.shape[1:]), dtype=np.uint8), []
+    damaged, first = empty_images((WINDOWS, SIZE, *images.shape[1:])), []
     for place, index in enumerate(chosen):
         suffered = _draw(names, place, rng)
         picture = images[index] / 255.0
         for damage in suffered:
             picture = np.clip(DAMAGES[names[damage]](picture, rng.uniform(0.05, 1), rng), 0, 1)
         damaged[place] = np.round(picture * 255)
+        release(damaged, images)
         first.append(suffered[0] if suffered else -1)
     features = predict(damaged.reshape(-1, *images.shape[1:]))
     return Exposure(

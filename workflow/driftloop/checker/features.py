@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from driftloop.spill import release
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,7 @@ def in_parts(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     """Yield an array's rows in parts, in memory: the pages of a memory map are given back after each."""
     for start in range(0, len(array), PART):
         yield np.array(array[start : start + PART])
-        base: Any = array
-        while base is not None and not isinstance(base, mmap.mmap):
-            base = getattr(base, "base", None)
-        if base is not None and hasattr(mmap, "MADV_DONTNEED"):
-            base.madvise(mmap.MADV_DONTNEED)
+        release(array)
 
 
 def features_in_parts(features: Features) -> Iterator[Features]:

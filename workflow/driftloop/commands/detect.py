@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from driftloop import layout
 from driftloop.checker.exposure import expose
 from driftloop.checker.fitted import FittedDetector, fit_detector
@@ -21,12 +19,12 @@ def fit_clean(classifier: Classifier, params: dict[str, Any]) -> FittedDetector:
     reference samples are positions in that split.
     """
     train, calibration = load_dataset(layout.split("train")), load_dataset(layout.split("calibration"))
-    reference = train.take(np.arange(min(len(train), params["detector"]["reference"])))
+    most = params["detector"]["reference"]
     return fit_detector(
-        see(classifier, reference.images, "embedding the reference"),
+        see(classifier, train.images[:most], "embedding the reference"),
         see(classifier, calibration.images, "embedding the calibration"),
         spec=params["detector"]["method"],
-        classes=reference.labels,
+        classes=train.known_labels[:most],
         exposure=expose(
             calibration.images,
             calibration.known_labels,

@@ -23,13 +23,16 @@ from driftloop.corruptions.corruption import SEVERITIES, Corruption, Images
 from driftloop.corruptions.mnist_c import MNIST_C
 from driftloop.errors import DataError, ParameterError
 
-__all__ = ["SEVERITIES", "SUITES", "Corruption", "corrupt", "find_corruption"]
+__all__ = ["CHUNK", "SEVERITIES", "SUITES", "Corruption", "corrupt", "find_corruption"]
 
 SUITES: Mapping[str, Mapping[str, Corruption]] = MappingProxyType(
     {"mnist_c": MNIST_C, "cifar10_c": CIFAR10_C}
 )
 
-_CHUNK = 1024  # images at once: what they need in between stays near the processor, and memory bounded
+CHUNK = 1024
+"""Images at once: what they need in between stays near the processor, and memory bounded.
+
+Images can be corrupted in parts of whole chunks, and the random numbers are the same."""
 
 
 def corrupt(
@@ -64,8 +67,8 @@ def corrupt(
     severity = chosen.default_severity if severity is None else severity
     rng = np.random.default_rng(rng)
     result = np.empty(images.shape, dtype=np.uint8)
-    for start in range(0, len(images), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(images), CHUNK):
+        part = slice(start, start + CHUNK)
         result[part] = chosen.apply(np.ascontiguousarray(images[part]), severity, rng)
     return result
 

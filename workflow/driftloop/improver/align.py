@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
-from driftloop.improver.pixels import floats, through_filters
+from driftloop.improver.pixels import Held, floats, through_filters
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicion_network, suspicions
 from driftloop.improver.train_filter import FilterSettings
 from driftloop.models.classifier import Classifier
@@ -181,8 +181,8 @@ def _some(images: Images, most: int, rng: np.random.Generator) -> Images:
 def _fit_gate(
     gate: nn.Module,
     suspect: Callable[[Tensor], Tensor],
-    arrived: Tensor,
-    passing: Tensor,
+    arrived: Held,
+    passing: Held,
     settings: FilterSettings,
     generator: torch.Generator,
     progress: Progress | None,
@@ -202,7 +202,7 @@ def _fit_gate(
             progress(step + 1, settings.steps)
 
 
-def _draw(held: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def _draw(held: Held, count: int, generator: torch.Generator) -> Tensor:
     rows = torch.randint(len(held), (count,), generator=generator)
     return floats(held[rows.to(held.device)])
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.corruptions import SEVERITIES, SUITES, corrupt, find_corruption
+from driftloop.corruptions import CHUNK, SEVERITIES, SUITES, corrupt, find_corruption
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import at_once, predict
+from driftloop.spill import empty_images, parts, release
 
 Images = npt.NDArray[np.uint8]
 
@@ -47,11 +48,13 @@ class Imitation:
         """Corrupt uint8 images (N, H, W, C), each in a way drawn for itself."""
         kinds = list(self.kinds)
         drawn = rng.choice(len(kinds), size=len(images), p=np.array(list(self.kinds.values())))
-        result = np.empty_like(images)
+        result = empty_images(images.shape)
         for code, (corruption, severity) in enumerate(kinds):
-            rows = drawn == code
-            if rows.any():
-                result[rows] = corrupt(images[rows], self.suite, corruption, severity, rng)
+            rows = np.flatnonzero(drawn == code)
+            for part in parts(len(rows), images.shape[1:], CHUNK):
+                chosen = rows[part]
+                result[chosen] = corrupt(images[chosen], self.suite, corruption, severity, rng)
+                release(images, result)
         return result
 
     def without(self, other: Imitation) -> Imitation | None:

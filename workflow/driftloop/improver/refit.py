@@ -153,10 +153,10 @@ def _around(classifier: Classifier, embeddings: Tensor) -> Refitted:
 def _see(classifier: Classifier, samples: Samples, *, generator: torch.Generator, views: int = 1) -> _Seen:
     """Let a classifier's network look at what its filters make of samples, and at more views of that."""
     held = through_filters(classifier, samples.images)
-    found = []
+    found, step = [], batch_size(classifier)
     for view in range(views):
-        for part in torch.split(held, batch_size(classifier)):
-            x = floats(part)
+        for start in range(0, len(held), step):
+            x = floats(held[start : start + step])
             if view:
                 x = (weak_view if view % 2 else strong_view)(x, generator)
             found.append(classifier.network.eval().see(classifier.normalise(x)))

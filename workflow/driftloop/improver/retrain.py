@@ -24,11 +24,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
-from driftloop.improver.pixels import floats, through_filters
+from driftloop.improver.pixels import Held, floats, through_filters
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import autocast, seeded
 from driftloop.models.predict import predict
 from driftloop.models.train import Progress
+from driftloop.spill import select
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -135,7 +136,7 @@ class _Source:
         part: how much of each batch it is, beside the other sources' parts.
     """
 
-    seen: Tensor
+    seen: Held
     targets: Tensor | None
     part: float
 
@@ -151,7 +152,7 @@ def _sources(
     rng: np.random.Generator,
 ) -> list[_Source]:
     rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
-    images, labels = np.asarray(clean.images[rows]), clean.labels[rows]
+    images, labels = select(clean.images, rows), clean.labels[rows]
     # What the incumbent makes of a clean image is asked of the candidate too, also for its drifted twin.
     taught = torch.from_numpy(predict(classifier, images).logits).softmax(1)
     device, classes = classifier.mean.device, len(classifier.classes)
@@ -165,10 +166,11 @@ def _sources(
     sources = [source(images, labels, _CLEAN, taught)]
     if imitation:
         sources.append(source(imitation.apply(images, rng), labels, _DRIFT, taught))
+    places = np.arange(len(images))
     for number, each in enumerate(earlier):
         own = slice(number, None, len(earlier))  # they share the images, so that memory stays bounded
         if len(labels[own]):
-            twins, part = each.apply(images[own], rng), _EARLIER / len(earlier) ** 0.5
+            twins, part = each.apply(select(images, places[own]), rng), _EARLIER / len(earlier) ** 0.5
             sources.append(source(twins, labels[own], part, taught[own]))
     labelled = [each for each in (reviewed, earlier_reviewed) if each]
     sources += [source(each.images, each.labels, _REVIEWED) for each in labelled]

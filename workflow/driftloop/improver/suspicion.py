@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from driftloop.improver.imitate import Imitation
-from driftloop.improver.pixels import floats
+from driftloop.improver.pixels import Held, floats
+from driftloop.spill import empty_images, parts, release, select
 
 _BATCH = 500
 
@@ -38,10 +39,16 @@ def must_pass(
 
     An equal part of it is clean, and an equal part has gone through each drift that was repaired before.
     """
-    passing = clean.copy()
-    for part, each in enumerate(earlier, start=1):
-        rows = slice(part, None, len(earlier) + 1)
-        passing[rows] = each.apply(clean[rows], rng)
+    passing, places = empty_images(clean.shape), np.arange(len(clean))
+    for part in parts(len(clean), clean.shape[1:]):
+        passing[part] = clean[part]
+        release(clean, passing)
+    for number, each in enumerate(earlier, start=1):
+        rows = places[number :: len(earlier) + 1]
+        twins = each.apply(select(clean, rows), rng)
+        for part in parts(len(rows), clean.shape[1:]):
+            passing[rows[part]] = twins[part]
+            release(twins, passing)
     return passing
 
 
@@ -52,9 +59,10 @@ def detecting_loss(drifted: Tensor, passing: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def suspicions(suspect: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def suspicions(suspect: Callable[[Tensor], Tensor], images: Held) -> Tensor:
     """Return the logits (N,) of images, held as bytes or floats, some at a time."""
-    return torch.cat([suspect(floats(part)) for part in torch.split(images, _BATCH)])
+    starts = range(0, len(images), _BATCH)
+    return torch.cat([suspect(floats(images[start : start + _BATCH])) for start in starts])
 
 
 def limit(scores: Tensor, touched: float) -> float:

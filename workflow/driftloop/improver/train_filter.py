@@ -21,12 +21,13 @@ from torch.nn import functional
 from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
-from driftloop.improver.pixels import floats, hold
+from driftloop.improver.pixels import Held, floats, hold_or_stream
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicions
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
+from driftloop.spill import select
 
 Images = npt.NDArray[np.uint8]
 
@@ -112,7 +113,7 @@ def train_filter(
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
     repair.eval().requires_grad_(False)
     passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
-    scores = [suspicions(repair.suspect, hold(each, device)) for each in passing]
+    scores = [suspicions(repair.suspect, hold_or_stream(each, device)) for each in passing]
     repair.threshold.fill_(max(limit(each, settings.touched) for each in scores))
     return classifier.with_filter(spec, repair).eval()
 
@@ -121,9 +122,9 @@ def train_filter(
 class _Pairs:
     """Clean images, their corrupted twins, and images that must pass as they are: uint8 (N, H, W, C)."""
 
-    clean: Tensor
-    corrupted: Tensor
-    passing: Tensor
+    clean: Held
+    corrupted: Held
+    passing: Held
 
 
 def _pairs(
@@ -134,10 +135,10 @@ def _pairs(
     device: torch.device,
 ) -> _Pairs:
     chosen = np.sort(rng.choice(len(images), min(_PAIRS, len(images)), replace=False))
-    clean = np.asarray(images[chosen])
+    clean = select(images, chosen)
     passing = must_pass(clean, earlier, rng)
     corrupted = imitation.apply(clean, rng)
-    return _Pairs(hold(clean, device), hold(corrupted, device), hold(passing, device))
+    return _Pairs(*(hold_or_stream(each, device) for each in (clean, corrupted, passing)))
 
 
 def _fit(

@@ -11,6 +11,7 @@ import torch
 from driftloop.checker.features import Features
 from driftloop.errors import ModelError
 from driftloop.models.classifier import Classifier
+from driftloop.spill import release
 
 _BATCH = 256
 _SIDE = 64
@@ -63,6 +64,7 @@ def predict(
         if embeddings is None:
             embeddings = np.empty((len(images), embedded.shape[1]), dtype=np.float32)
         embeddings[rows], logits[rows] = embedded, scored
+        release(images)
         if progress is not None:
             progress(rows.stop, len(images))
     assert embeddings is not None  # noqa: S101 (for the type checker: the loop runs at least once)
