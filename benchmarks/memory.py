@@ -1,0 +1,116 @@
+"""Peak memory and time of a retraining, side by side with an older commit.
+
+    python benchmarks/memory.py --images 20000 --side 224            # this commit
+    python benchmarks/memory.py --images 4000 --side 224 --source OLD/workflow
+
+OLD is a checkout of the older commit (git worktree add OLD 9b5f15a). Images are mapped from a file, as a project's are.
+The network is small and begins with a stride: what is measured is how images are held, not what a network needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+
+
+def measure(images: int, side: int, channels: int, steps: int, earlier: int) -> dict[str, float]:
+    """Retrain once, in this process."""
+    import torch
+
+    from driftloop.improver.imitate import Imitation
+    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+    from driftloop.models.classifier import Classifier, ClassifierSpec
+
+    torch.manual_seed(0)
+    network = (
+        {"_target_": "memory.Strided"} if side > 64 else {"_target_": "driftloop.models.networks.ConvNet"}
+    )
+    form = (side, side, channels)
+    half = (0.5,) * channels
+    classifier = Classifier(ClassifierSpec(network, form, tuple("0123456789"), half, half)).eval()
+    kinds = ["impulse_noise", "brightness", "shot_noise"]
+    suite = "mnist_c" if channels == 1 else "cifar10_c"
+    drifts = [Imitation(suite, {(kind, 3): 1.0}) for kind in kinds]
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108
+        path = Path(folder) / "images.npy"
+        file = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(images, *form))
+        rng = np.random.default_rng(0)
+        one = rng.integers(0, 256, (256, *form), dtype=np.uint8)
+        for start in range(0, images, len(one)):
+            file[start : start + len(one)] = one[: len(file) - start]
+        file.flush()
+        del file
+        clean = Samples(np.load(path, mmap_mode="r"), rng.integers(0, 10, images))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        started = time.perf_counter()
+        made = retrain(
+            classifier,
+            clean,
+            Samples(np.asarray(clean.images[:48]), clean.labels[:48]),
+            drifts[0],
+            settings=RetrainSettings(steps=steps),
+            seed=0,
+            unlabelled=np.asarray(clean.images[:100]),
+            earlier=drifts[1 : 1 + earlier],
+        )
+        seconds = time.perf_counter() - started
+    weights = [float(value.double().sum()) for value in made.network.state_dict().values()]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"seconds": seconds, "peak_gb": peak / 1e6, "before_gb": before / 1e6, "weights": sum(weights)}
+
+
+def main() -> None:
+    """Measure in a process of its own, from the sources that were named."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--channels", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--earlier", type=int, default=2)
+    parser.add_argument("--source", type=Path, default=HERE.parent / "workflow")
+    given = parser.parse_args()
+    code = (
+        f"import json, sys; sys.path[:0] = [{str(given.source.resolve())!r}, {str(HERE)!r}]; import memory, driftloop; "
+        f"print(json.dumps(memory.measure({given.images}, {given.side}, {given.channels}, {given.steps}, {given.earlier})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    print(done.stdout, done.stderr[-2000:])
+
+
+try:
+    from torch import Tensor, nn
+
+    from driftloop.models.networks import Network
+
+    class Strided(Network):
+        """A small network for large images."""
+
+        def __init__(self, channels: int, classes: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(channels, 16, 8, stride=8), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2),
+                nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+            )  # fmt: skip
+            self.head = nn.Linear(128, classes)
+
+        def embed(self, images: Tensor) -> Tensor:
+            """Map images to embeddings."""
+            embedding: Tensor = self.body(images)
+            return embedding
+except ImportError:  # the process that only starts the others
+    pass
+
+if __name__ == "__main__":
+    main()
