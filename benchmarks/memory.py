@@ -3,14 +3,14 @@
     python benchmarks/memory.py --images 20000 --side 224            # this commit
     python benchmarks/memory.py --images 4000 --side 224 --source OLD/workflow
 
-OLD is a checkout of the older commit (git worktree add OLD 9b5f15a). Images are mapped from a file, as a project's are.
-The network is small and begins with a stride: what is measured is how images are held, not what a network needs.
+OLD is a checkout of the older commit (git worktree add OLD 9b5f15a). Images are mapped from a file, as a
+project's are. The network is small and begins with a stride: what is measured is how images are held, not what
+a network needs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def measure(images: int, side: int, channels: int, steps: int, earlier: int) -> 
     kinds = ["impulse_noise", "brightness", "shot_noise"]
     suite = "mnist_c" if channels == 1 else "cifar10_c"
     drifts = [Imitation(suite, {(kind, 3): 1.0}) for kind in kinds]
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         path = Path(folder) / "images.npy"
         file = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(images, *form))
         rng = np.random.default_rng(0)
@@ -81,11 +81,10 @@ def main() -> None:
     parser.add_argument("--earlier", type=int, default=2)
     parser.add_argument("--source", type=Path, default=HERE.parent / "workflow")
     given = parser.parse_args()
-    code = (
-        f"import json, sys; sys.path[:0] = [{str(given.source.resolve())!r}, {str(HERE)!r}]; import memory, driftloop; "
-        f"print(json.dumps(memory.measure({given.images}, {given.side}, {given.channels}, {given.steps}, {given.earlier})))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    paths = [str(given.source.resolve()), str(HERE)]
+    numbers = f"{given.images}, {given.side}, {given.channels}, {given.steps}, {given.earlier}"
+    code = f"import json, sys; sys.path[:0] = {paths!r}; import memory; print(memory.measure({numbers}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr[-2000:])
 
 
@@ -100,9 +99,14 @@ try:
         def __init__(self, channels: int, classes: int) -> None:
             super().__init__()
             self.body = nn.Sequential(
-                nn.Conv2d(channels, 16, 8, stride=8), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2),
-                nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
-            )  # fmt: skip
+                nn.Conv2d(channels, 16, 8, stride=8),
+                nn.BatchNorm2d(16),
+                nn.ReLU(),
+                nn.Conv2d(16, 32, 3, stride=2),
+                nn.ReLU(),
+                nn.AdaptiveAvgPool2d(2),
+                nn.Flatten(),
+            )
             self.head = nn.Linear(128, classes)
 
         def embed(self, images: Tensor) -> Tensor:
