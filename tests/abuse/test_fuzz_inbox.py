@@ -121,6 +121,8 @@ def arrives(driftloop: Command, inbox: Path, make: Callable[[], object]) -> None
     outcome = driftloop("take-window", "w")
     assert time.monotonic() - began < SECONDS
     assert memory("VmHWM") - before < MEGABYTES
+    assert not re.search(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]", outcome.said.replace("\r", ""))
+    assert not re.search(r"\x1b(?!\[\d*[mK])", outcome.said), outcome.said  # ours colour and erase alone
     if outcome.status == 0:
         assert load_dataset(layout.window("w")).images.max() <= 200
     else:

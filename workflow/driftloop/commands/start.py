@@ -350,6 +350,8 @@ def _tell(seen: Survey, source: dict[str, Any]) -> None:
             ("The classes are unequal", "yellow"),
             f": with so few of {few}, its accuracy will hardly be known.",
         )
+    if len(seen.endings) > 1:
+        say(f"They end in {', '.join(f'{ending} ({count:,})' for ending, count in seen.endings)}.")
     for line in seen.passed:
         say(("Beside them:", "yellow"), f" {line}")
     for complaint in seen.unreadable[:3]:

@@ -36,6 +36,7 @@ class Survey:
         transparent: whether something shows through any of them.
         unreadable: what was said of those that cannot be read.
         stacked: whether the images are an array, all of one size.
+        endings: how the pictures' names end, and how many do, the most frequent first.
         passed: what lies beside the images and is not taken, a line a reason.
         extremes: the lowest and highest value of pictures of more than 8 bits that do not say their levels;
             None where all say them.
@@ -47,6 +48,7 @@ class Survey:
     transparent: bool = False
     unreadable: tuple[str, ...] = ()
     stacked: bool = False
+    endings: tuple[tuple[str, int], ...] = ()
     passed: tuple[str, ...] = ()
     extremes: tuple[float, float] | None = None
 
@@ -95,6 +97,7 @@ def survey(
         grey=all(look.grey for look in looks),
         transparent=any(look.transparent for look in looks),
         unreadable=tuple(unreadable),
+        endings=tuple(Counter(item.path.suffix.lower() for item in listed).most_common()),
         extremes=_extremes(looks),
     )
 
