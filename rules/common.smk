@@ -9,6 +9,7 @@ from driftloop import layout
 from driftloop.commands.arrive import arrivals_now, through
 from driftloop.commands.console import say
 from driftloop.commands.track import settle_times
+from driftloop.cluster import choose_status_command
 from driftloop.containers import apptainer
 from driftloop.containers.image import require_image, sif
 from driftloop.errors import DriftloopError
@@ -75,8 +76,8 @@ def image(role):
             apptainer.program()
         if registry := PARAMS["containers"]["registry"]:
             return f"{registry}/{role}"
-        # The path of an image that nobody asked for is not looked at, but must be one that Snakemake allows.
-        return str(require_image(role).absolute() if contained else sif(Path(), role))
+        # Relative: Snakemake puts it on a command line as it is, and the project's own path may hold spaces.
+        return str(require_image(role) if contained else sif(Path(), role))
     except DriftloopError as error:
         raise WorkflowError(printable(str(error), lines=True))
 
@@ -97,6 +98,8 @@ def shape(manifest):
 
 def memory(wildcards, input, attempt):
     """Megabytes of memory that a job asks of a cluster; more when it is tried again."""
+    if workflow.is_main_process:  # every job of a cluster comes by here before it is sent
+        choose_status_command(workflow.executor_settings)
     return round((3000 + 6 * image_mb(input)) * attempt)
 
 

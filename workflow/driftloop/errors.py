@@ -72,6 +72,10 @@ _LACKING = (
         r"Read-only file system|os error 30",
         "The file system is read-only. Copy the project to where it can be written.",
     ),
+    (
+        r"Could not determine home directory",
+        "This account has no home folder (HOME is not set), so ~ names none. Write the whole path instead.",
+    ),
     (r"Too many open files", "Raise the limit: ulimit -n 4096"),
 )
 

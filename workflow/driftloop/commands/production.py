@@ -173,11 +173,10 @@ def _check_owner(owner: str, params: Mapping[str, Any]) -> None:
 
 def _me() -> str:
     """Return who is at the keyboard: Git's name, as in the ledger, or the user's."""
-    import getpass
-
+    from driftloop.account import account
     from driftloop.review.ask import git_name
 
-    return git_name() or getpass.getuser()
+    return git_name() or account()
 
 
 def _tell(owner: str) -> None:

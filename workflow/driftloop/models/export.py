@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,12 @@ def export_model(classifier: Classifier, path: Path) -> float:
     with torch.no_grad(), atomic(path) as temporary:
         wanted = classifier.eval()(images)
         try:
-            torch.export.save(_program(plain, images), temporary)
+            # Into memory first: where the disk is full, torch's own writer ends the whole process.
+            torch.export.save(_program(plain, images), written := io.BytesIO())
+        except Exception as error:  # whatever a user's own network or filter makes torch say
+            raise ModelError(f"torch.export cannot export this model: {error}") from error
+        temporary.write_bytes(written.getbuffer())
+        try:
             run = torch.export.load(temporary).module()
             # Not in batches of the size that it was made with.
             answers = torch.cat([run(part) for part in (images[:3], images[3:])])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from driftloop.account import account
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
 
@@ -58,7 +58,7 @@ def open_draft(folder: Path, window: str, *, report: str, images: str) -> Iterat
         LedgerError: the same user is reviewing the window in another terminal.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{window}.{getpass.getuser()}.jsonl"
+    path = folder / f"{window}.{account()}.jsonl"
     key = f"{report}:{images}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:

@@ -210,8 +210,12 @@ def production_folder() -> Path:
     moves = read_moves()
     if not moves:
         raise ModelError(
-            "No model is in production yet. Run: snakemake --cores all, or put one there: "
-            f"driftloop promote {layout.REFERENCE}"
+            "No model is in production yet. "
+            + (  # a run puts one there only where the stream has windows
+                f"Put the reference model there: driftloop promote {layout.REFERENCE}"
+                if (layout.model(layout.REFERENCE) / "model.json").exists()
+                else "Make one: snakemake --cores all"
+            )
         )
     now = moves[-1]
     folder = layout.model(now.owner)
