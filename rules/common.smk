@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 import shlex
 from pathlib import Path
 
 from driftloop import layout
+from driftloop.account import account
 from driftloop.commands.arrive import arrivals_now, through
 from driftloop.commands.console import say
 from driftloop.commands.track import settle_times
@@ -19,6 +21,9 @@ from driftloop.params.merge import overrides_between
 from driftloop.printable import printable
 from driftloop.review.decision import DECISIONS, repairs_of
 from driftloop.tracker.run_lock import elsewhere, hold
+
+# An account that has no name, as in some containers, goes by its number: Snakemake asks.
+os.environ.setdefault("LOGNAME", account())
 
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
 # rules and the steps read the same parameters in the same way.

@@ -1,6 +1,7 @@
 """Filters and retraining on scikit-learn's digits, twice as large, and on photographs: real and soon done."""
 
 import itertools
+import resource
 from collections.abc import Sequence
 from functools import cache
 
@@ -359,6 +360,18 @@ def test_an_exported_model_answers_as_the_model_does(tmp_path):
     assert 0 < acts.float().mean() < 1
     answers = torch.export.load(path).module()(torch.from_numpy(images)).detach().numpy()
     assert np.abs(answers - predict(filtered(), images).logits).max() < 1e-4
+
+
+def test_a_full_disk_ends_an_export_with_its_reason_and_no_file(tmp_path):
+    """torch's own writer would end the process: here a file may have no more than 100 kB."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            export_model(filtered(), tmp_path / "model.pt2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_exported_leaves_no_file(tmp_path):
