@@ -11,9 +11,11 @@ from driftloop import layout
 from driftloop.commands.arrive import arrivals_now
 from driftloop.data.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.errors import DataError
-from driftloop.files import digest_file, digest_json, write_json, write_text
+from driftloop.files import digest_file, digest_json, read_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.compose import compose, render
+from driftloop.review.decision import Answer
+from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.tracker.production import follow, move, roll_back
 
 
@@ -73,6 +75,26 @@ def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None
     assert arrive("wednesday")["wednesday"] == "monday"
     move("tuesday", "Ada")
     assert arrivals_now(keep=True)["wednesday"] == "tuesday"
+
+
+def test_an_answer_to_another_report_does_not_keep_its_window_from_a_repair() -> None:
+    """The old check would ask for ever, though the promoted repair may know the drift."""
+    report = layout.results("tuesday") / "drift.json"
+    arrive("monday", "tuesday")
+    write_json(report, {"drifted": True, "alpha": 0.01})
+    answer(digest_json(read_json(report)))
+    follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
+    assert arrivals_now(keep=True)["tuesday"] == REFERENCE
+    write_json(report, {"drifted": True, "alpha": 0.02})
+    made("tuesday", "of the old check")
+    assert arrivals_now(keep=True)["tuesday"] == "monday"
+
+
+def answer(report: str) -> None:
+    seen = {"report": report, "images": "", "content": ""}
+    project = project_id(layout.DECISIONS)
+    entry = new_entry(Answer("keep"), project=project, window="tuesday", reviewer="Ada", **seen)
+    append(layout.ledger("tuesday"), entry)
 
 
 def test_what_a_person_has_answered_keeps_its_incumbent() -> None:

@@ -7,16 +7,21 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from driftloop.cli import driftloop
+from driftloop import __version__, layout
+from driftloop.cli import driftloop, steps
+from driftloop.errors import DataError
+from driftloop.files import write_json
 from driftloop.params.load import load_params
 from driftloop.report.status import WindowState, next_step, table, windows
 from driftloop.review.decision import Answer
+from driftloop.tracker.provenance import Made, record
 
 
 def state_of(window: str, *overrides: str) -> str:
@@ -194,3 +199,27 @@ def test_a_damaged_report_is_named_and_the_others_are_told(finished):
         states = {state.window: state for state in windows(load_params())}
         assert (states["w02"].state, states["w03"].state) == ("waiting", "promoted")
         assert "results/w02" in (states["w02"].problem or "")
+
+
+def test_a_check_that_the_next_run_replaces_is_answered_by_nobody(project):
+    project.check("w01", "fog", drifted=True)
+    params = load_params()
+    step = next(each for each in steps() if each.name == "check-window")
+    home = layout.results("w01")
+    made = Made(
+        "check-window", "w01", step.leaves(params, "w01"), {}, {}, {"version": __version__, "revision": ""},
+        None, {"machine": "", "cpus": 1, "gpu": None}, "2026-01-31T23:59:59Z", 1.0,
+    )  # fmt: skip
+    write_json(record(home, "check-window"), asdict(made))
+    refused = CliRunner().invoke(driftloop, ["review", "w01", "--decision", "keep"]).exception
+    assert not isinstance(refused, DataError), refused
+    Path("decisions/w01.jsonl").unlink(missing_ok=True)
+    Path("decisions/w01.jsonl.head").unlink(missing_ok=True)
+    path = Path("params.yaml")
+    path.write_text(re.sub(r"alpha: 0\.01\b", "alpha: 0.02", path.read_text()))
+    refused = CliRunner().invoke(driftloop, ["review", "w01", "--decision", "keep"]).exception
+    assert "check-window w01: detector.alpha was 0.01 and is 0.02" in str(refused)
+    assert not Path("decisions/w01.jsonl").exists()
+    said = " ".join(CliRunner().invoke(driftloop, ["status"], catch_exceptions=False).output.split())
+    assert "w01: it was checked under other circumstances: check-window w01: detector.alpha was" in said
+    assert "Next: snakemake --cores all" in said

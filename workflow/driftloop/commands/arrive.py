@@ -20,8 +20,8 @@ from driftloop.data.inbox import (
     settled_entries,
     window_name,
 )
-from driftloop.errors import DataError, ModelError
-from driftloop.files import read_json
+from driftloop.errors import DataError, LedgerError, ModelError
+from driftloop.files import digest_json, read_json
 from driftloop.params.load import load_params
 
 
@@ -59,18 +59,40 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
 def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
     """Return the digest of the model behind the reference and each window that is decided.
 
-    Decided is what has a model of its own, and what a person has said something about, even before a run
-    has made anything of that: their answer holds for what they saw, and its incumbent stays what it was.
+    Decided is what has a model of its own, and what a person has answered, even before a run has made
+    anything of that: their answer holds for what they saw, and its incumbent stays what it was. An answer to
+    another report than the present one decides nothing.
     No digest has a model that is not there, is damaged, or may become another once it is settled.
     """
     models: dict[str, str | None] = {}
     for name in (layout.REFERENCE, *arrivals):
-        ledger = layout.ledger(name)
-        if (layout.model(name) / "model.json").exists():
+        made = (layout.model(name) / "model.json").exists()
+        answered = _answered(name)
+        if made and answered is not False:
             models[name] = _digest(name)
-        elif ledger.exists() and ledger.stat().st_size:
+        elif answered:
             models[name] = None
     return models
+
+
+def _answered(window: str) -> bool | None:
+    """Tell whether an answer stands on the present report of a window; None where it asks for none.
+
+    What cannot be told, for want of a report or since the ledger is damaged, is left as it is.
+    """
+    from driftloop.review.ledger import read_ledger
+
+    ledger = layout.ledger(window)
+    try:
+        report = read_json(layout.results(window) / "drift.json")
+        if not report["drifted"]:
+            return None
+        seen = digest_json(report)
+        return any(entry.report == seen for entry in read_ledger(ledger))
+    except LedgerError:
+        return True
+    except (DataError, KeyError, TypeError, ValueError):
+        return True if ledger.exists() and ledger.stat().st_size else None
 
 
 def _digest(owner: str) -> str | None:

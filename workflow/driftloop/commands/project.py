@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from driftloop import layout
 from driftloop.commands.console import say, tell, tell_json
 from driftloop.errors import DriftloopError, ParameterError
 from driftloop.params.load import PARAMS_FILE, load_params
+from driftloop.params.merge import Params
+
+if TYPE_CHECKING:
+    from driftloop.report.status import WindowState
 
 
 @click.command()
@@ -54,7 +59,7 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
     from driftloop.report.status import describe, next_step, table, windows
 
     params = load_params(overrides)
-    states = windows(params)
+    states = [_as_it_is_now(state, params) for state in windows(params)]
     if report:
         try:
             write_as_it_stands(params, states)
@@ -76,3 +81,15 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")
+
+
+def _as_it_is_now(state: WindowState, params: Params) -> WindowState:
+    """Return a state; of a window that waits for a person it says whether the next run checks it anew."""
+    from dataclasses import replace
+
+    from driftloop.commands.track import outdated
+
+    if state.state != "pending" or not (reasons := outdated(state.window, params)):
+        return state
+    said = f"it was checked under other circumstances: {'; '.join(reasons)}. The next run checks it anew."
+    return replace(state, problem=said)

@@ -97,6 +97,8 @@ def review(
             return
         with vouched():
             material = _material(window, params)
+        if not export:
+            refuse_outdated(window, params)
         if export:
             _export(material, export)
         elif given["decision"] is not None:
@@ -105,6 +107,22 @@ def review(
             _print_questions(material)
         else:
             _ask(material, reviewer, pictures)
+
+
+def refuse_outdated(window: str, params: dict[str, Any]) -> None:
+    """Let nobody answer a report that the next run replaces.
+
+    Raises:
+        DataError: that is so; the message says why.
+    """
+    from driftloop.commands.track import outdated
+    from driftloop.errors import DataError
+
+    if reasons := outdated(window, params):
+        raise DataError(
+            f"{window} was checked under other circumstances: {'; '.join(reasons)}. The next run checks it "
+            "anew: snakemake --cores all. (What a run takes with --config, this command takes as KEY=VALUE.)"
+        )
 
 
 def _material(window: str, params: dict[str, Any]) -> Material:

@@ -17,7 +17,7 @@ from driftloop.files import read_json
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.params.merge import only
 from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle
-from driftloop.tracker.provenance import Made, record
+from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made, record
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -37,15 +37,51 @@ def places(params: Mapping[str, Any]) -> Iterator[Place]:
         yield Place(record(layout.results(window), review.STEP), only(params, review.READS))
 
 
+def outdated(window: str, params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say why the report of a window is not that of the present parameters and files, in words.
+
+    Asks the records of its check and of all that this was made from, until one no longer holds. Where its
+    check has left none, nothing is known.
+    """
+    present, digest = {place.record: place.params for place in places(params)}, Digests(read=0)
+    first = record(layout.results(window), "check-window")
+    asked, waiting = {first}, [first]
+    while waiting:
+        path = waiting.pop()
+        made = read_made(path)
+        if made is None or path not in present:
+            continue
+        if reasons := tuple(changes(made, present[path], digest)):
+            return tuple(f"{made.name}: {reason}" for reason in reasons)
+        behind = {each for read in made.inputs for each in _makers(read)} - asked
+        asked |= behind
+        waiting += behind
+    return ()
+
+
+def _makers(path: str) -> Iterator[Path]:
+    """Yield where the record lies of the step that made a file."""
+    for home in layout.homes(Path(path)):
+        for each in home.glob(f"*{SUFFIX}"):
+            if (made := read_made(each)) and path in made.outputs:
+                yield each
+
+
 def settle_times(params: Mapping[str, Any], *, keep: bool) -> None:
     """Let the files' times say which products hold, before Snakemake plans by them.
 
     Args:
         params: of the present stream.
         keep: False for a plan, which makes and removes no file.
+
+    Raises:
+        ModelError: what is in production cannot be told.
     """
     from driftloop.cli import steps
+    from driftloop.tracker.production import anchor
 
+    if keep:
+        anchor()
     spent = [step.record(name).parent for step in steps() if step.temporary for name in params["stream"]]
     settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent, keep=keep)
 

@@ -115,7 +115,7 @@ def next_step(states: Sequence[WindowState]) -> str:
     """
     if damaged := [state.window for state in states if state.state == "damaged"]:
         return f"driftloop ledger restore {damaged[0]}"
-    pending = [state.window for state in states if state.state == "pending"]
+    pending = [state.window for state in states if state.state == "pending" and not state.problem]
     if pending:
         return f"driftloop review {pending[0]}"
     if any(state.state not in FINAL for state in states):

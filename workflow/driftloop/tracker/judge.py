@@ -59,10 +59,12 @@ class Digests:
 
     def __init__(self, read: int = _READ) -> None:
         self._left = read
+        self._known: dict[str, list[Any]] = {}
         try:
-            self._known: dict[str, list[Any]] = dict(read_json(_KNOWN))
+            known = dict(read_json(_KNOWN)).items()
+            self._known = {path: each for path, each in known if isinstance(each, list) and len(each) == 4}
         except (DataError, TypeError, ValueError):
-            self._known = {}
+            pass  # nothing is known, so all is read
         self._asked: dict[str, tuple[list[int], str]] = {}
         self._dated: dict[int, int] = {}
         self._copies: dict[int, Path] = {}

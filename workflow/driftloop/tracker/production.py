@@ -69,6 +69,19 @@ def read_moves() -> tuple[Move, ...]:
     return moves
 
 
+def anchor() -> None:
+    """Bring the pointer's head up to its last move; a crash or an earlier version leaves it behind.
+
+    Raises:
+        ModelError: the pointer is damaged.
+    """
+    with _locked():
+        moves, head = read_moves(), read_head(layout.PRODUCTION)
+        if moves and (head is None or head.entries < len(moves)):
+            with moving_head(layout.PRODUCTION, Head(len(moves), _chain(moves)[-1])):
+                pass
+
+
 _REMEDY = (
     f"Bring it back: git checkout -- {layout.PRODUCTION} {head_of(layout.PRODUCTION)}. Or choose the model "
     "yourself, which begins it anew: driftloop promote WINDOW"
