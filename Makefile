@@ -65,7 +65,7 @@ test-long: setup ## a hundred random sequences of edits, runs, kills and checkou
 	DRIFTLOOP_SEQUENCES=100 python -m pytest tests/e2e/test_truth.py -n 0
 
 test-faults: setup ## fifty kill -9 of the whole pipeline, full disks and the like: a rerun ends the same
-	DRIFTLOOP_KILLS=50 python -m pytest tests/e2e/test_faults.py -n 0
+	DRIFTLOOP_KILLS=50 DRIFTLOOP_DAMAGE=all python -m pytest tests/e2e/test_faults.py tests/e2e/test_damage.py -n 0
 
 test-soak: setup ## a stream of three hundred windows: it runs through, and takes no longer at its end
 	DRIFTLOOP_WINDOWS=300 python -m pytest tests/e2e/test_soak.py -n 0 -s
