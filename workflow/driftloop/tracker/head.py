@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from driftloop.errors import LedgerError
-from driftloop.files import atomic
+from driftloop.files import atomic, digest_json
 from driftloop.tracker.trace import note_read, tracing
 
 
@@ -61,10 +61,13 @@ def read_head(path: Path, *, remedy: str = "") -> Head | None:
         raise LedgerError(f"{place} cannot be read ({error.strerror}).") from error
     note_read(place, content)
     try:
-        found = Head(**json.loads(content))
-        if not (type(found.entries) is int and found.entries > 0 and type(found.digest) is str):
-            raise TypeError
-    except (ValueError, TypeError) as error:
+        facts = json.loads(content)
+        told = facts.pop("check")
+        found = Head(**facts)
+        whole = type(found.entries) is int and found.entries > 0 and type(found.digest) is str
+        if not whole or told != digest_json(facts):
+            raise ValueError
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LedgerError(f"{place} is damaged, which says how far {path.name} had come. {remedy}") from error
     return found
 
@@ -75,7 +78,8 @@ def moving_head(path: Path, head: Head) -> Iterator[None]:
 
     Its bytes are written before the entry's, so that a full disk leaves neither. It is no product of a step.
     """
-    content = json.dumps(asdict(head)).encode() + b"\n"
+    facts = asdict(head)
+    content = json.dumps({**facts, "check": digest_json(facts)}).encode() + b"\n"
     with tracing(), atomic(head_of(path)) as temporary:
         temporary.write_bytes(content)
         yield
