@@ -17,7 +17,7 @@ ALIBI := .driftloop/benchmark/alibi
 
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
-  test-soak lock reference clean \
+  test-soak test-fuzz lock reference clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-speed bench-review
 
 help: ## list the targets
@@ -66,6 +66,9 @@ test-long: setup ## a hundred random sequences of edits, runs, kills and checkou
 
 test-faults: setup ## fifty kill -9 of the whole pipeline, full disks and the like: a rerun ends the same
 	DRIFTLOOP_KILLS=50 DRIFTLOOP_DAMAGE=all python -m pytest tests/e2e/test_faults.py tests/e2e/test_damage.py -n 0
+
+test-fuzz: setup ## two thousand made-up model folders, detectors and ledgers: nothing of them is run
+	DRIFTLOOP_EXAMPLES=2000 python -m pytest tests/abuse/test_fuzz_*.py -n 0
 
 test-soak: setup ## a stream of three hundred windows: it runs through, and takes no longer at its end
 	DRIFTLOOP_WINDOWS=300 python -m pytest tests/e2e/test_soak.py -n 0 -s

@@ -20,6 +20,7 @@ from driftloop.errors import DataError, ModelError
 from driftloop.tracker.trace import note_read, note_write
 
 _CHUNK_BYTES = 1 << 24
+_LARGEST_MANIFEST = 1 << 24
 _LONGEST_HEADER = 1 << 16
 
 
@@ -96,6 +97,8 @@ def read_manifest(path: Path, what: str, *, version: int, fields: Iterable[str])
     """
     if not path.is_file():
         raise ModelError(f"{path.parent} is no {what} folder: it has no {path.name}.")
+    if path.stat().st_size > _LARGEST_MANIFEST:
+        raise ModelError(f"{path} has {path.stat().st_size:,} bytes; that cannot be right.")
     try:
         meta = read_json(path)
     except DataError as error:

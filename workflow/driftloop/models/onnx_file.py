@@ -90,6 +90,7 @@ def open_session(content: bytes, name: str, threads: int = 0) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # no other that its bytes may spell
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own kinds, which it does not export
@@ -100,6 +101,22 @@ def open_session(content: bytes, name: str, threads: int = 0) -> Any:
         if found := re.search(r"Opset (\d+) is under.*is till opset (\d+)", text, re.DOTALL):
             raise ModelError(_too_new(what, "opset", *found.groups())) from error
         raise ModelError(f"{what} ({runtime_reason(error)}).") from error
+
+
+def refuse_data_outside(content: bytes, name: str) -> None:
+    """Refuse a program whose weights lie in other files: onnxruntime would read whatever file it names.
+
+    Raises:
+        ModelError: it has such weights, or is no ONNX model.
+    """
+    onnx = import_onnx("onnx")
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf raises its own kinds
+        raise ModelError(f"{name} is no ONNX model ({runtime_reason(error)}).") from error
+    tensors = _messages(model, "TensorProto")
+    if any(each.data_location == onnx.TensorProto.EXTERNAL or each.external_data for each in tensors):
+        raise ModelError(f"{name} names weights in other files, which are not read.")
 
 
 def _too_new(what: str, kind: str, got: str, most: str) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from driftloop.errors import ModelError
 from driftloop.models.exported import first_line, load_exported
 from driftloop.models.networks import Network
-from driftloop.models.onnx_file import open_session, runtime_reason
+from driftloop.models.onnx_file import open_session, refuse_data_outside, runtime_reason
 from driftloop.models.probabilities import to_logits
 from driftloop.models.program_files import LARGEST
 
@@ -132,6 +132,7 @@ class OnnxProgram(Program):
 
     def open(self, content: bytes) -> tuple[Any, torch.dtype]:
         """Open a session."""
+        refuse_data_outside(content, "the program")
         session = open_session(content, "the program", torch.get_num_threads())
         return session, _TYPES[session.get_inputs()[0].type]
 

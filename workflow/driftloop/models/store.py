@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from driftloop.errors import ModelError
 from driftloop.files import atomic, check_file, digest_file, digest_json, read_manifest, write_json
+from driftloop.params.named_class import names
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +76,10 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
     weights = folder / _WEIGHTS
     check_file(weights, meta["sha256"], folder / _META)
     spec = _read_spec(folder, meta)
+    try:
+        _check_size(spec, weights)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn here, and thrown away below
         try:
             classifier = Classifier(spec)
@@ -84,6 +89,30 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
         except (RuntimeError, SafetensorError) as error:
             raise ModelError(f"{weights} does not fit the network of {folder / _META}: {error}") from error
     return classifier.to(device).eval()
+
+
+def _check_size(spec: ClassifierSpec, weights: Path) -> None:
+    """Refuse a network that the weights are too few for, before it takes any memory.
+
+    A class that is not driftloop's may do what takes real memory while it is made; it is the project's own.
+    """
+    import torch
+
+    from driftloop.models.classifier import Classifier
+    from driftloop.models.exported import first_line
+
+    if not all(name.startswith("driftloop.") for name in names([spec.network, *spec.filters])):
+        return
+    try:
+        with torch.device("meta"):
+            needed = sum(each.nbytes for each in Classifier(spec).state_dict().values())
+    except RuntimeError as error:
+        raise ModelError(f"its network cannot be made ({first_line(error)}).") from error
+    if needed > weights.stat().st_size:
+        raise ModelError(
+            f"{weights.name} has {weights.stat().st_size:,} bytes and does not fit the network, which takes "
+            f"{needed:,}."
+        )
 
 
 def model_digest(folder: Path) -> str:

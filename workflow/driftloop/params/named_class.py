@@ -30,7 +30,7 @@ def allow(specs: Any) -> None:
 
     Only what the project or the person at the command line says may come here, never a received file.
     """
-    _allowed.update(_names(specs))
+    _allowed.update(names(specs))
 
 
 def find_class(target: str, where: str, error: type[DriftloopError]) -> type:
@@ -70,7 +70,7 @@ def _check_allowed(target: str, where: str, error: type[DriftloopError]) -> None
     from driftloop.params.load import PARAMS_FILE, read_params
 
     project = read_params() if PARAMS_FILE.exists() else None
-    if target in _allowed or target in set(_names(project)):
+    if target in _allowed or target in set(names(project)):
         return
     raise error(
         f"{where} names the class {printable(target)}, which is none of driftloop's, and "
@@ -79,7 +79,7 @@ def _check_allowed(target: str, where: str, error: type[DriftloopError]) -> None
     )
 
 
-def _names(specs: Any) -> Iterator[str]:
+def names(specs: Any) -> Iterator[str]:
     """Yield every `_target_` in parameters, at any depth, and what their list of trusted classes holds."""
     if isinstance(specs, Mapping):
         if isinstance(target := specs.get("_target_"), str):
@@ -89,7 +89,7 @@ def _names(specs: Any) -> Iterator[str]:
         specs = list(specs.values())
     if isinstance(specs, Sequence) and not isinstance(specs, str):
         for each in specs:
-            yield from _names(each)
+            yield from names(each)
 
 
 def _get_object(target: str) -> Any:
