@@ -4,8 +4,8 @@
     python benchmarks/memory.py --images 4000 --side 224 --source OLD/workflow
 
 OLD is a checkout of the older commit (git worktree add OLD 9b5f15a). Images are mapped from a file, as a
-project's are. The network is small and begins with a stride: what is measured is how images are held, not what
-a network needs.
+project's are. The network is small and begins with a stride: what is measured is how images are held, not
+what a network needs.
 """
 
 from __future__ import annotations
