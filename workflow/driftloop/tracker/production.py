@@ -75,9 +75,15 @@ def anchor() -> None:
     Raises:
         ModelError: the pointer is damaged.
     """
+
+    def behind(moves: tuple[Move, ...]) -> bool:
+        head = read_head(layout.PRODUCTION)
+        return bool(moves) and (head is None or head.entries < len(moves))
+
+    if not behind(read_moves()):
+        return  # most runs need write nothing here
     with _locked():
-        moves, head = read_moves(), read_head(layout.PRODUCTION)
-        if moves and (head is None or head.entries < len(moves)):
+        if behind(moves := read_moves()):
             with moving_head(layout.PRODUCTION, Head(len(moves), _chain(moves)[-1])):
                 pass
 
