@@ -18,7 +18,7 @@ ALIBI := .driftloop/benchmark/alibi
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
   test-soak test-fuzz lock reference clean \
-  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-speed bench-review
+  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-natural bench-speed bench-review
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -92,6 +92,9 @@ bench-improve: setup ## the repairs against their anchors
 
 bench-speed: setup ## how fast, against an older commit in the same run
 	python benchmarks/speed.py
+
+bench-natural: setup ## the repairs where nobody can name the drift
+	python benchmarks/natural.py
 
 bench-review: setup ## how fast the review opens and turns its pages
 	python benchmarks/review.py

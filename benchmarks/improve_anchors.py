@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
+from driftloop.models.predict import predict
 
 Images = npt.NDArray[np.uint8]
 
@@ -84,6 +85,72 @@ def _fine_tune(
         optimizer.step()
         schedule.step()
     return adapted.eval()
+
+
+def linear_head(
+    classifier: Classifier, train: Samples, drifted: Samples, *, steps: int, seed: int
+) -> Classifier:
+    """Fine-tune what lies behind the embeddings alone, with replay; batch-norm statistics stay too."""
+    adapted = copy.deepcopy(classifier).requires_grad_(False).eval()
+    head: Any = adapted.network.last  # of our own networks
+    head.requires_grad_(True)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-2, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
+    rng = np.random.default_rng(seed)
+    seen = [
+        (torch.from_numpy(predict(adapted, each.images).embeddings), torch.from_numpy(each.labels))
+        for each in (_some(train, 3000, rng), drifted)
+    ]
+    for _ in range(steps):
+        rows = [torch.from_numpy(rng.integers(0, len(labels), 64)) for _, labels in seen]
+        embeddings = torch.cat([each[r] for (each, _), r in zip(seen, rows, strict=True)])
+        labels = torch.cat([each[r] for (_, each), r in zip(seen, rows, strict=True)])
+        loss: Tensor = functional.cross_entropy(
+            head(embeddings.to(head.weight)), labels.to(head.weight.device)
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return adapted
+
+
+def head_then_all(
+    classifier: Classifier, train: Samples, drifted: Samples, *, steps: int, seed: int
+) -> Classifier:
+    """Fine-tune the last layer first, and then the whole network (LP-FT, Kumar et al., arXiv 2202.10054)."""
+    probed = linear_head(classifier, train, drifted, steps=steps, seed=seed)
+    return fine_tune(probed, train, drifted, steps=steps, seed=seed)
+
+
+def nearest_head(classifier: Classifier, drifted: Samples, *, neighbours: int) -> Classifier:
+    """Answer with the classes of the nearest labelled embeddings."""
+    adapted = copy.deepcopy(classifier)
+    embeddings = torch.from_numpy(predict(adapted, drifted.images).embeddings).to(adapted.mean.device)
+    adapted.network.last = _Nearest(
+        embeddings, torch.from_numpy(drifted.labels), len(adapted.classes), neighbours
+    )
+    return adapted
+
+
+class _Nearest(nn.Module):
+    """Counts the classes of the nearest of labelled embeddings (N, D)."""
+
+    def __init__(self, embeddings: Tensor, labels: Tensor, classes: int, neighbours: int) -> None:
+        super().__init__()
+        self.embeddings, self.neighbours = embeddings, min(neighbours, len(labels))
+        self.votes = functional.one_hot(labels, classes).float().to(embeddings.device)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        near = torch.cdist(embedding, self.embeddings).topk(self.neighbours, largest=False)
+        # Of as many votes the nearer ones count.
+        weights = 1 + 1e-3 / (1 + near.values)
+        return (self.votes[near.indices] * weights[..., None]).sum(1)
+
+
+def _some(samples: Samples, most: int, rng: np.random.Generator) -> Samples:
+    rows = rng.permutation(len(samples))[:most]
+    return Samples(samples.images[rows], samples.labels[rows])
 
 
 def _on_device(classifier: Classifier, values: npt.NDArray[Any]) -> Tensor:

@@ -44,6 +44,11 @@ class Imitation:
     kinds: Mapping[tuple[str, int], float]
     share: float = 1.0
 
+    @property
+    def named(self) -> bool:
+        """Whether it is of one family, which somebody has named."""
+        return len({corruption for corruption, _ in self.kinds}) == 1
+
     def apply(self, images: Images, rng: np.random.Generator) -> Images:
         """Corrupt uint8 images (N, H, W, C), each in a way drawn for itself."""
         kinds = list(self.kinds)

@@ -1,12 +1,16 @@
 """Retrain: fine-tune the incumbent on what the review left, without forgetting what it knew.
 
-Every batch mixes clean images, imitations of the drift (both labelled for free), the reviewed samples, others
-of the window, and what was repaired before. The filters in front of the network stay as they are, and it
-learns from images as they come out of them.
+Every batch mixes clean images, imitations of the drift (both labelled for free), the reviewed samples,
+others of the window, and what was repaired before. The filters in front of the network stay as they are,
+and it learns from images as they come out of them.
 
-Those others have no labels. The candidate's own moving average gives them (a mean teacher:
-Tarvainen and Valpola, arXiv 1703.01780), where it is sure (a threshold on pseudo-labels: Sohn et al., arXiv
-2001.07685). So a drift is learnt that nobody could name, of which no imitation is right.
+A few labels would drown among so many clean images (arXiv 2304.10762), or would be learnt by heart. So the
+reviewed samples are a large part of each batch, and seen another way each time (`driftloop.improver.views`).
+
+The others have no labels. The candidate's own moving average gives them (a mean teacher: Tarvainen and
+Valpola, arXiv 1703.01780), where it is sure. It is shown a weak view, and the candidate learns to answer
+a strong one likewise (Sohn et al., arXiv 2001.07685). So a drift is learnt that nobody could name, of
+which no imitation is right.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.imitate import Imitation
 from driftloop.improver.pixels import Held, floats, through_filters
+from driftloop.improver.views import strong_view, weak_view
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import autocast, seeded
 from driftloop.models.predict import predict
@@ -36,9 +41,14 @@ Labels = npt.NDArray[np.int64]
 
 _REPLAYED = 20000
 """Clean images, and imitations of each drift, that are drawn from."""
-_CLEAN, _DRIFT, _REVIEWED, _UNLABELLED, _EARLIER = 6, 4, 1, 3, 3
-"""How much of each batch comes from where, in parts, where all are present. Of several earlier drifts each is
-less than of one, and all of them are more."""
+_CLEAN, _NAMED, _UNNAMED, _EARLIER = 7, 4, 2, 4
+"""How much of each batch comes from where, in parts, where all are present. An imitation of one family,
+which somebody has named, is more of it than one that was guessed. Of several earlier drifts each is less
+than of one, and all of them are more."""
+_REVIEWED, _UNLABELLED, _REVIEWED_BEFORE = 9, 4, 1.5
+_HALF = 40
+"""The same of images of the window, and of windows before, as if there were ever so many. Of so many as _HALF
+it is half as much: fewer would be learnt by heart."""
 _LONGER = 0.2
 """So much longer it takes for each drift that was repaired before. (Of six in sequence on Fashion-MNIST-C the
 first loses 0.9 points by the other five. With as many parts and steps as for one earlier drift it was 1.1 to
@@ -47,12 +57,11 @@ _SURE = 0.8
 """Confidence from which an image of the window counts as what the candidate takes it for."""
 _NAIVE = 0.3
 """The part of the steps after which the candidate is trusted with that."""
+_VIEWS = (strong_view, weak_view)
+"""How the reviewed samples are shown: one half of them each."""
 _SMOOTHING = 0.05
 _MEMORY = 0.98
 """The candidate is the moving average of the weights; so much of so much of it stays at each step."""
-_AWAY = 0.9
-"""How far the candidate goes from the incumbent's weights to the averaged ones: the last step of the way
-costs more on clean images than it wins on the drift (Wortsman et al., CVPR 2022)."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +143,13 @@ class _Source:
         seen: the images, as they are behind the filters: what `through_filters` holds.
         targets: probabilities of the classes, float (N, K); None where the candidate gives them itself.
         part: how much of each batch it is, beside the other sources' parts.
+        few: whether there are so few that they are shown in ever other views.
     """
 
     seen: Held
     targets: Tensor | None
     part: float
+    few: bool = False
 
 
 def _sources(
@@ -161,22 +172,30 @@ def _sources(
         targets = smooth(torch.from_numpy(labels), classes)
         if teacher is not None:
             targets = (targets + teacher) / 2
-        return _Source(through_filters(classifier, images), targets.to(device), part)
+        seen = through_filters(classifier, images)
+        return _Source(seen, targets.to(device), part, few=teacher is None)
 
     sources = [source(images, labels, _CLEAN, taught)]
     if imitation:
-        sources.append(source(imitation.apply(images, rng), labels, _DRIFT, taught))
+        part = _NAMED if imitation.named else _UNNAMED
+        sources.append(source(imitation.apply(images, rng), labels, part, taught))
     places = np.arange(len(images))
     for number, each in enumerate(earlier):
         own = slice(number, None, len(earlier))  # they share the images, so that memory stays bounded
         if len(labels[own]):
             twins, part = each.apply(select(images, places[own]), rng), _EARLIER / len(earlier) ** 0.5
             sources.append(source(twins, labels[own], part, taught[own]))
-    labelled = [each for each in (reviewed, earlier_reviewed) if each]
-    sources += [source(each.images, each.labels, _REVIEWED) for each in labelled]
-    if unlabelled is not None and len(unlabelled):
-        sources.append(_Source(through_filters(classifier, unlabelled), None, _UNLABELLED))
+    for few, most in ((reviewed, _REVIEWED), (earlier_reviewed, _REVIEWED_BEFORE)):
+        if few:
+            sources.append(source(few.images, few.labels, _part(most, len(few))))
+    if unlabelled is not None and (n := len(unlabelled)):
+        sources.append(_Source(through_filters(classifier, unlabelled), None, _part(_UNLABELLED, n)))
     return sources
+
+
+def _part(most: float, n: int) -> float:
+    """Return how much of each batch n images are, where ever so many are `most`."""
+    return most * n / (n + _HALF)
 
 
 def _fit(
@@ -211,7 +230,7 @@ def _fit(
         average.update_parameters(network)
         if progress is not None:
             progress(step + 1, settings.steps)
-    _blend(network, before, average.module.state_dict())
+    _take(network, before, average.module.state_dict())
     if not all(weights.isfinite().all() for weights in network.parameters()):
         raise ModelError("the retraining has diverged. Lower retrain.learning_rate in params.yaml.")
 
@@ -230,14 +249,18 @@ def _batch(
     batch = []
     for source, size in zip(sources, sizes, strict=True):
         rows = torch.randint(len(source.seen), (size,), generator=generator).to(source.seen.device)
-        x = classifier.normalise(floats(source.seen[rows]))
+        x = floats(source.seen[rows])
         if source.targets is not None:
             targets = source.targets[rows]
         elif teacher is not None:
-            targets = _sure_answers(teacher, x)
+            targets = _sure_answers(teacher, classifier.normalise(weak_view(x, generator)))
         else:
             targets = x.new_zeros(size, len(classifier.classes))
-        batch.append((x, targets))
+        if source.few:
+            x = torch.cat([view(each, generator) for view, each in zip(_VIEWS, x.chunk(2), strict=False)])
+        elif source.targets is None:
+            x = strong_view(x, generator)
+        batch.append((classifier.normalise(x), targets))
     return torch.cat([x for x, _ in batch]), torch.cat([targets for _, targets in batch])
 
 
@@ -256,16 +279,13 @@ def smooth(labels: Tensor, classes: int) -> Tensor:
 
 
 @torch.no_grad()
-def _blend(network: nn.Module, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
-    """Give a network weights and statistics that lie between two sets of them.
+def _take(network: nn.Module, before: Mapping[str, Tensor], averaged: Mapping[str, Tensor]) -> None:
+    """Give a network averaged weights and statistics.
 
     What training left alone stays: a buffer that holds infinities, such as a mask, has no average.
     """
     now = network.state_dict()
-
-    def between(name: str, value: Tensor) -> Tensor:
-        if torch.equal(now[name], before[name]):
-            return before[name]
-        return torch.lerp(before[name], value, _AWAY) if value.is_floating_point() else value
-
-    network.load_state_dict({name: between(name, value) for name, value in after.items()})
+    alone = {name for name in now if torch.equal(now[name], before[name])}
+    network.load_state_dict(
+        {name: before[name] if name in alone else value for name, value in averaged.items()}
+    )

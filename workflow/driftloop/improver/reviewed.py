@@ -64,7 +64,8 @@ class Parts:
     """The samples of a window that teach; the others can judge (`driftloop.improver.evidence`).
 
     Attributes:
-        taught: whatever is retrained learns from these: samples that were picked for being strange.
+        taught: whatever is retrained learns from these: samples that were picked for being strange, and half
+            of those that were drawn at random.
         unlabelled: int64, positions of those that teach by their looks alone.
     """
 
@@ -77,18 +78,20 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
 
     Args:
         reviewed: those to which a reviewer gave a class.
-        picks: for each sample that the check picked, whether it was drawn at random. If no other one is
-            labelled, the random ones teach, and nothing is left to judge what was retrained at first.
+        picks: for each sample that the check picked, whether it was drawn at random. If no strange one is
+            labelled, all random ones teach, and nothing is left to judge what was retrained at first.
         n: samples in the window.
 
-    >>> reviewed = Reviewed(np.array([2, 5]), np.array([0, 1]))
+    >>> reviewed = Reviewed(np.array([2, 5, 7]), np.array([0, 1, 0]))
     >>> parts = part(reviewed, {2: True, 5: False, 7: True}, n=11)
     >>> parts.taught.index, len(parts.unlabelled)
-    (array([5]), 2)
+    (array([5, 7]), 2)
     """
-    random = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
-    strange = reviewed.take(~random)
-    return Parts(strange if len(strange) else reviewed, draw_unlabelled(n, picks))
+    random = np.array(sorted(index for index, drawn in picks.items() if drawn), dtype=np.int64)
+    judging = np.random.default_rng(n).permutation(random)[len(random) // 2 :]
+    strange = np.array([not picks[int(index)] for index in reviewed.index], dtype=bool)
+    taught = reviewed.take(~np.isin(reviewed.index, judging)) if strange.any() else reviewed
+    return Parts(taught, draw_unlabelled(n, picks))
 
 
 _UNLABELLED = 0.25

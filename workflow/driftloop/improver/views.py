@@ -27,7 +27,7 @@ _BLANK = 0.3
 
 
 def weak_view(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Move float images (N, C, H, W) by a twenty-eighth of their size at most, each in its own way."""
+    """Move float images (N, C, H, W), one at least, by a twenty-eighth of their size, each in its own way."""
     n, _, height, width = x.shape
     most = [max(1, round(size / _SIDE)) for size in (height, width)]
     padded = functional.pad(x, (most[1], most[1], most[0], most[0]), mode="replicate")
@@ -44,7 +44,7 @@ def strong_view(x: Tensor, generator: torch.Generator) -> Tensor:
     """Change float images (N, C, H, W) in [0, 1] much, each in its own way; the class stays.
 
     Args:
-        x: on any device.
+        x: one image at least, on any device.
         generator: on the CPU, so that every device sees the same choices.
     """
     x = _moved(x, generator)
