@@ -41,7 +41,8 @@ def right(classifier: Classifier, samples: Samples) -> float:
 
 
 def adopted(path: Path) -> Classifier:
-    return adopt(path, network={}, mean=0.0, std=1.0, images=IMAGES[:8], classes=tuple("0123456789"))
+    classes = tuple("0123456789")
+    return adopt(path, network={}, mean=0.0, std=1.0, images=IMAGES[:8], classes=classes).classifier
 
 
 @pytest.fixture(scope="module")
