@@ -291,8 +291,8 @@ FILTERING = ("filters", "imitate", "pixels", "suspicion", "train_filter")
 REPAIRING = {
     "align": (("align", "pixels", "reviewed", "suspicion", "train_filter"), ("filter",)),
     "filter": (FILTERING, ("filter",)),
-    "retrain": (("imitate", "pixels", "retrain", "reviewed"), ("retrain",)),
-    "both": (("retrain", "reviewed", *FILTERING), ("retrain", "filter")),
+    "retrain": (("imitate", "pixels", "retrain", "reviewed", "views"), ("retrain",)),
+    "both": (("retrain", "reviewed", "views", *FILTERING), ("retrain", "filter")),
 }
 """The modules that make each kind of repair, and the parameters that they take."""
 
