@@ -17,8 +17,9 @@ import click
 def export(file: Path, model: Path | None) -> None:
     """Write the model in production, its filters and its normalisation included, as one FILE.
 
-    FILE ends in .pt2 (torch.export). It takes images as uint8 (N, H, W, C), any N, and gives logits, float32
-    (N, K). Before it is put in place it is asked about some images: its answers must be the model's.
+    FILE ends in .pt2 (torch.export) or .onnx (for Triton, OpenVINO and others). It takes images as uint8
+    (N, H, W, C), any N, and gives logits, float32 (N, K). Before it is put in place it is asked about some
+    images: its answers must be the model's.
     """
     from driftloop.commands.console import say
     from driftloop.models.export import export_model

@@ -97,7 +97,10 @@ def adopt(
         whole = ClassifierSpec({}, shape, tuple(classes), means, stds)
         return _adopt_program(path, file, whole, trial)
     if path.suffix not in WEIGHTS:
-        raise ModelError(f"{path}: a model ends in .onnx, .pt2, .safetensors or .pt (a state dict).")
+        raise ModelError(
+            f"{path}: a model ends in .onnx, .pt2, .safetensors or .pt (a state dict). Export it by "
+            "torch.export.save or torch.onnx.export."
+        )
     spec, weights = find_network(network), read_weights(path)
     whole = ClassifierSpec(spec, shape, tuple(classes), means, stds)
     classifier = _fill(Classifier(whole), weights, path)

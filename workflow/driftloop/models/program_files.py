@@ -86,6 +86,11 @@ def read_program(path: Path, output: str | None = None) -> ProgramFile:
         from driftloop.models.onnx_file import read_onnx
 
         return read_onnx(path, output)
+    if path.suffix != ".pt2":
+        raise ModelError(
+            f"{path}: a program ends in .onnx or .pt2. TorchScript and whole pickled models are not read: "
+            "export the model by torch.export.save, or give its weights, --model module:Class --weights FILE."
+        )
     from driftloop.models.exported import read_exported
 
     return read_exported(path, output)

@@ -160,6 +160,8 @@ class ExportedProgram(Program):
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map a batch to (embeddings, outputs)."""
+        # Of one channel, images are contiguous in either order of memory; a program was made for this one.
+        x = x.clone(memory_format=torch.contiguous_format)
         try:
             found: tuple[Tensor, Tensor] = self._opened.see(x)
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
