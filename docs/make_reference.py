@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,13 @@ def _allowed(rule: dict[str, Any]) -> str:
     return " ".join([words.replace("object", "mapping"), *limits]).strip()
 
 
-PAGES = {"commands.md": commands, "parameters.md": parameters}
+def models() -> str:
+    """Return the page of model files, from the table of the test that tries them."""
+    table = runpy.run_path(str(HERE.parent / "tests" / "unit" / "model_files.py"), run_name="model_files")
+    return str(table["page"]())
+
+
+PAGES = {"commands.md": commands, "parameters.md": parameters, "models.md": models}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

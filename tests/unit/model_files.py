@@ -658,7 +658,7 @@ CASES = (
     Case("PyTorch, torch.jit.save", "TorchScript", of_torch_jit, ending=".torchscript", refused="ends in .onnx", remedy="torch.export"),
     Case(VISION, "ResNet-18, ONNX", dynamo(of_torchvision("resnet18"), photographs(64)), images="photographs of 64", embedding=512, needs=("torchvision",)),
     Case(VISION, "MobileNet v3, `.pt2`", exported(of_torchvision("mobilenet_v3_small"), photographs(64)), images="photographs of 64", embedding=1024, ending=".pt2", needs=("torchvision",)),
-    Case(VISION, "SqueezeNet, which ends in a convolution, `.onnx` of opset 17", script(of_torchvision("squeezenet1_1"), photographs(64), opset_version=17), images="photographs of 64", note="shows no embedding", needs=("torchvision",)),
+    Case(VISION, "SqueezeNet, which ends in a convolution, `.onnx` of opset 17", script(of_torchvision("squeezenet1_1"), photographs(64), opset_version=17), images="photographs of 64", note="no linear layer was found", needs=("torchvision",)),
     Case(VISION, "a vision transformer, `.pt2`", exported(transformer, photographs()), images="photographs of 32", embedding=32, ending=".pt2", needs=("torchvision",)),
     Case(VISION, "a vision transformer, `.onnx` of opset 17", script(transformer, photographs(), opset_version=17), images="photographs of 32", embedding=32, needs=("torchvision",)),
 )  # fmt: skip
@@ -680,3 +680,26 @@ def noise_like(x: Any) -> Any:
     import torch
 
     return torch.rand_like(x)
+
+
+def page() -> str:
+    """Return docs/models.md: what comes of each file in the table."""
+    rows = "".join(f"| {case.by} | {case.what} | {_outcome(case)} |\n" for case in CASES)
+    taken = sum(case.refused is None for case in CASES)
+    return (
+        "# Model files\n\n<!-- Made by `make reference` from tests/unit/model_files.py. -->\n\n"
+        f"What comes of `driftloop init --model FILE`, for {len(CASES)} files: {taken} are taken, and the others are "
+        "refused before anything is written. A test makes each file by its exporter. One that is taken gives the "
+        "probabilities that its own runtime gives, to 1e-4. One that is refused says what mends it.\n\n"
+        f"| made by | the file | what happens |\n|---|---|---|\n{rows}"
+    )
+
+
+def _outcome(case: Case) -> str:
+    if case.refused is None:
+        return f"taken; said: “{case.note} …”" if case.note else "taken"
+    plain = [
+        each.replace("\\", "").replace("99, and 1.", "99, and 14").replace("99, and 2.", "99, and 28")
+        for each in (case.refused, case.remedy)
+    ]
+    return f"refused: “{plain[0]} … {plain[1]}”"

@@ -17,6 +17,8 @@ from driftloop.models.predict import predict
 
 FILTERS, NETWORKS = "driftloop.improver.filters", "driftloop.models.networks"
 
+pytestmark = pytest.mark.slow
+
 
 def made(network: str, repair: str, images: np.ndarray) -> Classifier:
     torch.manual_seed(0)

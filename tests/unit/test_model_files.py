@@ -17,6 +17,8 @@ from driftloop.models.predict import predict
 
 TOLERANCE = 1e-4
 
+pytestmark = pytest.mark.slow
+
 
 def take(case: Case, path: Path) -> Adopted:
     return adopt(

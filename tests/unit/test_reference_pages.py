@@ -22,7 +22,7 @@ def made_anew(name: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("name", ["commands.md", "parameters.md"])
+@pytest.mark.parametrize("name", ["commands.md", "models.md", "parameters.md"])
 def test_a_generated_page_is_not_stale(name: str) -> None:
     written = (DOCS / name).read_text(encoding="utf-8")
     assert written == made_anew(name), f"docs/{name} is stale. Run: make reference"

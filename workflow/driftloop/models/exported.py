@@ -33,7 +33,9 @@ _OPERATOR = re.compile(
     r"truediv|pow|eq|ne|lt|le|gt|ge)"
 )
 _FORBIDDEN = re.compile(r"torch\.ops\.aten\.(from_file|save|_?print)\b")
-_SYMBOLS = re.compile(r"[su]\d+|Symbol|Integer|positive|nonnegative|integer|True|False|Max|Min|Mod|FloorDiv")
+_SYMBOLS = re.compile(
+    r"[su]\d+|Symbol|Integer|positive|nonnegative|integer|True|False|Max|Min|Mod|FloorDiv|Add|Mul"
+)
 _LARGEST_JSON = 1 << 28
 
 
