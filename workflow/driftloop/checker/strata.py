@@ -17,8 +17,11 @@ from driftloop.checker.rank_test import Standings, Stratum
 from driftloop.checker.scores import Scores
 from driftloop.checker.window_test import Evidence
 
-_LEAST = 30
-"""Classes with fewer calibration samples are put together until they have as many."""
+_LEAST, _LEAST_CLEAN = 30, 4
+"""Classes with fewer calibration samples are put together until they have as many: of a repaired drift, and
+of clean data. The tests hold at any number of samples; two or three tell next to nothing. A class that was
+put together with others would alarm where it comes alone.
+"""
 
 
 def stand(
@@ -46,35 +49,39 @@ def stand(
     counts: list[int] = []
     sums: list[npt.NDArray[np.float64]] = []
     for place, (own, known) in enumerate(zip(scores.by_kind, fitted.kinds, strict=True)):
-        for here, there in _alike(known, predicted, classes):
+        for here, there in _alike(known, predicted, classes, _LEAST if place else _LEAST_CLEAN):
             strata.append(Stratum(own[here & (kind == place)], known.scores[there]))
             kinds.append(place)
             counts.append(int(np.count_nonzero(here)))
             sums.append(rank_scores(scores.properties[here], known.properties[there]).sum(axis=0))
     novelty = Standings.of(strata)
     clean = fitted.kinds[0]
-    correlation = correlate(clean.properties, [there for _, there in _alike(clean, predicted, classes)])
+    correlation = correlate(
+        clean.properties, [there for _, there in _alike(clean, predicted, classes, _LEAST_CLEAN)]
+    )
     ranks = Ranks(np.array(kinds), novelty.calibration, np.array(counts), np.stack(sums), correlation)
     return Evidence(novelty, ranks)
 
 
 def _alike(
-    known: Kind, predicted: npt.NDArray[np.int64], classes: int
+    known: Kind, predicted: npt.NDArray[np.int64], classes: int, least: int
 ) -> Iterator[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
     """Yield which samples are compared with which calibration samples of a kind, class by class."""
-    for group in class_groups(np.bincount(known.predicted, minlength=classes)):
+    for group in class_groups(np.bincount(known.predicted, minlength=classes), least):
         yield np.isin(predicted, group), np.isin(known.predicted, group)
 
 
-def class_groups(counts: npt.NDArray[np.int64]) -> Sequence[npt.NDArray[np.intp]]:
+def class_groups(counts: npt.NDArray[np.int64], least: int = _LEAST_CLEAN) -> Sequence[npt.NDArray[np.intp]]:
     """Return classes that are compared together: those with enough samples alone, the rare ones as one.
 
     >>> [group.tolist() for group in class_groups(np.array([200, 3, 40, 90]))]
     [[0], [3], [1, 2]]
+    >>> [group.tolist() for group in class_groups(np.array([20, 18, 40, 90]))]
+    [[0], [1], [2], [3]]
     """
     rarest_first = np.argsort(counts, kind="stable")
-    rare = int(np.count_nonzero(counts < _LEAST))
-    while 0 < rare < len(counts) and counts[rarest_first[:rare]].sum() < _LEAST:
+    rare = int(np.count_nonzero(counts < least))
+    while 0 < rare < len(counts) and counts[rarest_first[:rare]].sum() < least:
         rare += 1
     alone = np.sort(rarest_first[rare:])
     return [*alone[:, None], *([np.sort(rarest_first[:rare])] if rare else [])]

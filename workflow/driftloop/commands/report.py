@@ -57,8 +57,8 @@ def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
-    folder = layout.results(window)
-    entry, _ = _decision(_material(window, params))
+    folder, material = layout.results(window), _material(window, params)
+    entry, _ = _decision(material)
     return summary_row(
         read_json(folder / "drift.json"),
         read_json(folder / "verdict.json"),
@@ -66,6 +66,7 @@ def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
         _score(window, params),
         reviewer=entry.reviewer if entry else None,
         clean=load_lineage(layout.model(params["stream"][window]["parent"])).clean_accuracy,
+        at_random=material.at_random(entry.answer.labels) if entry else (0, 0),
     )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
+from driftloop.report.estimate import Estimate, with_labels
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
 from driftloop.report.summary import Facts, foremost, moved, share
@@ -151,10 +152,18 @@ def _moment(chapter: Chapter) -> charts.Moment:
         row["window"],
         row["drifted"],
         share(report, "novel_share"),
-        share(report, "estimated_accuracy"),
+        _estimated(chapter),
         row["true_incumbent_accuracy"],
         row["true_candidate_accuracy"] if row["promoted"] else None,
     )
+
+
+def _estimated(chapter: Chapter) -> Estimate | None:
+    """Return the incumbent's accuracy on a window, with what the labels of random samples say."""
+    material, entry = chapter.material, chapter.entry
+    found = share(material.report, "estimated_accuracy")
+    right, labelled = material.at_random(entry.answer.labels) if entry else (0, 0)
+    return with_labels(found, right, labelled, len(material.images)) if found and labelled else found
 
 
 def _pictures(images: npt.NDArray[np.uint8]) -> list[str]:
@@ -169,7 +178,7 @@ def _view(chapter: Chapter, picks: int, cards: int) -> dict[str, Any]:
         "row": chapter.row,
         "novel": share(report, "novel_share"),
         "moved": moved(report),
-        "estimated": share(report, "estimated_accuracy"),
+        "estimated": _estimated(chapter),
         "picks": _picks(chapter, picks) if chapter.entry else [],
         "asked": len(chapter.material.picks),
         "comparisons": _comparisons(chapter),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from driftloop.files import digest_json
+from driftloop.report.estimate import Estimate, widened, with_labels
 
 Facts = Mapping[str, Any]
 
@@ -18,6 +19,7 @@ def summary_row(
     *,
     reviewer: str | None,
     clean: float | None,
+    at_random: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
     """Return a window's row of `results/summary.json`; None stands where a figure does not apply.
 
@@ -28,6 +30,8 @@ def summary_row(
         score: its `score.json`, where the true labels are known.
         reviewer: who decided, or None where nobody was asked.
         clean: the incumbent's accuracy on the clean test split.
+        at_random: of the samples that the review drew at random and that have a class, how many the incumbent
+            has right, and how many there are.
 
     Returns:
         Accuracies in [0, 1]; those called `true_` are measured on the rest of the population that the
@@ -39,6 +43,8 @@ def summary_row(
     """
     judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
     estimate, novel = share(drift, "estimated_accuracy"), share(drift, "novel_share")
+    if estimate and at_random[1]:
+        estimate = with_labels(estimate, *at_random, drift["n"])
     p_value, alpha, together = alarm(drift)
     shift = drift.get("label_shift")
     return {
@@ -188,11 +194,17 @@ def believed(verdict: Facts, evaluation: Facts | None) -> Facts | None:
     return evaluation if evaluation and evaluation.get("verdict") == digest_json(verdict) else None
 
 
-def share(drift: Facts, name: str) -> tuple[float, float, float] | None:
+def share(drift: Facts, name: str) -> Estimate | None:
     """Return a drift report's estimate called `name` with its 95 % limits, or None where it has none.
 
+    Those of the accuracy are told wider than the report has them, by how much of the window is novel.
+
     >>> share({"novel_share": {"estimate": 0.5, "low": 0.4, "high": 0.6}}, "novel_share")
-    (0.5, 0.4, 0.6)
+    Estimate(estimate=0.5, low=0.4, high=0.6)
     """
     value = drift.get(name)
-    return None if value is None else (value["estimate"], value["low"], value["high"])
+    if value is None:
+        return None
+    found = Estimate(value["estimate"], value["low"], value["high"])
+    novel = share(drift, "novel_share") if name == "estimated_accuracy" else None
+    return widened(found, novel) if novel else found

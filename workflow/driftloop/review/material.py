@@ -21,6 +21,8 @@ from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
 from driftloop.models.fixed import is_fixed
+from driftloop.report.estimate import Estimate
+from driftloop.report.summary import share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.past import Past, load_past, seconds_of
 from driftloop.review.previews import load_previews
@@ -28,15 +30,6 @@ from driftloop.tracker.trace import note_read, tracing
 
 STRANGE = 0.05
 """A sample is called strange when at most this share of clean ones is as far from everything known."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A share in [0, 1] with its interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -174,8 +167,16 @@ class Material:
 
     def share(self, name: str) -> Estimate | None:
         """Return the report's estimate called `name`, or None where it has none."""
-        value = self.report.get(name)
-        return None if value is None else Estimate(value["estimate"], value["low"], value["high"])
+        return share(self.report, name)
+
+    def at_random(self, labels: Mapping[int, str]) -> tuple[int, int]:
+        """Return how many samples drawn at random the model has right, and how many have a class."""
+        given = [
+            labels[pick.index] == pick.predicted
+            for pick in self.picks
+            if pick.random and labels.get(pick.index) in self.classes
+        ]
+        return sum(given), len(given)
 
 
 def load_material(
