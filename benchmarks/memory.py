@@ -4,8 +4,7 @@
     python benchmarks/memory.py --images 4000 --side 224 --source OLD/workflow
 
 OLD is a checkout of the older commit (git worktree add OLD 9b5f15a). Images are mapped from a file, as a
-project's are. The network is small and begins with a stride: what is measured is how images are held, not
-what a network needs.
+project's are. The network is a narrow one: what is measured is how images are held, not what a network needs.
 """
 
 from __future__ import annotations
@@ -87,34 +86,6 @@ def main() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr[-2000:])
 
-
-try:
-    from torch import Tensor, nn
-
-    from driftloop.models.networks import Network
-
-    class Strided(Network):
-        """A small network for large images."""
-
-        def __init__(self, channels: int, classes: int) -> None:
-            super().__init__()
-            self.body = nn.Sequential(
-                nn.Conv2d(channels, 16, 8, stride=8),
-                nn.BatchNorm2d(16),
-                nn.ReLU(),
-                nn.Conv2d(16, 32, 3, stride=2),
-                nn.ReLU(),
-                nn.AdaptiveAvgPool2d(2),
-                nn.Flatten(),
-            )
-            self.head = nn.Linear(128, classes)
-
-        def embed(self, images: Tensor) -> Tensor:
-            """Map images to embeddings."""
-            embedding: Tensor = self.body(images)
-            return embedding
-except ImportError:  # the process that only starts the others
-    pass
 
 if __name__ == "__main__":
     main()
