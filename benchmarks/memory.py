@@ -31,9 +31,7 @@ def measure(images: int, side: int, channels: int, steps: int, earlier: int) -> 
     from driftloop.models.classifier import Classifier, ClassifierSpec
 
     torch.manual_seed(0)
-    network = (
-        {"_target_": "memory.Strided"} if side > 64 else {"_target_": "driftloop.models.networks.ConvNet"}
-    )
+    network = {"_target_": "driftloop.models.networks.ConvNet", "width": 4 if side > 64 else 32}
     form = (side, side, channels)
     half = (0.5,) * channels
     classifier = Classifier(ClassifierSpec(network, form, tuple("0123456789"), half, half)).eval()

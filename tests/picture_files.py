@@ -323,6 +323,7 @@ CASES = [
     Case("TIFF", "colour, 12 bits in words of 16 (MaxSampleValue 4095)", tiff(TWELVE_COLOUR, ((281, "H", 3, (4095, 4095, 4095)),), photometric="rgb"), COLOUR, notes=SAID),
     Case("TIFF", "colour, 16 bits, one band after another", tiff(DEEP_COLOUR.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"), says="Say which they are: dataset.bands=[0,1,2]"),
     Case("TIFF", "colour, 16 bits, one band after another", tiff(DEEP_COLOUR.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"), COLOUR, options={"bands": (0, 1, 2)}),
+    Case("TIFF", "colour, 16 bits, one band after another, deflated", tiff(TWELVE_COLOUR.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate", compression="zlib"), says="Say which they are: dataset.bands=[0,1,2]"),
     Case("TIFF", "CMYK", saved(Image.fromarray(COLOUR).convert("CMYK"), "TIFF"), COLOUR, near=1),
     Case("TIFF", "Lab", saved(ImageCms.profileToProfile(FRAMES[0], ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"), "TIFF"), COLOUR, near=25),
     Case("TIFF", "five bands", tiff(FIVE, planarconfig="contig"), says="dataset.bands=[0] takes one of them as grey"),

@@ -24,6 +24,7 @@ ORIENTATION = 0x0112
 """EXIF's number for how a picture is to be turned."""
 
 _PHOTOMETRIC, _BITS, _DESCRIPTION, _MOST, _MOST_TYPED = 262, 258, 270, 281, 341
+_PLANAR, _APART = 284, 2
 _OME_BITS = re.compile(r"SignificantBits=[\"'](\d{1,2})[\"']")
 
 
@@ -101,15 +102,17 @@ def deep_pixels(picture: Image.Image, name: str, stream: BinaryIO) -> Deep | Non
     """
     tags: Mapping[int, Any] = picture.tag_v2 if picture.format == "TIFF" else {}  # type: ignore[attr-defined]
     raw, deep = _raw_mode(picture), _grey(picture, tags)
-    if deep is None and ";16" in raw:
-        if picture.mode not in ("RGB", "RGBA") or raw.startswith("LA"):
-            raise DataError(f"{name} has 16 bits and is {raw}. Save it as grey or RGB, or with 8 bits.")
-        return _both_bytes(picture, raw, stream, depth_of(tags))
-    if deep is None and (bits := max(_numbers(tags.get(_BITS, 8)), default=8)) > 8:
+    bits = max(_numbers(tags.get(_BITS, 8)), default=8)
+    if deep is None and bits > 8 and (tags.get(_PLANAR) == _APART or ";16" not in raw):
+        # Pillow takes each byte of these for a pixel, or keeps but one of the two.
         raise DataError(
             f"{name} has its bands one after another, {bits:g} bits each. "
             "Say which they are: dataset.bands=[0,1,2]; or save it with 8 bits."
         )
+    if deep is None and ";16" in raw:
+        if picture.mode not in ("RGB", "RGBA") or raw.startswith("LA"):
+            raise DataError(f"{name} has 16 bits and is {raw}. Save it as grey or RGB, or with 8 bits.")
+        return _both_bytes(picture, raw, stream, depth_of(tags))
     # Asked for first, some formats would unpack their pixels for it.
     return deep and replace(deep, orientation=picture.getexif().get(ORIENTATION, 1))
 
