@@ -17,8 +17,10 @@ from PIL import Image
 from tests.abuse.conftest import Command, files, refused
 
 from driftloop.data.inbox import look_into
+from driftloop.data.packed import members
 from driftloop.data.pictures import Form
 from driftloop.data.read_window import Arrived, read_window
+from driftloop.errors import DataError
 
 
 def picture(level: int = 90) -> bytes:
@@ -65,6 +67,16 @@ def claims(path: Path) -> None:
     at = content.index(b"PK\x01\x02") + 24
     content[at : at + 4] = (0xFFFFFF00).to_bytes(4, "little")
     path.write_bytes(content)
+
+
+def tar_that_goes_back(path: Path) -> None:
+    """A tar whose second header says that the next one lies before it, gzipped behind much that is nothing."""
+    first, second = (tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT) for name in ("a.png", "b.png"))
+    header = bytearray(second)
+    header[124:136] = (256**12 - 512).to_bytes(12, "big")  # -512
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.write_bytes(gzip.compress(first + bytes(header) + bytes(1 << 20), mtime=0))
 
 
 def tar_header(path: Path, size: int) -> None:
@@ -177,6 +189,12 @@ def test_a_window_that_cannot_be_used_is_refused_and_not_taken(
     before = files(project.parent)
     refused(arrive(driftloop), "inbox")
     assert files(project.parent) - before <= {"project/arrivals.txt"}
+
+
+def test_a_tar_whose_headers_lead_back_is_not_read_again_and_again(tmp_path: Path) -> None:
+    tar_that_goes_back(tmp_path / "w.tar.gz")
+    with (tmp_path / "w.tar.gz").open("rb") as stream, pytest.raises(DataError, match="size in its headers"):
+        list(members("w.tar.gz", stream))
 
 
 def test_a_window_that_changes_while_it_is_read_is_not_taken(

@@ -127,6 +127,7 @@ def _tarred(name: str, stream: BinaryIO) -> Iterator[tuple[str, Open]]:
     stream.seek(0)
     inner = cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if zipped else stream
     bounded = _Bounded(name, inner, left=_LARGEST_HEADER, end=most)
+    before = -1
     with tarfile.TarFile(fileobj=cast("BinaryIO", bounded)) as archive:
         for _ in range(MOST_MEMBERS + 1):
             bounded.left = _LARGEST_HEADER
@@ -134,6 +135,9 @@ def _tarred(name: str, stream: BinaryIO) -> Iterator[tuple[str, Open]]:
             archive.members = []  # type: ignore[attr-defined]  # it would keep them all
             if member is None:
                 break
+            if member.size < 0 or member.offset <= before:  # else headers would be read again and again
+                raise DataError(f"{name} is damaged: a size in its headers is none.")
+            before = member.offset
             if (left := left - _believed(member.size)) < 0:
                 raise DataError(_too_much(name, most))
             if not member.isdir():
