@@ -9,7 +9,7 @@ from driftloop.improver.comparison import compare
 from driftloop.improver.evidence import Evidence, gather
 from driftloop.improver.gate import Evaluation, choose, judge
 from driftloop.improver.paired import gain_interval
-from driftloop.improver.reviewed import Reviewed
+from driftloop.improver.reviewed import Reviewed, part
 from driftloop.improver.tally import UNTOLD
 
 CLEAN = np.ones(5000, bool)
@@ -244,6 +244,26 @@ def test_what_it_learnt_from_may_only_speak_against_it():
     # What it gains is told of the samples that it has not learnt from.
     assert drift.window == 500 - 17
     assert drift.gain == pytest.approx(13 / 483)
+
+
+def test_copies_of_what_it_learnt_from_do_not_judge_it():
+    """Of a window that was sent five times it has learnt 24 pictures by heart, and nothing else."""
+    picture = np.tile(np.arange(100), 5)
+    first = np.arange(100)
+    incumbent = np.zeros(500, np.int64)
+    candidate = (picture < 24).astype(np.int64)  # class 1 is true
+    picks = {int(i): i >= 24 for i in range(48)}
+    reviewed = Reviewed(np.arange(48), np.ones(48, np.int64))
+    parts = part(reviewed, picks, 500, first)
+    assert not set(picture[parts.unlabelled]) & {int(picture[i]) for i in picks}
+    learnt = np.union1d(parts.taught.index, parts.unlabelled)
+    found = gather(reviewed, picks, learnt, incumbent, candidate, 0, first)
+    assert not len(found.draw)
+    assert choose({"retrain": judged(found)})[1] is None
+    # Without copies it is the draw that it was.
+    same = [gather(reviewed, picks, learnt, incumbent, candidate, 0, each) for each in (None, np.arange(500))]
+    assert np.array_equal(same[0].draw, same[1].draw)
+    assert np.array_equal(same[0].order, same[1].order)
 
 
 @pytest.mark.parametrize("breaks", ["the strangest", "others"])

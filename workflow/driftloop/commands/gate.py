@@ -98,6 +98,7 @@ class Rivals:
                 self._answers[""],
                 self._answers[name],
                 self._seed,
+                occasion.different,
             )
             for name in self.models
         }

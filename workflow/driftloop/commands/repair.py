@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop import layout
+from driftloop.checker.copies import find_copies
 from driftloop.checker.previews import Preview, thin
 from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
@@ -73,6 +74,11 @@ class Occasion:
     def parts(self) -> Parts:
         """The window's samples, by what they are for."""
         return parts_of(self.window)
+
+    @cached_property
+    def different(self) -> npt.NDArray[np.int64]:
+        """The window's different pictures, each where it comes first: no copy of what teaches judges."""
+        return find_copies(self.arrived.images).first
 
     @property
     def aligned_on(self) -> npt.NDArray[np.int64]:
@@ -153,7 +159,8 @@ def parts_of(window: str) -> Parts:
 
     It follows from the verdict and from how the check picked the samples: what judged once never teaches.
     """
-    return part(reviewed_of(window), picks_of(window), len(load_dataset(layout.window(window))))
+    images = load_dataset(layout.window(window)).images
+    return part(reviewed_of(window), picks_of(window), len(images), find_copies(images).first)
 
 
 def reviewed_of(window: str) -> Reviewed:

@@ -4,7 +4,7 @@ What judges are disagreements of incumbent and candidate, in random order (`drif
 those of the random slice that the review showed, then all others. Among these are the strange ones that the
 review showed: a repair is for their sake, and one that broke them and mended others would pass without them.
 What a candidate has learnt from may only speak against it, and so does what a person was shown and could not
-tell.
+tell. Of copies of a picture one is drawn: to label the others again is no new evidence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Evidence:
         silent: positions of what the review showed and nobody labelled, or could.
         unjudged: those of them that were drawn at random.
         learnt: positions from which the candidate has learnt, by their labels or by their looks.
-        order: int64 (N,), positions in random order, the same for all candidates: fewer labels.
+        order: int64 (D,), positions of the different pictures in random order, the same for all candidates:
+            fewer labels.
     """
 
     incumbent: Classes
@@ -82,7 +83,7 @@ class Evidence:
         """
         tally = self.tally(asked)
         drawn = self.draw[: tally.drawn]
-        unlearnt = np.setdiff1d(np.arange(len(self.incumbent)), self.learnt)
+        unlearnt = np.setdiff1d(self.order, self.learnt)
         said = self._said | dict(asked)
         told = [
             index for index in drawn.tolist() if said.get(index, UNTOLD) > UNTOLD and index not in self.learnt
@@ -134,6 +135,7 @@ def gather(
     incumbent: Classes,
     candidate: Classes,
     seed: int,
+    different: Index | None = None,
 ) -> Evidence:
     """Deal out the labels of a review for one candidate.
 
@@ -144,6 +146,7 @@ def gather(
         incumbent: its answers to the whole window, int64 (N,).
         candidate: its answers, int64 (N,).
         seed: of the order.
+        different: positions of the pictures that are no copies of others; all of them by default.
 
     >>> reviewed = Reviewed(np.array([0, 1, 2, 3]), np.array([1, 1, 1, 1]))
     >>> picks = {0: False, 1: False, 2: True, 3: True, 4: True}
@@ -158,5 +161,7 @@ def gather(
     silent = np.setdiff1d(shown, reviewed.index)
     unjudged = np.array([index for index in silent.tolist() if picks[index]], dtype=np.int64)
     order = np.random.default_rng(seed).permutation(len(incumbent))
+    if different is not None:
+        order = order[np.isin(order, np.union1d(different, shown))]
     judging, known = reviewed.take(first), reviewed.take(~first)
     return Evidence(incumbent, candidate, judging, known, silent, unjudged, learnt, order)

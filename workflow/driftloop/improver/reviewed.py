@@ -73,7 +73,9 @@ class Parts:
     unlabelled: npt.NDArray[np.int64]
 
 
-def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
+def part(
+    reviewed: Reviewed, picks: Mapping[int, bool], n: int, different: npt.NDArray[np.int64] | None = None
+) -> Parts:
     """Deal out the samples of a window.
 
     Args:
@@ -81,6 +83,7 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
         picks: for each sample that the check picked, whether it was drawn at random. If no strange one is
             labelled, all random ones teach, and nothing is left to judge what was retrained at first.
         n: samples in the window.
+        different: positions of the pictures that are no copies of others; all of them by default.
 
     >>> reviewed = Reviewed(np.array([2, 5, 7]), np.array([0, 1, 0]))
     >>> parts = part(reviewed, {2: True, 5: False, 7: True}, n=11)
@@ -91,7 +94,7 @@ def part(reviewed: Reviewed, picks: Mapping[int, bool], n: int) -> Parts:
     judging = np.random.default_rng(n).permutation(random)[len(random) // 2 :]
     strange = np.array([not picks[int(index)] for index in reviewed.index], dtype=bool)
     taught = reviewed.take(~np.isin(reviewed.index, judging)) if strange.any() else reviewed
-    return Parts(taught, draw_unlabelled(n, picks))
+    return Parts(taught, draw_unlabelled(n, picks, different))
 
 
 _UNLABELLED = 0.25
@@ -100,19 +103,24 @@ points better is promoted in 91 % of trials, with a third in 87 %, with nothing 
 _MOST_UNLABELLED = 2000
 
 
-def draw_unlabelled(n: int, shown: Collection[int]) -> npt.NDArray[np.int64]:
+def draw_unlabelled(
+    n: int, shown: Collection[int], different: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[np.int64]:
     """Draw the samples of a window that teach by their looks alone: a quarter of those that no review shows.
 
-    It is the same draw each time, so that none of them ever judges.
+    It is the same draw each time, so that none of them ever judges; nor does a copy of one.
 
     Args:
         n: samples in the window.
         shown: positions that the check picked.
+        different: positions of the pictures that are no copies of others; all of them by default.
 
     Returns:
         int64 positions, ascending; 2,000 at most.
     """
     order = np.random.default_rng(n).permutation(n)
+    if different is not None:
+        order = order[np.isin(order, different)]
     others = order[~np.isin(order, list(shown))]
     return np.sort(others[: min(int(_UNLABELLED * len(others)), _MOST_UNLABELLED)])
 
