@@ -150,7 +150,7 @@ class Project:
             window=window,
             reviewer=how.get("reviewer", "simulated"),
             simulated="reviewer" not in how,
-            report=material.report_digest,
+            report=material.reported,
             images=material.images_digest,
             content=material.content,
         )

@@ -85,8 +85,11 @@ def review_until_killed(project: Path, seconds: float, *, starting: bool) -> int
 def on_disk(project: Path) -> tuple[list[str], tuple[Entry, ...]]:
     """Return the labels in the draft, and the ledger's entries."""
     material = load_material("w02", "mnist_c")
-    folder, digests = project / ".driftloop/drafts", (material.report_digest, material.images_digest)
-    with open_draft(folder, "w02", report=digests[0], images=digests[1]) as draft:
+    folder, seen = (
+        project / ".driftloop/drafts",
+        {"report": material.reported, "images": material.images_digest},
+    )
+    with open_draft(folder, "w02", **seen) as draft:
         labels = draft.saved["labels"] if draft.saved else []
     return [label for label in labels if label is not None], read_ledger(project / "decisions/w02.jsonl")
 

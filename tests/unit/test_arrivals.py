@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from driftloop.files import digest_file, digest_json, read_json, write_json, wri
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.compose import compose, render
 from driftloop.review.decision import Answer
-from driftloop.review.ledger import append, new_entry, project_id
+from driftloop.review.ledger import append, new_entry, project_id, reported
 from driftloop.tracker.production import follow, move, roll_back
 
 
@@ -82,16 +84,18 @@ def test_an_answer_to_another_report_does_not_keep_its_window_from_a_repair() ->
     report = layout.results("tuesday") / "drift.json"
     arrive("monday", "tuesday")
     write_json(report, {"drifted": True, "alpha": 0.01})
-    answer(digest_json(read_json(report)))
+    answer(read_json(report))
     follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrivals_now(keep=True)["tuesday"] == REFERENCE
     write_json(report, {"drifted": True, "alpha": 0.02})
+    assert arrivals_now(keep=True)["tuesday"] == REFERENCE
+    write_json(report, {"drifted": True, "alpha": 0.02, "n": 40})
     made("tuesday", "of the old check")
     assert arrivals_now(keep=True)["tuesday"] == "monday"
 
 
-def answer(report: str) -> None:
-    seen = {"report": report, "images": "", "content": ""}
+def answer(report: Mapping[str, Any]) -> None:
+    seen = {"report": reported(report), "images": "", "content": ""}
     project = project_id(layout.DECISIONS)
     entry = new_entry(Answer("keep"), project=project, window="tuesday", reviewer="Ada", **seen)
     append(layout.ledger("tuesday"), entry)

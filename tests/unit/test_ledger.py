@@ -18,11 +18,14 @@ from driftloop.files import write_json
 from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
     Entry,
+    Reported,
     anchor,
     append,
+    as_decided,
     new_entry,
     project_id,
     read_ledger,
+    reported,
     standing_decision,
     verify,
 )
@@ -30,13 +33,14 @@ from driftloop.review.ledger_file import copy_of
 from driftloop.review.restore import merge, restore
 from driftloop.tracker.head import head_of
 
+REPORT = Reported("r" * 64, "f" * 64)
 LABELS = {11: "7", 3: "2", 20: NONE, 21: UNSURE}
 
 
 def entry(decision: str = "filter", *, reviewer: str = "Zoë Ångström", **changes: object) -> Entry:
     answer = Answer(decision, "impulse_noise", "Salt, pepper, “both”.", LABELS)
-    shown = {"report": "r" * 64, "images": "i" * 64, "content": "c" * 64}
-    made = new_entry(answer, project="p", window="w02", reviewer=reviewer, **shown)
+    shown = {"images": "i" * 64, "content": "c" * 64}
+    made = new_entry(answer, project="p", window="w02", reviewer=reviewer, report=REPORT, **shown)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -71,7 +75,7 @@ def test_time_is_utc(ledger: Path) -> None:
         project="p",
         window="w",
         reviewer="r",
-        report="",
+        report=REPORT,
         images="",
         content="",
         time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -208,12 +212,12 @@ _WRITER = """
 import sys
 from pathlib import Path
 from driftloop.review.decision import Answer
-from driftloop.review.ledger import append, new_entry
+from driftloop.review.ledger import Reported, append, new_entry
 
 path, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(count):
     answer = Answer("keep", reason=f"number {number}", labels={number: "7"})
-    seen = {"report": "", "images": "", "content": ""}
+    seen = {"report": Reported("", ""), "images": "", "content": ""}
     append(path, new_entry(answer, project="p", window="w02", reviewer=name, **seen))
 """
 
@@ -308,12 +312,40 @@ def test_entries_that_make_no_sense_are_refused(changes: dict[str, str], message
 
 def test_the_newest_fitting_decision_of_a_person_stands() -> None:
     ada, grace, robot = entry("keep"), entry("filter"), entry("retrain", simulated=True)
-    other = entry("both", report="x")
-    key = ("r" * 64, "i" * 64)
+    other = entry("both", report="x", findings="y")
+    key = (REPORT, "i" * 64)
     assert standing_decision([ada, grace, robot, other], *key) is grace
     assert standing_decision([robot, other], *key) is robot
     assert standing_decision([robot, other], *key, humans_only=True) is None
     assert standing_decision([other], *key) is None
+
+
+def test_an_answer_holds_for_what_was_found_whatever_the_levels_of_the_tests() -> None:
+    """The samples and the verdict are the same, so nobody is asked again. Other findings are others."""
+    report = {"window": "w02", "p_value": 0.005, "alpha": 0.01, "drifted": True, "stream": None, "picks": [3]}
+    stream = {"windows": 3, "p_value": 0.0004, "alpha": 0.001, "drifted": True}
+    mine = entry("filter", report=(seen := reported(report)).whole, findings=seen.findings)
+    for same in (report, {**report, "alpha": 0.02}, {**report, "alpha": 0.001, "stream": stream}):
+        assert standing_decision([mine], reported(same), "i" * 64) is mine
+        assert standing_decision([mine], reported(same), "x" * 64) is None
+    for other in ({**report, "picks": [4]}, {**report, "p_value": 0.004}, {**report, "drifted": False}):
+        assert standing_decision([mine], reported(other), "i" * 64) is None
+
+
+def test_an_entry_of_an_earlier_version_counts_for_the_very_report_that_it_names(tmp_path: Path) -> None:
+    report = {"window": "w02", "p_value": 0.005, "alpha": 0.01, "drifted": True, "picks": [3]}
+    old = append(tmp_path / "w02.jsonl", entry("filter", report=reported(report).whole, findings=None))
+    assert "findings" not in old.as_dict()
+    assert read_ledger(tmp_path / "w02.jsonl") == (old,)
+    assert standing_decision([old], reported(report), "i" * 64) is old
+    assert standing_decision([old], reported({**report, "alpha": 0.02}), "i" * 64) is None
+    # Signed again, to settle its repair, it holds for the findings, and stays its author's.
+    new = entry(
+        "filter", reviewer="Grace", settles=True, report=old.report, findings=reported(report).findings
+    )
+    moved = reported({**report, "alpha": 0.02})
+    assert standing_decision([old, new], moved, "i" * 64) is new
+    assert as_decided([old, new], new).reviewer == old.reviewer
 
 
 def test_verdict_has_the_same_bytes_whoever_answered() -> None:

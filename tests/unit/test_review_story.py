@@ -3,6 +3,7 @@
 import runpy
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from driftloop import layout
 from driftloop.files import digest_json, read_json, write_json
 from driftloop.review.ask import questions_of
 from driftloop.review.decision import Answer
-from driftloop.review.ledger import Entry, new_entry
+from driftloop.review.ledger import Entry, Reported, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
 from driftloop.review.past import Past, Trial
 from driftloop.review.pen import Pen
@@ -44,8 +45,8 @@ def told(material: Material, *entries: Entry) -> str:
     return "\n".join(text for text, _ in tell(material, entries))
 
 
-def answered(material: Material, **changes: str) -> Entry:
-    shown = {"report": material.report_digest, "images": material.images_digest, "content": material.content}
+def answered(material: Material, **changes: Any) -> Entry:
+    shown = {"report": material.reported, "images": material.images_digest, "content": material.content}
     answer = Answer("filter", "impulse_noise", "", {0: "7", 1: "(none)", 999: "3"})
     return new_entry(answer, project="p", window="w02", reviewer="Ada", **{**shown, **changes})
 
@@ -129,7 +130,7 @@ def test_since_when_is_told(material: Material) -> None:
 
 
 def test_an_answer_to_another_report_is_offered_and_never_applied(material: Material) -> None:
-    old = answered(material, report="another")
+    old = answered(material, report=Reported("another", "another"))
     assert "the check says otherwise now. O takes over 2 labels" in told(material, old)
     questions = questions_of(material, (old,))
     state = start(questions)
@@ -159,7 +160,9 @@ def test_ones_own_answer_can_be_started_from_and_nobody_elses(material: Material
 def test_an_answer_that_stands_is_told_to_the_next_reviewer(material: Material) -> None:
     stands = answered(material)
     assert "Ada answered filter on" in told(material, stands)
-    assert earlier_labels(material, (answered(material, report="another"), stands)) is None
+    assert (
+        earlier_labels(material, (answered(material, report=Reported("another", "another")), stands)) is None
+    )
     simulated = replace(stands, simulated=True)
     assert "The simulated reviewer answered filter on" in told(material, simulated)
 

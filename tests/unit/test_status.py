@@ -17,7 +17,7 @@ from rich.console import Console
 from driftloop import __version__, layout
 from driftloop.cli import driftloop, steps
 from driftloop.errors import DataError
-from driftloop.files import write_json
+from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params
 from driftloop.report.status import WindowState, next_step, table, windows
 from driftloop.review.decision import Answer
@@ -99,6 +99,22 @@ def test_a_decision_on_another_drift_report_does_not_count(project):
     project.repair("w01", "fog", "filter", parent="reference", before=0.3, after=0.9)
     project.check("w01", "spatter", drifted=True, known_as="something else")
     assert state_of("w01") == "pending"
+
+
+def test_an_answer_outlives_a_moved_threshold_unless_the_verdict_moves(project):
+    """Nobody is asked again: neither where the window stays drifted, nor where it is drifted once more."""
+    project.check("w01", "fog", drifted=True)
+    project.decide("w01", "filter", diagnosis="fog", reviewer="Ada")
+    path, ledger = layout.results("w01") / "drift.json", Path("decisions/w01.jsonl").read_bytes()
+    report, said = read_json(path), layout.results("w01") / "verdict.json"
+    answered = said.read_bytes()
+    for alpha, drifted in ((0.02, True), (0.00001, False), (0.02, True), (0.01, True)):
+        write_json(path, {**report, "alpha": alpha, "drifted": drifted})
+        done = CliRunner().invoke(driftloop, ["review", "w01", "--verdict", str(said)])
+        assert done.exit_code == 0, done.output
+        assert (said.read_bytes() == answered) == drifted
+        assert state_of("w01") == ("decided" if drifted else "checked")
+    assert Path("decisions/w01.jsonl").read_bytes() == ledger
 
 
 def test_a_simulated_decision_does_not_stand_where_people_are_asked(project):

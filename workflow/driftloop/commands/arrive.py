@@ -21,7 +21,7 @@ from driftloop.data.inbox import (
     window_name,
 )
 from driftloop.errors import DataError, LedgerError, ModelError
-from driftloop.files import digest_json, read_json
+from driftloop.files import read_json
 from driftloop.params.load import load_params
 
 
@@ -80,15 +80,15 @@ def _answered(window: str) -> bool | None:
 
     What cannot be told, for want of a report or since the ledger is damaged, is left as it is.
     """
-    from driftloop.review.ledger import read_ledger
+    from driftloop.review.ledger import read_ledger, reported
 
     ledger = layout.ledger(window)
     try:
         report = read_json(layout.results(window) / "drift.json")
         if not report["drifted"]:
             return None
-        seen = digest_json(report)
-        return any(entry.report == seen for entry in read_ledger(ledger))
+        seen = reported(report)
+        return any(entry.answers(seen) for entry in read_ledger(ledger))
     except LedgerError:
         return True
     except (DataError, KeyError, TypeError, ValueError):

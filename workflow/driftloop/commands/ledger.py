@@ -31,7 +31,7 @@ def standing_on(material: Material, *, humans_only: bool = False) -> Entry | Non
     from driftloop.review.ledger import standing_decision
 
     entries = entries_of(material.window)
-    digests = material.report_digest, material.images_digest
+    digests = material.reported, material.images_digest
     return standing_decision(entries, *digests, humans_only=humans_only)
 
 
@@ -48,7 +48,7 @@ def append_answer(
         reviewer=reviewer,
         simulated=simulated,
         settles=settles,
-        report=material.report_digest,
+        report=material.reported,
         images=material.images_digest,
         content=material.content,
     )

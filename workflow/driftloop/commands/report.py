@@ -211,7 +211,7 @@ def _decision(material: Material) -> tuple[Entry | None, int]:
     if not material.drifted:
         return None, 0
     entries = read_ledger(layout.ledger(material.window), project=project_id(layout.DECISIONS))
-    standing = standing_decision(entries, material.report_digest, material.images_digest)
+    standing = standing_decision(entries, material.reported, material.images_digest)
     return standing and as_decided(entries, standing), len(entries) - (standing is not None)
 
 

@@ -260,7 +260,7 @@ def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pi
         return _ask(material, reviewer, pictures, going_on=True)
     # What a person has begun to label stays theirs.
     theirs = mode == "auto" and has_draft(
-        _DRAFTS, material.window, report=material.report_digest, images=material.images_digest
+        _DRAFTS, material.window, report=material.reported, images=material.images_digest
     )
     if mode != "human" and not theirs and layout.answers(material.window).exists():
         return simulate_review(material, params)
@@ -282,7 +282,7 @@ def _own_labels(material: Material, reviewer: str) -> dict[int, str]:
     from driftloop.review.ledger import reviews, standing_decision
 
     own = [entry for entry in reviews(entries_of(material.window)) if entry.reviewer == reviewer]
-    if mine := standing_decision(own, material.report_digest, material.images_digest):
+    if mine := standing_decision(own, material.reported, material.images_digest):
         return dict(mine.answer.on(material.shown).labels)
     standing = standing_on(material, humans_only=True)
     if standing and standing.answer.on(material.shown).labels:

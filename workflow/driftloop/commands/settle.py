@@ -202,4 +202,4 @@ def _settled(material: Material) -> dict[int, str]:
     from driftloop.review.ledger import settled_labels
 
     entries = entries_of(material.window)
-    return settled_labels(entries, material.report_digest, material.images_digest, material.shown)
+    return settled_labels(entries, material.reported, material.images_digest, material.shown)

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
 from driftloop.errors import DataError, LedgerError
-from driftloop.files import digest_json, read_json
+from driftloop.files import read_json
 from driftloop.report.summary import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
-from driftloop.review.ledger import Entry, as_decided, read_ledger, settled_labels, standing_decision
+from driftloop.review.ledger import (
+    Entry,
+    as_decided,
+    read_ledger,
+    reported,
+    settled_labels,
+    standing_decision,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -196,8 +203,8 @@ def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
     Of the images it is only asked that the same ones were seen; comparing their pixels, too, is the
     review's business and would open every window here.
     """
-    report = digest_json(drift)
-    entries = [entry for entry in read_ledger(layout.ledger(window)) if entry.report == report]
+    report = reported(drift)
+    entries = [entry for entry in read_ledger(layout.ledger(window)) if entry.answers(report)]
     images = entries[-1].images if entries else ""
     standing = standing_decision(entries, report, images, humans_only=mode == "human")
     return standing and as_decided(entries, standing)
@@ -210,7 +217,7 @@ def _known(evaluation: Facts) -> dict[int, str]:
 
 def _settled(window: str, entry: Entry, shown: set[int]) -> dict[int, str]:
     """Return what was labelled beyond the review that this entry answers."""
-    return settled_labels(read_ledger(layout.ledger(window)), entry.report, entry.images, shown)
+    return settled_labels(read_ledger(layout.ledger(window)), entry.reported, entry.images, shown)
 
 
 def _state(

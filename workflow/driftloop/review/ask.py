@@ -48,7 +48,7 @@ def ask(
     name = reviewer or git_name()
     questions = replace(questions_of(material, entries, name), unsettled=unsettled)
     images = unsettled.images if unsettled else material.images_digest
-    with open_draft(drafts, material.window, report=material.report_digest, images=images) as draft:
+    with open_draft(drafts, material.window, report=material.reported, images=images) as draft:
         with Terminal(pictures, redraw_after=_LATE_WORDS if in_a_run else 0) as terminal:
             state = _begin(draft, questions, name, asked_by_name=reviewer is not None)
             while state.stage not in (Stage.SIGNED, Stage.LEFT):

@@ -14,6 +14,7 @@ from typing import Any
 from driftloop.account import account
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
+from driftloop.review.ledger import Reported
 
 
 @dataclass
@@ -49,17 +50,17 @@ class Draft:
 
 
 @contextmanager
-def open_draft(folder: Path, window: str, *, report: str, images: str) -> Iterator[Draft]:
+def open_draft(folder: Path, window: str, *, report: Reported, images: str) -> Iterator[Draft]:
     """Open this user's draft for a window, read what it holds, and keep others out meanwhile.
 
-    Snapshots of another report or of other images are not given back.
+    Snapshots of a report that found something else, or of other images, are not given back.
 
     Raises:
         LedgerError: the same user is reviewing the window in another terminal.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{window}.{account()}.jsonl"
-    key = f"{report}:{images}"
+    keys = _keys(report, images)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         try:
@@ -68,22 +69,27 @@ def open_draft(folder: Path, window: str, *, report: str, images: str) -> Iterat
             raise LedgerError(
                 f"{window} is being reviewed in another terminal already. Finish it there."
             ) from error
-        yield Draft(path, _newest(path, key), key, descriptor)
+        yield Draft(path, _newest(path, keys), keys[0], descriptor)
     finally:
         os.close(descriptor)
 
 
-def has_draft(folder: Path, window: str, *, report: str, images: str) -> bool:
+def has_draft(folder: Path, window: str, *, report: Reported, images: str) -> bool:
     """Tell whether anybody has begun to label what is asked about a window now."""
-    drafts = (_newest(path, f"{report}:{images}") for path in folder.glob(f"{window}.*.jsonl"))
+    drafts = (_newest(path, _keys(report, images)) for path in folder.glob(f"{window}.*.jsonl"))
     return any(any(draft["labels"]) for draft in drafts if draft)
 
 
-def _newest(path: Path, key: str) -> dict[str, Any] | None:
+def _keys(report: Reported, images: str) -> tuple[str, ...]:
+    """Return what marks a snapshot of this review: as it is written now, and as earlier versions wrote it."""
+    return f"{report.findings}:{images}", f"{report.whole}:{images}"
+
+
+def _newest(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
     for line in reversed(path.read_bytes().split(b"\n")):
         try:
             value = json.loads(line)
-            if value["key"] == key and value["digest"] == digest_json(value["snapshot"]):
+            if value["key"] in keys and value["digest"] == digest_json(value["snapshot"]):
                 return dict(value["snapshot"])
         except (ValueError, KeyError, TypeError):
             continue

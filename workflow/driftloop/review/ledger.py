@@ -13,11 +13,11 @@ import itertools
 import json
 import os
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
@@ -35,6 +35,29 @@ from driftloop.tracker.head import Head, moving_head, read_head
 from driftloop.tracker.trace import note_read
 
 
+class Reported(NamedTuple):
+    """What of a drift report an answer is bound to, as SHA-256: an answer stands where either is the same.
+
+    Attributes:
+        whole: of all of it.
+        findings: of what it found, whatever the levels of its tests. None in entries of earlier versions.
+    """
+
+    whole: str
+    findings: str | None = None
+
+
+def reported(report: Mapping[str, Any]) -> Reported:
+    """Return what an answer to a drift report is bound to.
+
+    The level of the check leaves its mark in `alpha`, and in whether the windows before were asked, too
+    (`stream`). Neither shows in the window's figures, nor in the samples that are picked; whether it drifted
+    is a finding.
+    """
+    found = {name: value for name, value in report.items() if name not in ("alpha", "stream")}
+    return Reported(digest_json(dict(report)), digest_json(found))
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the ledger: an answer, who gave it, when, and what was on screen.
@@ -44,6 +67,7 @@ class Entry:
         window: the window's name.
         reviewer: who signed.
         simulated: whether that was no person.
+        findings: SHA-256 of what that report found, see `Reported`; None in entries of earlier versions.
         settles: whether it is an answer that stood, signed again with more labels to settle a repair.
         time: UTC, as `2026-01-31T23:59:59Z`.
         answer: what they said.
@@ -63,6 +87,7 @@ class Entry:
     report: str
     images: str
     content: str
+    findings: str | None = None
     settles: bool = False
     previous: str | None = None
     digest: str = ""
@@ -71,6 +96,16 @@ class Entry:
     def why(self) -> str:
         """What it was signed for, in words; whoever settles a repair signs the reviewer's words once more."""
         return "to settle what the gate left open" if self.settles else self.answer.reason
+
+    @property
+    def reported(self) -> Reported:
+        """What of the drift report it is bound to."""
+        return Reported(self.report, self.findings)
+
+    def answers(self, report: Reported) -> bool:
+        """Tell whether it was signed for this report, or for one that found the same."""
+        same = self.findings is not None and self.findings == report.findings
+        return same or self.report == report.whole
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as it stands in the file, in the file's order of keys."""
@@ -88,6 +123,7 @@ class Entry:
             "report": self.report,
             "images": self.images,
             "content": self.content,
+            **({} if self.findings is None else {"findings": self.findings}),
             **({"settles": True} if self.settles else {}),
             "previous": self.previous,
             "digest": self.digest,
@@ -100,7 +136,7 @@ def new_entry(
     project: str,
     window: str,
     reviewer: str,
-    report: str,
+    report: Reported,
     images: str,
     content: str,
     simulated: bool = False,
@@ -114,7 +150,17 @@ def new_entry(
         raise LedgerError("An entry needs its reviewer's name. Give one with --reviewer NAME.")
     stamp = (time or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Entry(
-        project, window, reviewer.strip(), simulated, stamp, answer, report, images, content, settles
+        project,
+        window,
+        reviewer.strip(),
+        simulated,
+        stamp,
+        answer,
+        report.whole,
+        images,
+        content,
+        report.findings,
+        settles,
     )
 
 
@@ -217,13 +263,13 @@ def anchor(path: Path) -> None:
 
 
 def standing_decision(
-    entries: Sequence[Entry], report: str, images: str, *, humans_only: bool = False
+    entries: Sequence[Entry], report: Reported, images: str, *, humans_only: bool = False
 ) -> Entry | None:
     """Return the entry that answers this report and these images, or None.
 
     The newest one stands; a person's goes before a simulated reviewer's.
     """
-    fitting = [entry for entry in entries if (entry.report, entry.images) == (report, images)]
+    fitting = [entry for entry in entries if entry.answers(report) and entry.images == images]
     people = [entry for entry in fitting if not entry.simulated]
     candidates = people or ([] if humans_only else fitting)
     return candidates[-1] if candidates else None
@@ -234,18 +280,18 @@ def as_decided(entries: Sequence[Entry], standing: Entry) -> Entry:
     if not standing.settles:
         return standing
     before = [entry for entry in entries[: entries.index(standing)] if not entry.settles]
-    author = standing_decision(before, standing.report, standing.images) or standing
+    author = standing_decision(before, standing.reported, standing.images) or standing
     return replace(standing, reviewer=author.reviewer, simulated=author.simulated)
 
 
 def settled_labels(
-    entries: Sequence[Entry], report: str, images: str, shown: Collection[int]
+    entries: Sequence[Entry], report: Reported, images: str, shown: Collection[int]
 ) -> dict[int, str]:
     """Return what people labelled beyond the samples of a review, to settle whether a repair helps.
 
     It stays whoever reviews the window anew; of a sample the newest label counts.
     """
-    fitting = [entry for entry in entries if (entry.report, entry.images) == (report, images)]
+    fitting = [entry for entry in entries if entry.answers(report) and entry.images == images]
     given = [each for entry in fitting if not entry.simulated for each in entry.answer.labels.items()]
     return {index: label for index, label in given if index not in shown}
 
@@ -288,8 +334,9 @@ def _entry(value: dict[str, Any]) -> Entry:
         reason=value["reason"],
         labels={int(index): str(label) for index, label in value["labels"].items()},
     )
-    rest = {item.name: value[item.name] for item in fields(Entry) if item.name not in ("answer", "settles")}
-    return Entry(answer=answer, settles=value.get("settles", False), **rest)
+    optional = {"findings": value.get("findings"), "settles": value.get("settles", False)}
+    asked = {item.name for item in fields(Entry)} - {"answer", *optional}
+    return Entry(answer=answer, **optional, **{name: value[name] for name in asked})
 
 
 def _verified(content: bytes, head: Head | None, path: Path) -> tuple[tuple[Entry, ...], int]:

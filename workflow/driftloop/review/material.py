@@ -24,6 +24,7 @@ from driftloop.models.fixed import is_fixed
 from driftloop.report.estimate import Estimate
 from driftloop.report.summary import share
 from driftloop.review.decision import NONE, UNSURE
+from driftloop.review.ledger import Reported, reported
 from driftloop.review.past import Past, load_past, seconds_of
 from driftloop.review.previews import load_previews
 from driftloop.tracker.trace import note_read, tracing
@@ -154,9 +155,9 @@ class Material:
         return frozenset(pick.index for pick in self.picks)
 
     @cached_property
-    def report_digest(self) -> str:
-        """SHA-256 of the report's content."""
-        return digest_json(dict(self.report))
+    def reported(self) -> Reported:
+        """What of the report an answer is bound to."""
+        return reported(self.report)
 
     @cached_property
     def images_digest(self) -> str:

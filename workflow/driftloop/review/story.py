@@ -73,7 +73,7 @@ def earlier_labels(
 
 
 def _stands(entry: Entry, material: Material) -> bool:
-    return (entry.report, entry.images) == (material.report_digest, material.images_digest)
+    return entry.answers(material.reported) and entry.images == material.images_digest
 
 
 def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
