@@ -10,6 +10,7 @@ from driftloop import layout
 from driftloop.account import account
 from driftloop.commands.arrive import arrivals_now, through
 from driftloop.commands.console import say
+from driftloop.commands.ledger import left_behind
 from driftloop.commands.track import settle_times
 from driftloop.cluster import choose_status_command
 from driftloop.containers import apptainer
@@ -25,6 +26,14 @@ from driftloop.tracker.run_lock import elsewhere, hold
 # An account that has no name, as in some containers, goes by its number: Snakemake asks.
 os.environ.setdefault("LOGNAME", account())
 
+# Snakemake heeds this of a project's own Snakefile alone; those of earlier versions of `driftloop init` lack it.
+_WITHOUT_ONERROR = """The Snakefile has no "onerror:", so where a review stops a run, the report stays as it was.
+Add two lines at its end:
+
+onerror:
+    shell("driftloop status --report >&2")
+"""
+
 # What `snakemake --config` says otherwise than params.yaml goes onto every step's command line, so that the
 # rules and the steps read the same parameters in the same way.
 try:
@@ -37,6 +46,10 @@ try:
             folder.mkdir(exist_ok=True)
         if left := elsewhere():
             say((left, "yellow"))  # Snakemake refuses the run, but not --unlock
+        if missing := left_behind():
+            say((missing, "yellow"))
+        if "onerror" not in Path(workflow.main_snakefile).read_text():
+            say((_WITHOUT_ONERROR, "yellow"))
     PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=running))
     changes += through(PARAMS)
     if workflow.is_main_process:

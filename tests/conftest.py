@@ -5,25 +5,28 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from driftloop import layout
+from driftloop import __version__, layout
+from driftloop.cli import steps
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, read_json, write_array, write_json, write_text
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.improver.tally import count
 from driftloop.params.compose import compose, render
+from driftloop.params.load import load_params
 from driftloop.report.score import score
 from driftloop.review.decision import REPAIRS, Answer, verdict
 from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
+from driftloop.tracker.provenance import Made, record
 from tests.support import BIN
 from tests.warm import warm_programs
 
@@ -134,6 +137,14 @@ class Project:
             writer.writerow(("index", "predicted", "confidence", "drift_score", "p_value", "kind"))
             writer.writerows(table)
         write_json(folder / "drift.json", report)
+
+    def record_check(self, window: str) -> None:
+        """Leave the record of a check by the present parameters, as its step does."""
+        step = next(each for each in steps() if each.name == "check-window")
+        seen, code = step.leaves(load_params(), window), {"version": __version__, "revision": ""}
+        machine = {"machine": "", "cpus": 1, "gpu": None}
+        made = Made(step.name, window, seen, {}, {}, code, None, machine, "2026-01-31T23:59:59Z", 1.0)
+        write_json(record(layout.results(window), step.name), asdict(made))
 
     def decide(self, window: str, decision: str, **how: Any) -> None:
         material = load_material(window, "mnist_c")

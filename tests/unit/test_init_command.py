@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
+from driftloop import pipeline
 from driftloop.cli import driftloop
 
 
@@ -128,6 +130,36 @@ def test_an_init_that_was_cut_short_goes_on(photos: Path) -> None:
     Path("other/Snakefile").write_text("rule all:\n")
     command[1] = "other"
     assert "is a project already" in str(CliRunner().invoke(driftloop, command).exception)
+
+
+def test_a_package_that_cannot_be_written_makes_a_project_that_can(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = photos.parent / "store"
+    shutil.copytree(pipeline.ROOT / ".dvc/plots", store / ".dvc/plots")
+    shutil.copytree(pipeline.ROOT / "profiles", store / "profiles")
+    shutil.copyfile(pipeline.ROOT / "dvc.yaml", store / "dvc.yaml")
+    made = [store, *store.rglob("*")]
+    for path in made:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    monkeypatch.setattr(pipeline, "ROOT", store)
+    done = CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos)])
+    for path in made:
+        path.chmod(0o755)  # so that it can be removed
+    assert done.exit_code == 0, done.output
+    copied = [*Path("new/profiles").rglob("*"), *Path("new/.dvc/plots").rglob("*"), Path("new/dvc.yaml")]
+    assert len(copied) > 5
+    assert [path for path in copied if not path.stat().st_mode & 0o200] == []
+
+
+@pytest.mark.parametrize(("stream", "last"), [("stream={}", "reference"), ("stream.w09.n=20", "w09")])
+def test_dvc_names_the_folder_that_is_in_production_after_the_stream(
+    photos: Path, stream: str, last: str
+) -> None:
+    done = CliRunner().invoke(driftloop, ["init", "new", "--images", str(photos), stream])
+    assert done.exit_code == 0, done.output
+    described = yaml.safe_load(Path("new/dvc.yaml").read_text())
+    assert described["artifacts"]["production"]["path"] == f"models/{last}"
 
 
 def test_what_belongs_to_one_machine_is_not_committed(photos: Path) -> None:

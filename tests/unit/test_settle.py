@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,18 @@ def test_labelling_goes_on_without_a_run_until_it_is_settled(asked):
     said = " ".join(settle("w03", "--labels", "new.csv", "--reviewer", "Grace").output.split())
     assert "its gain on the drift is shown. Next: snakemake --cores all" in said
     assert "its gain on the drift is shown. Run: snakemake" in str(settle("w03").exception)
+
+
+def test_a_check_that_the_next_run_replaces_is_settled_by_nobody(asked, finished):
+    finished.record_check("w03")
+    before = Path("decisions/w03.jsonl").read_bytes()
+    assert settle("w03", "--json").exit_code == 0
+    path = Path("params.yaml")
+    path.write_text(re.sub(r"alpha: 0\.01\b", "alpha: 0.02", path.read_text()))
+    Path("new.csv").write_text("index,label\n" + "".join(f"{index},7\n" for index in asked))
+    refused = settle("w03", "--labels", "new.csv", "--reviewer", "Grace").exception
+    assert "check-window w03: detector.alpha was 0.01 and is 0.02" in str(refused)
+    assert Path("decisions/w03.jsonl").read_bytes() == before
 
 
 def test_what_has_become_hopeless_is_asked_no_more(asked):

@@ -7,21 +7,19 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from driftloop import __version__, layout
-from driftloop.cli import driftloop, steps
+from driftloop import layout
+from driftloop.cli import driftloop
 from driftloop.errors import DataError
 from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params
 from driftloop.report.status import WindowState, next_step, table, windows
 from driftloop.review.decision import Answer
-from driftloop.tracker.provenance import Made, record
 
 
 def state_of(window: str, *overrides: str) -> str:
@@ -219,14 +217,7 @@ def test_a_damaged_report_is_named_and_the_others_are_told(finished):
 
 def test_a_check_that_the_next_run_replaces_is_answered_by_nobody(project):
     project.check("w01", "fog", drifted=True)
-    params = load_params()
-    step = next(each for each in steps() if each.name == "check-window")
-    home = layout.results("w01")
-    made = Made(
-        "check-window", "w01", step.leaves(params, "w01"), {}, {}, {"version": __version__, "revision": ""},
-        None, {"machine": "", "cpus": 1, "gpu": None}, "2026-01-31T23:59:59Z", 1.0,
-    )  # fmt: skip
-    write_json(record(home, "check-window"), asdict(made))
+    project.record_check("w01")
     refused = CliRunner().invoke(driftloop, ["review", "w01", "--decision", "keep"]).exception
     assert not isinstance(refused, DataError), refused
     Path("decisions/w01.jsonl").unlink(missing_ok=True)

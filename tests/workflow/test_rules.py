@@ -85,6 +85,26 @@ def test_a_plan_takes_nothing_in(tmp_path: Path) -> None:
     assert not (project / "arrivals.txt").exists()
 
 
+def test_a_run_in_a_copy_of_what_git_tracks_says_what_it_lacks(tmp_path: Path) -> None:
+    """As in `dvc exp run --temp`: no inbox, no ledger that Git does not know. DVC asks for all folders."""
+    inbox = "inbox={folder: inbox, settle: 0, cut: null}"
+    project = make_project(tmp_path / "copy", ["dataset=digits", "stream={}", inbox])
+    snakefile = project / "Snakefile"
+    snakefile.write_text(snakefile.read_text().partition("onerror:")[0])
+    (tmp_path / "decisions").mkdir()
+    (tmp_path / "decisions" / "monday.jsonl").write_text("an entry\n")
+    (tmp_path / "decisions" / "tuesday.jsonl").touch()
+    (tmp_path / "arrivals.txt").write_text("monday\n")
+    ran = run(project, "snakemake", "--cores", "1", "fetch_dataset", DVC_ROOT=str(tmp_path))
+    assert ran.returncode == 0, ran.stdout
+    assert "inbox does not exist, so nothing new is taken in." in ran.stdout
+    assert "does not track there: arrivals.txt, decisions/monday.jsonl. For" in ran.stdout
+    assert "git add arrivals.txt decisions, and run it again." in ran.stdout
+    assert 'shell("driftloop status --report >&2")' in ran.stdout
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert all((project / name).is_dir() for out in stages["loop"]["outs"] for name in out)
+
+
 def test_several_jobs_share_the_scoring_of_a_window(project: Path) -> None:
     shared = [job for job in planned(project, "--set-scatter", "check=3") if "w01: scoring part" in job]
     assert shared == [f"w01: scoring part {place}-of-3" for place in (1, 2, 3)]

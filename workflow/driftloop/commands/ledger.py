@@ -55,6 +55,23 @@ def append_answer(
     return append(layout.ledger(material.window), entry)
 
 
+def left_behind() -> str | None:
+    """Say what people wrote that a copy of the project lacks which DVC has made for an experiment; or None.
+
+    `dvc exp run --temp` and `--queue` copy what Git tracks, and name the project in DVC_ROOT.
+    """
+    project = Path(os.environ.get("DVC_ROOT", "."))
+    written = (*project.glob(str(layout.ledger("*"))), project / layout.ARRIVALS)
+    names = [path.relative_to(project) for path in written if path.is_file() and path.stat().st_size]
+    if not (missing := sorted(str(name) for name in names if not name.exists())):
+        return None
+    places = sorted({name.partition(os.sep)[0] for name in missing})
+    return (
+        f"This copy of {project} lacks what Git does not track there: {', '.join(missing)}. For an "
+        f"experiment that has it: git add {' '.join(places)}, and run it again."
+    )
+
+
 @click.group()
 def ledger() -> None:
     """Read and verify what people decided."""

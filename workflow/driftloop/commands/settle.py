@@ -45,7 +45,7 @@ def settle(
     """
     from dataclasses import replace
 
-    from driftloop.commands.review import pending
+    from driftloop.commands.review import pending, refuse_outdated
     from driftloop.commands.step import known_window
     from driftloop.errors import LedgerError
     from driftloop.params.load import load_params
@@ -65,6 +65,7 @@ def settle(
         said = tuple(each["sentence"] for each in found["candidates"].values())
         samples = _left_open(found, reviewed, standing)
         asked = load_material(window, params["corruptions"], asked=samples)
+    refuse_outdated(window, params)
     if as_json:
         tell_json({"window": window, "samples": [pick.index for pick in asked.picks]}, indent=None)
         return

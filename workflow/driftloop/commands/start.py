@@ -118,7 +118,7 @@ def init(
     for place in (folder, folder / "inbox", folder / "decisions"):
         place.mkdir(parents=True, exist_ok=True)
     write_text(folder / "decisions" / ".gitkeep", "")
-    _copy_workflow(folder)
+    _copy_workflow(folder, [*params["stream"]])
     if model and weights:
         _copy_module(folder, model.partition(":")[0])
     _set_up_git(folder)
@@ -384,12 +384,14 @@ def _complete(params: dict[str, Any], values: dict[str, Any], overrides: tuple[s
     return params
 
 
-def _copy_workflow(folder: Path) -> None:
+def _copy_workflow(folder: Path, stream: list[str]) -> None:
     from driftloop.files import write_text
+    from driftloop.layout import REFERENCE
     from driftloop.pipeline import ROOT
 
-    stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    for name, text in (("Snakefile", _SNAKEFILE), ("dvc.yaml", stages.replace("      - rules\n", ""))):
+    stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8").replace("      - rules\n", "")
+    stages = stages.replace("path: models/w05", f"path: models/{[REFERENCE, *stream][-1]}")
+    for name, text in (("Snakefile", _SNAKEFILE), ("dvc.yaml", stages)):
         # What an init that was cut short wrote, somebody may have changed since.
         if not (folder / name).exists():
             write_text(folder / name, text)
