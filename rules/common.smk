@@ -42,7 +42,8 @@ try:
     running = workflow.is_main_process and not workflow.output_settings.dryrun
     if running:
         hold()
-        for folder in layout.PRODUCTS:  # the outputs of the stage in dvc.yaml, none of which may be missing
+        # The outputs of the stage in dvc.yaml, none of which may be missing.
+        for folder in layout.PRODUCTS:
             folder.mkdir(exist_ok=True)
         if left := elsewhere():
             say((left, "yellow"))  # Snakemake refuses the run, but not --unlock
@@ -116,7 +117,8 @@ def shape(manifest):
 
 def memory(wildcards, input, attempt):
     """Megabytes of memory that a job asks of a cluster; more when it is tried again."""
-    if workflow.is_main_process:  # every job of a cluster comes by here before it is sent
+    # Every job of a cluster comes by here before it is sent.
+    if workflow.is_main_process:
         choose_status_command(workflow.executor_settings)
     return round((3000 + 6 * image_mb(input)) * attempt)
 
