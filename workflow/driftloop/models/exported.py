@@ -22,6 +22,7 @@ from torch import Tensor
 
 from driftloop.errors import ModelError
 from driftloop.models.program_files import ProgramFile, choose_output, describe, read_piece
+from driftloop.models.sizes import is_plain
 
 _KEPT = re.compile(
     r"data/(weights/(weight_\d+|[\w.]+_weights_config\.json)|constants/(tensor_\d+|[\w.]+_config\.json)"
@@ -33,9 +34,6 @@ _OPERATOR = re.compile(
     r"truediv|pow|eq|ne|lt|le|gt|ge)"
 )
 _FORBIDDEN = re.compile(r"torch\.ops\.aten\.(from_file|save|_?print)\b")
-_SYMBOLS = re.compile(
-    r"[su]\d+|Symbol|Integer|positive|nonnegative|integer|True|False|Max|Min|Mod|FloorDiv|Add|Mul"
-)
 _LARGEST_JSON = 1 << 28
 
 
@@ -187,19 +185,9 @@ def _tame_graph(program: Any, name: str) -> Any:
         if key == "target" and isinstance(value, str):
             if not _OPERATOR.fullmatch(value) or _FORBIDDEN.match(value):
                 raise ModelError(f"{name} calls {value!r}; driftloop runs operators of aten only.")
-        elif key == "expr_str" and isinstance(value, str):
-            words = re.findall(r"[A-Za-z_]\w*", value)
-            plain = re.fullmatch(r"[\w\s()+\-*/,'=]*", value) and len(value) < 1000
-            known = all(_SYMBOLS.fullmatch(word) for word in words)
-            if not plain or not known or _takes_long(value):
-                raise ModelError(f"{name} has the size {value[:60]!r}, which driftloop does not evaluate.")
+        elif key == "expr_str" and isinstance(value, str) and not is_plain(value):
+            raise ModelError(f"{name} has the size {value[:60]!r}, which driftloop does not evaluate.")
     return program | {"guards_code": []}
-
-
-def _takes_long(size: str) -> bool:
-    """Whether working out a size may never end: a power of a number, of a power, or of a long number."""
-    small = re.findall(r"[su]\d+\s*\*\*\s*[2-4]\b(?!\s*\*\*)", size)
-    return size.count("**") > len(small) or re.search(r"\d{13}", size) is not None
 
 
 def _walk(value: Any) -> Iterator[tuple[str, Any]]:
