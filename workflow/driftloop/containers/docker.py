@@ -92,8 +92,7 @@ def _check_base(client: DockerClient, base: str, watch: Watch) -> None:
     except ImageNotFound:
         watch(f"pulling {base}", 0, 0)
         try:
-            repository, _, version = base.partition(":")
-            image = client.images.pull(repository, version or "latest")
+            image = client.images.pull(base)  # NAME, NAME:TAG or NAME@DIGEST, as `docker pull` takes it
         except APIError as error:
             raise ImageError(
                 f"The base image {base} cannot be pulled ({_reason(error)}). Look for a typing error, "
