@@ -67,7 +67,7 @@ test-long: setup ## a hundred random sequences of edits, runs, kills and checkou
 test-faults: setup ## fifty kill -9 of the whole pipeline, full disks and the like: a rerun ends the same
 	DRIFTLOOP_KILLS=50 DRIFTLOOP_DAMAGE=all python -m pytest tests/e2e/test_faults.py tests/e2e/test_damage.py -n 0
 
-test-fuzz: setup ## two thousand made-up model folders, detectors and ledgers: nothing of them is run
+test-fuzz: setup ## two thousand made-up model folders, detectors, ledgers and windows: nothing of them is run
 	DRIFTLOOP_EXAMPLES=2000 python -m pytest tests/abuse/test_fuzz_*.py -n 0
 
 test-soak: setup ## a stream of three hundred windows: it runs through, and takes no longer at its end

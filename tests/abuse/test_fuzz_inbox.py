@@ -1,6 +1,6 @@
 """Generated archives, lists and folders in the inbox: taken in or refused with a message, and nothing else.
 
-Fifty examples each in an ordinary run. `DRIFTLOOP_FUZZ=2000` makes as many of each kind.
+Fifty examples of each kind in an ordinary run. DRIFTLOOP_EXAMPLES sets how many (`make test-fuzz`).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from tests.abuse.conftest import Command
 from driftloop import layout
 from driftloop.data.dataset import load_dataset
 
-EXAMPLES = int(os.environ.get("DRIFTLOOP_FUZZ", "50"))
+EXAMPLES = int(os.environ.get("DRIFTLOOP_EXAMPLES", "50"))
 FUZZ = settings(
     max_examples=EXAMPLES,
     deadline=None,
-    derandomize="DRIFTLOOP_FUZZ" not in os.environ,
+    derandomize="DRIFTLOOP_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
