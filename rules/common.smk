@@ -42,9 +42,6 @@ try:
     running = workflow.is_main_process and not workflow.output_settings.dryrun
     if running:
         hold()
-        # The outputs of the stage in dvc.yaml, none of which may be missing.
-        for folder in layout.PRODUCTS:
-            folder.mkdir(exist_ok=True)
         if left := elsewhere():
             say((left, "yellow"))  # Snakemake refuses the run, but not --unlock
         if missing := left_behind():
@@ -53,6 +50,10 @@ try:
             say((_WITHOUT_ONERROR, "yellow"))
     PARAMS = load_params(changes, arrived=arrivals_now(changes, keep=running))
     changes += through(PARAMS)
+    if running:
+        # The outputs of the stage in dvc.yaml, none of which may be missing.
+        for folder in layout.PRODUCTS:
+            folder.mkdir(exist_ok=True)
     if workflow.is_main_process:
         settle_times(PARAMS, keep=running)
 except DriftloopError as error:

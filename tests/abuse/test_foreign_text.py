@@ -82,11 +82,12 @@ def test_a_message_shows_what_it_quotes(text: str, project: Path, driftloop: Com
 
 
 def test_cells_are_no_formulas(hostile: Path, driftloop: Command) -> None:
-    meta = json.loads(Path("models/reference/model.json").read_text())
+    received = Path(shutil.copytree("models/reference", "received"), "model.json")
+    meta = json.loads(received.read_text())
     meta["classes"] = [f"=cmd|{name}" for name in "0123456789"]
-    Path("models/reference/model.json").write_text(json.dumps(meta))
+    received.write_text(json.dumps(meta))
     shutil.copy("shown/plain.png", "=SUM(A1).png")
-    said = driftloop("predict", "models/reference", "=SUM(A1).png").said
+    said = driftloop("predict", "received", "=SUM(A1).png").said
     row = next(csv.DictReader(said[said.index("name,") :].splitlines()))
     assert row["name"] == "'=SUM(A1).png"
     assert row["class"].startswith("'=cmd|")

@@ -18,12 +18,14 @@ from typing import Any
 from driftloop.containers.image import lock
 from driftloop.containers.watch import out_of_space
 from driftloop.errors import DataError, ImageError
-from driftloop.files import write_json, write_text
+from driftloop.files import digest_file, write_json, write_text
 from driftloop.inside import open_inside
 
 _PYTORCH_BUILDS = "https://download.pytorch.org/whl/"
 _LAST_LINES = 12
 _OF_TORCH = re.compile(r"(torch|nvidia|cuda|triton)[-_]")
+_TORCH = re.compile(r"^torch==(?P<version>\S+)(.*\\\n)*.*\n", re.MULTILINE)
+"""What a lock says of torch: its version and the hashes of its builds."""
 
 
 def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path) -> None:
@@ -62,18 +64,23 @@ def _copy_model(model: Path, target: Path) -> None:
 def _collect_locked(root: Path, locked: Path, source: list[str], wheels: Path) -> None:
     """Collect what a lock names, checked against its hashes.
 
-    A build of torch whose source somebody chose is in no lock: it comes first, with what it needs, in the
-    lock's version, and everything else is the lock's.
+    torch comes first, by itself: pip's own settings choose its build, but with hashes to check, pip prefers
+    the public index to all of them. A build whose source somebody chose is in no lock: it comes with what it
+    needs, in the lock's version.
     """
     pins = locked.read_text(encoding="utf-8")
-    if source and (torch := re.search(r"^torch==\S+", pins, re.MULTILINE)):
-        _wheel([torch[0], *source], wheels, alone=False)
+    if torch := _TORCH.search(pins):
+        _wheel([f"torch=={torch['version']}", *source], wheels, alone=not source)
         for wheel in wheels.iterdir():
-            if not _OF_TORCH.match(wheel.name):
+            if source and not _OF_TORCH.match(wheel.name):
                 wheel.unlink()
-        rest = wheels.with_name("rest.lock")
-        rest.write_text(re.sub(r"^torch==(.*\\\n)*.*\n", "", pins, flags=re.MULTILINE), encoding="utf-8")
-        locked = rest
+            elif not source and digest_file(wheel) not in torch[0]:
+                raise ImageError(
+                    f"{wheel.name} has none of the hashes that {locked} allows. Where this build of torch is "
+                    "to be used, allow it: make lock"
+                )
+        locked = wheels.with_name("rest.lock")
+        locked.write_text(_TORCH.sub("", pins), encoding="utf-8")
     _wheel(["--require-hashes", "--requirement", str(locked)], wheels)
     if not source and _asks_for_cuda(wheels):
         _wheel(["--require-hashes", "--requirement", str(root / "envs/cuda.lock")], wheels)
