@@ -96,6 +96,46 @@ def test_what_was_taken_in_serves_once_the_inbox_is_empty(monday: Path, driftloo
     assert driftloop("take-window", "monday", "--anew").status == 0
 
 
+def test_what_serves_again_has_the_classes_of_today(monday: Path, driftloop: Command) -> None:
+    """An earlier version had other classes, or another order of them."""
+    shutil.rmtree(monday)
+    images, meta = (layout.window("monday") / name for name in ("images.npy", "meta.json"))
+    facts = json.loads(meta.read_text())
+    meta.write_text(json.dumps({**facts, "classes": [*reversed(facts["classes"])]}))
+    written = images.stat().st_ino
+    assert driftloop("take-window", "monday", "--anew").status == 0
+    assert load_dataset(layout.window("monday")).classes == load_dataset(layout.split("train")).classes
+    assert (levels(), images.stat().st_ino) == (
+        [10, 20, 30],
+        written,
+    )  # a crash could have taken the only one
+
+
+def test_an_answered_window_of_an_earlier_version_stays_what_it_was(monday: Path, driftloop: Command) -> None:
+    """That did not note what lay in the inbox, and looked at no window that came again."""
+    layout.source("monday").unlink()
+    layout.DECISIONS.mkdir(exist_ok=True)
+    layout.ledger("monday").write_text('{"an": "answer"}\n')
+    assert driftloop("take-window", "monday", "--anew").status == 0
+    assert layout.source("monday").exists()  # it is the same, so it is noted now
+    layout.source("monday").unlink()
+    shutil.rmtree(monday)
+    paint(monday, 40)
+    outcome = driftloop("take-window", "monday", "--anew")
+    assert (outcome.status, levels()) == (0, [10, 20, 30])
+    assert "retake monday" in outcome.said
+
+
+def test_a_second_window_of_that_name_stops_nothing(monday: Path, driftloop: Command) -> None:
+    shutil.make_archive(str(monday), "zip", monday)
+    assert driftloop("take-window", "monday", "--anew").status == 0
+    assert levels() == [10, 20, 30]
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("  settle: 0", "  settle: 0\n  again: date"))
+    (new,) = arrivals_now(keep=True).keys() - {"monday"}
+    assert (monday.exists(), monday.with_name(f"{new}.zip").exists()) == (True, True)
+
+
 def test_what_was_taken_in_is_not_believed_once_it_is_damaged(monday: Path, driftloop: Command) -> None:
     shutil.rmtree(monday)
     images = layout.window("monday") / "images.npy"

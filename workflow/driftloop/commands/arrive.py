@@ -13,7 +13,6 @@ from driftloop.commands.console import say
 from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.data.inbox import (
     Waiting,
-    find_entry,
     look_at_entry,
     look_into,
     present,
@@ -127,10 +126,21 @@ def changed_windows(params: Mapping[str, Any]) -> dict[str, str]:
 
     What still changes is not judged yet, and what is gone is no change.
     """
+    return {
+        window: (
+            f"{entry} has changed since window {window} was taken in: {said}. To check it instead: "
+            f"driftloop retake {window}; as a window of its own: driftloop retake {window} --as-new"
+        )
+        for entry, window, said in _changed(params)
+    }
+
+
+def _changed(params: Mapping[str, Any]) -> list[tuple[Path, str, str]]:
+    """Return what of the inbox has changed, under which window's name it lies, and how it differs."""
     from driftloop.commands.take import read_source
     from driftloop.data.taken import difference
 
-    found: dict[str, str] = {}
+    found: list[tuple[Path, str, str]] = []
     if params["inbox"] is None or not (folder := _folder(params)).is_dir():
         return found
     for entry in settled_entries(folder, params["inbox"]["settle"]):
@@ -139,10 +149,7 @@ def changed_windows(params: Mapping[str, Any]) -> dict[str, str]:
             continue
         with suppress(DataError):  # what has just gone, or cannot be read, is no other window
             if said := difference(entry, taken):
-                found[window] = (
-                    f"{entry} has changed since window {window} was taken in: {said}. To check it instead: "
-                    f"driftloop retake {window}; as a window of its own: driftloop retake {window} --as-new"
-                )
+                found.append((entry, window, said))
     return found
 
 
@@ -170,9 +177,11 @@ def _name_again(params: Mapping[str, Any]) -> None:
 
     if params["inbox"]["again"] != "date":
         return
-    for window in changed_windows(params):
-        entry = find_entry(_folder(params), window)
-        new = entry.rename(name_by_day(entry, set(params["stream"])))
+    for entry, window, _ in _changed(params):
+        try:
+            new = entry.rename(name_by_day(entry, set(params["stream"])))
+        except OSError as error:
+            raise DataError(f"{entry} came again, and cannot be renamed ({error.strerror}).") from error
         say(f"inbox: {window} came again, and is {new.name} now.")
 
 

@@ -40,11 +40,12 @@ def take_window(params: dict[str, Any], window: str, again: bool = False) -> Non
     known = load_dataset(layout.split("train"))
     height, width, channels = known.images.shape[1:]
     form = form_of(params["dataset"], (height, width, channels))
-    kept = None if again else _kept(window, Path(params["inbox"]["folder"]).expanduser())
+    inbox = Path(params["inbox"]["folder"]).expanduser()
+    kept = None if again else _kept(window, inbox, form)
     if kept is not None:
-        _keep(window, kept, form)
+        _keep(window, kept, form, known)
         return
-    _take(window, Path(params["inbox"]["folder"]).expanduser(), form, known)
+    _take(window, inbox, form, known)
 
 
 @click.command()
@@ -78,8 +79,7 @@ def retake(window: str, as_new: bool, force: bool) -> None:
         return
     if under_way():
         raise DataError(f"A run is under way, which may be reading {window}. Wait for its end.")
-    ledger = layout.ledger(window)
-    if ledger.exists() and ledger.stat().st_size and not force:
+    if _is_answered(window) and not force:
         raise DataError(
             f"Somebody has answered the review of {window}: that holds for the images that were taken in. "
             f"For a window of its own: driftloop retake {window} --as-new. To put what lies in {entry} in "
@@ -89,29 +89,55 @@ def retake(window: str, as_new: bool, force: bool) -> None:
     say(f"{window} is what lies in {entry} now. Next: snakemake --cores all")
 
 
-def _kept(window: str, inbox: Path) -> Dataset | None:
+def _is_answered(window: str) -> bool:
+    ledger = layout.ledger(window)
+    return ledger.exists() and ledger.stat().st_size > 0
+
+
+def _kept(window: str, inbox: Path, form: Form) -> Dataset | None:
     """Return the images of a window that was taken in where the inbox cannot give them again."""
     from driftloop.data.dataset import content_digest, load_dataset
     from driftloop.data.inbox import entries, window_name
-    from driftloop.data.taken import difference
     from driftloop.errors import DataError
     from driftloop.files import digest_array
 
     home = layout.window(window)
     there = [path for path in entries(inbox) if window_name(path) == window] if inbox.is_dir() else []
     try:
-        taken = read_source(window)
-        if there and (taken is None or len(there) > 1 or difference(there[0], taken) is None):
-            return None
         kept = load_dataset(home)
         if digest_array(kept.images) != content_digest(home) or not (home / "origins.csv").is_file():
             return None
+        if len(there) == 1 and _is_source(there[0], window, kept, form):
+            return None
     except (DataError, KeyError, TypeError):
         return None
-    instead = f"{there[0]} is not what was taken in" if there else f"{inbox} no longer holds it"
+    one = f"{there[0]} is not what was taken in" if there else f"{inbox} no longer holds it"
+    instead = f"{inbox} holds {len(there)} of that name" if len(there) > 1 else one
     change = f" To take in what lies there: driftloop retake {window}" if there else ""
     say(f"{window}: {instead}; the images that were taken in serve again.{change}")
     return kept
+
+
+def _is_source(entry: Path, window: str, kept: Dataset, form: Form) -> bool:
+    """Tell whether what lies in the inbox is what a window was taken in from.
+
+    An earlier version did not note that. What somebody has answered about stays then, unless the same lies
+    there.
+    """
+    import numpy as np
+
+    from driftloop.data.read_window import read_window
+    from driftloop.data.taken import difference
+    from driftloop.errors import DataError
+
+    if taken := read_source(window):
+        return difference(entry, taken) is None
+    if not _is_answered(window):
+        return True
+    try:
+        return np.array_equal(read_window(entry, form).images, kept.images)
+    except DataError:
+        return False
 
 
 def read_source(window: str) -> Any:
@@ -127,8 +153,8 @@ def read_source(window: str) -> Any:
         return None
 
 
-def _keep(window: str, kept: Dataset, form: Form) -> None:
-    """Leave the images that were taken in, in the form that is asked for now."""
+def _keep(window: str, kept: Dataset, form: Form, known: Dataset) -> None:
+    """Leave the images that were taken in, in the form that is asked for now, beside the present classes."""
     from collections import Counter
     from io import BytesIO
 
@@ -137,22 +163,26 @@ def _keep(window: str, kept: Dataset, form: Form) -> None:
 
     from driftloop.data.dataset import Dataset, save_dataset
     from driftloop.data.pictures import notes, read_picture
+    from driftloop.files import read_json, write_json
     from driftloop.tracker.trace import note_write
 
-    images = kept.images
-    if images.shape[1:] != form.shape:
+    home, name = layout.window(window), f"{known.name}-{window}"
+    if kept.images.shape[1:] == form.shape:  # then the file stays untouched: it may be all that is left
+        facts = read_json(home / "meta.json")
+        write_json(home / "meta.json", {**facts, "name": name, "classes": list(known.classes)})
+        note_write(home / "images.npy")
+    else:
         changes: Counter[str] = Counter()
-        made = np.empty((len(images), *form.shape), dtype=np.uint8)
-        for place, image in enumerate(images):
+        made = np.empty((len(kept), *form.shape), dtype=np.uint8)
+        for place, image in enumerate(kept.images):
             stream = BytesIO()
             Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(stream, "PNG")
             made[place] = read_picture(stream, f"{window}[{place}]", form, changes)
-        images = made
         for note in notes(changes):
             say(f"{window}: {note}.")
-    save_dataset(layout.window(window), Dataset(images, None, kept.name, kept.classes))
-    _save_nothing(window, kept.name, kept.classes, form)
-    for path in (layout.window(window) / "origins.csv", layout.source(window)):
+        save_dataset(home, Dataset(made, None, name, known.classes))
+    _save_nothing(window, name, known.classes, form)
+    for path in (home / "origins.csv", layout.source(window)):
         if path.exists():
             note_write(path)
 
