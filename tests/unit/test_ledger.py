@@ -1,6 +1,7 @@
 """The ledger holds what it was given, whatever happens to the processes and bytes around it."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -167,6 +168,33 @@ def test_without_a_copy_people_choose_to_go_on_with_what_holds(ledger: Path) -> 
     assert verify(ledger) == 2
     append(ledger, entry())
     assert verify(ledger) == 3
+
+
+def test_to_go_on_as_it_is_loses_nothing_that_a_copy_has(ledger: Path, tmp_path: Path) -> None:
+    """Whoever types it too early gets all back; whoever has to begins with what holds, and keeps the rest."""
+    content = ledger.read_bytes()
+    ledger.write_bytes(content[:-20])
+    assert restore(ledger, [copy_of(ledger).read_bytes()], project="p", as_it_is=True) == 3
+    assert ledger.read_bytes() == copy_of(ledger).read_bytes() == content
+    ledger.write_bytes(content[:-20])
+    head_of(ledger).write_bytes(b"<<<<<<< ours")
+    append(tmp_path / "another" / "w02.jsonl", entry("both"))
+    another = (tmp_path / "another" / "w02.jsonl").read_bytes()
+    copy_of(ledger).write_bytes(another)
+    assert restore(ledger, [another], project="p", as_it_is=True) == 2
+    assert copy_of(ledger).with_suffix(".replaced").read_bytes() == another
+
+
+def test_an_account_that_may_only_read_a_ledger_leaves_it_alone(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its head may be behind, or not there: another version wrote it."""
+    content = ledger.read_bytes()
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # root may do anything
+    anchor(ledger)
+    head_of(ledger).unlink()
+    anchor(ledger)
+    assert (ledger.read_bytes(), head_of(ledger).exists()) == (content, False)
 
 
 def test_a_damaged_head_is_written_anew_from_a_ledger_that_holds(ledger: Path) -> None:

@@ -123,12 +123,11 @@ def restore(window: str, as_it_is: bool) -> None:
     """
     from driftloop.commands.console import say
     from driftloop.review.ledger import project_id
-    from driftloop.review.ledger_file import copy_of
+    from driftloop.review.ledger_file import read_copy
     from driftloop.review.restore import restore as restore_ledger
 
     (path,) = _ledgers((window,))
-    copy = copy_of(path)
-    copies = [*([copy.read_bytes()] if copy.is_file() else []), *_committed(path, revisions=_REVISIONS)]
+    copies = [read_copy(path), *_committed(path, revisions=_REVISIONS)]
     count = restore_ledger(path, copies, project=project_id(layout.DECISIONS), as_it_is=as_it_is)
     say(f"{path} holds {count} {'entry' if count == 1 else 'entries'} now. Next: snakemake --cores all")
 

@@ -251,9 +251,15 @@ def verify(path: Path, *, project: str | None = None) -> int:
 def anchor(path: Path) -> None:
     """Bring a ledger's head and copy up to its last entry; a crash or an earlier version leaves them behind.
 
+    Another account's ledger, which this one may read alone, is left to it.
+
     Raises:
         LedgerError: the ledger does not hold.
     """
+    content, head = read_with_head(path)
+    entries, _ = _verified(content, head, path)
+    if not entries or (head and head.entries == len(entries)) or not os.access(path, os.W_OK):
+        return
     with locked(path) as descriptor:
         content, head = read_all(descriptor), read_head(path, remedy=remedy(path))
         entries, torn = _verified(content, head, path)

@@ -84,6 +84,13 @@ def copy_of(path: Path) -> Path:
     return path.parent.parent / ".driftloop" / "ledgers" / path.name
 
 
+def read_copy(path: Path) -> bytes:
+    """Return the copy of a ledger; nothing where there is none, or none that can be read."""
+    with suppress(OSError):
+        return copy_of(path).read_bytes()
+    return b""
+
+
 def keep_copy(path: Path, content: bytes) -> None:
     """Keep a copy of a ledger. An answer stands without one, so a folder that refuses it does no harm."""
     with suppress(OSError), tracing(), atomic(copy_of(path)) as temporary:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from driftloop.errors import LedgerError
 from driftloop.review.ledger import Entry, append, digests, line_of, read_ledger, sound_entries
-from driftloop.review.ledger_file import keep_copy, locked, read_all, write_from
+from driftloop.review.ledger_file import keep_copy, locked, read_all, read_copy, write_from
 from driftloop.tracker.head import Head, head_of, moving_head, read_head
 
 
@@ -30,10 +30,16 @@ def restore(path: Path, copies: Sequence[bytes], *, project: str, as_it_is: bool
     with locked(path) as descriptor:
         content = read_all(descriptor)
         states = [sound_entries(each, project=project, window=path.stem) for each in (content, *copies)]
-        chosen = states[0] if as_it_is else _choose(states, path)
+        try:
+            chosen = _choose(states, path)
+        except LedgerError:
+            if not as_it_is:
+                raise
+            chosen = states[0]
         whole = b"".join(map(line_of, chosen))
-        if not whole.startswith(content):
-            keep_copy(path.with_suffix(".damaged"), content)
+        for before, ending in ((content, ".damaged"), (read_copy(path), ".replaced")):
+            if not whole.startswith(before):
+                keep_copy(path.with_suffix(ending), before)
         if chosen:
             with moving_head(path, Head(len(chosen), chosen[-1].digest)):
                 write_from(descriptor, 0, whole)
