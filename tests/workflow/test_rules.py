@@ -61,7 +61,7 @@ def test_a_wrong_parameter_is_refused_before_anything_runs(
     assert result.returncode != 0
     assert complaint in result.stdout
     assert "Traceback" not in result.stdout
-    assert not (project / "data").exists()
+    assert not [*(project / "data").rglob("*")]
 
 
 def test_an_override_reaches_the_steps(project: Path) -> None:
