@@ -215,6 +215,14 @@ def test_a_damaged_report_is_named_and_the_others_are_told(finished):
         assert "results/w02" in (states["w02"].problem or "")
 
 
+def test_a_damaged_file_leaves_the_report_of_a_stopped_run_as_it_was(finished):
+    for damage in ("{}", "[]", '{"epochs": 3}'):
+        (layout.results("reference") / "training.json").write_text(damage)
+        said = CliRunner().invoke(driftloop, ["status", "--report"], catch_exceptions=False).output
+        assert "w05" in said
+    assert "The report stays as it was" in said
+
+
 def test_a_check_that_the_next_run_replaces_is_answered_by_nobody(project):
     project.check("w01", "fog", drifted=True)
     project.record_check("w01")

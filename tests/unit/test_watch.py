@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,6 +35,11 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> watch._Run:
 
 def test_the_step_whose_log_was_written_last_is_the_one_that_runs(running: watch._Run) -> None:
     assert watch._doing(running) == "running check_window w01"
+
+
+def test_no_file_of_the_project_takes_the_place_of_a_module_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "yaml.py").write_text("raise SystemExit(7)")
+    assert subprocess.run([*watch._SNAKEMAKE, "--version"], cwd=tmp_path, check=False).returncode == 0
 
 
 def test_logs_of_earlier_runs_say_nothing(running: watch._Run) -> None:

@@ -65,6 +65,9 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
             write_as_it_stands(params, states)
         except DriftloopError as error:
             say((f"The report stays as it was: {error}", "yellow"))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            damaged = f"a file has not what it should ({error!r}). The next run makes it anew."
+            say((f"The report stays as it was: {damaged}", "yellow"))
     if as_json:
         tell_json([describe(state) for state in states])
         return

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from driftloop.report.status import WindowState
 
 _LOG = Path("logs/watch.log")
+_SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake")
+"""Without -P, a file of the working directory would take the place of an installed module."""
 _POLL_SECONDS = 1.0
 _PENDING = 75
 _LOOK_AGAIN_SECONDS = 10.0
@@ -67,7 +69,7 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
             f"{PARAMS_FILE}: inbox is null, so there is nothing to watch. Write inbox: "
             "{folder: inbox, settle: 10, cut: null}"
         )
-    command = [sys.executable, "-m", "snakemake", *(options or ("--cores", "all")), *_AUDIBLE]
+    command = [*_SNAKEMAKE, *(options or ("--cores", "all")), *_AUDIBLE]
     with _all_that_ends():
         if not once:
             _watch(command)

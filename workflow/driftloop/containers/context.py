@@ -118,7 +118,7 @@ def last_lines(text: str) -> str:
 def _wheel(what: list[str], folder: Path, *, alone: bool = True) -> None:
     """Let pip collect wheels; what comes as source is built with what is installed here, by `build.lock`."""
     options = ["--quiet", "--no-build-isolation", *(["--no-deps"] if alone else [])]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), *what]
+    command = [sys.executable, "-P", "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command line)
     if done.returncode:
         out_of_space(done.stderr)

@@ -156,7 +156,7 @@ def download_torchvision(name: str, folder: Path) -> None:
     """
     if importlib.util.find_spec("torchvision") is None:
         raise DataError("torchvision is not installed; pip install 'driftloop[download]' adds it.")
-    run_client([sys.executable, "-m", "driftloop.data.torchvision_download", name, str(folder)], folder)
+    run_client([sys.executable, "-P", "-m", "driftloop.data.torchvision_download", name, str(folder)], folder)
 
 
 def _only(folder: Path, pattern: str, client: str) -> Path:
