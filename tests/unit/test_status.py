@@ -223,6 +223,15 @@ def test_a_damaged_file_leaves_the_report_of_a_stopped_run_as_it_was(finished):
     assert "The report stays as it was" in said
 
 
+@pytest.mark.parametrize(
+    "damage", ['{"netwprk": {}}', '{"network": 3}', "[]", '{"network": {"network": []}}']
+)
+def test_a_damaged_model_ends_no_review_with_a_traceback(project, damage):
+    project.check("w01", "fog", drifted=True)
+    (layout.model("reference") / "model.json").write_text(damage)
+    CliRunner().invoke(driftloop, ["review", "w01", "--json"], catch_exceptions=False)
+
+
 def test_a_check_that_the_next_run_replaces_is_answered_by_nobody(project):
     project.check("w01", "fog", drifted=True)
     project.record_check("w01")

@@ -13,14 +13,14 @@ PROGRAMS = {
 
 
 def is_fixed(meta: Mapping[str, Any]) -> bool:
-    """Tell from a model's `model.json` whether it is a program, or has one within.
+    """Tell from a model's `model.json` whether it is a program, or has one within; a damaged one is none.
 
     >>> is_fixed({"network": {"_target_": "driftloop.models.networks.ConvNet"}})
     False
     >>> is_fixed({"network": {"_target_": "a.B", "network": {"_target_": PROGRAMS[".onnx"], "size": 9}}})
     True
     """
-    network = meta["network"]
-    while isinstance(network.get("network"), Mapping):
-        network = network["network"]
-    return network.get("_target_") in PROGRAMS.values()
+    target, inner = None, meta.get("network")
+    while isinstance(inner, Mapping):
+        target, inner = inner.get("_target_"), inner.get("network")
+    return target in PROGRAMS.values()
