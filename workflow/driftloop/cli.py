@@ -23,6 +23,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
         "init": "start",
         "configure": "project",
+        "trust": "trust",
         "watch": "watch",
         "status": "project",
         "report": "report",

@@ -73,6 +73,7 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
         return
     from driftloop.commands.arrive import changed_windows
     from driftloop.commands.plain_console import PlainConsole
+    from driftloop.commands.trust import unseen
 
     console = PlainConsole()
     console.print(table(states))
@@ -81,6 +82,8 @@ def status(overrides: tuple[str, ...], as_json: bool, report: bool) -> None:
             console.print(f"{state.window}: {state.problem}", style="red")
     for line in changed_windows(params).values():
         console.print(f"inbox: {line}", style="yellow")
+    if (code := unseen()) is not None:
+        console.print(code, style="yellow", soft_wrap=True)
     if layout.REPORT.exists():
         console.print(f"Report: {layout.REPORT}")
     console.print(f"Next:   {next_step(states)}")

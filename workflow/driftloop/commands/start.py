@@ -19,7 +19,7 @@ from driftloop.params.load import PARAMS_FILE
 if TYPE_CHECKING:
     from driftloop.data.survey import Survey
 
-_SNAKEFILE = '''\
+SNAKEFILE_TEXT = '''\
 """This project's workflow: driftloop's rules, as a Snakemake module that comes with the package.
 
 Rules of your own go below. One of driftloop's is changed without copying it:
@@ -98,6 +98,7 @@ def init(
     `snakemake --cores all` there trains a model, or takes yours, and rehearses on simulated windows;
     real ones go into inbox/.
     """
+    from driftloop.commands.trust import remember_made
     from driftloop.files import write_text
     from driftloop.params.compose import compose, render
 
@@ -123,6 +124,7 @@ def init(
         _copy_module(folder, model.partition(":")[0])
     _set_up_git(folder)
     write_text(folder / PARAMS_FILE, text)  # the last of all: it makes the folder a project
+    remember_made(folder)
     _tell_clean_side(params)
     say(f"Wrote {folder}. Next: cd {shlex.quote(str(folder))} && snakemake --cores all")
 
@@ -147,7 +149,7 @@ def _refuse_occupied(folder: Path) -> None:
     from driftloop.errors import ParameterError
 
     workflow = folder / "Snakefile"  # ours alone, without parameters, is an init that was cut short
-    strange = workflow.exists() and workflow.read_bytes() != _SNAKEFILE.encode()
+    strange = workflow.exists() and workflow.read_bytes() != SNAKEFILE_TEXT.encode()
     if strange or (folder / PARAMS_FILE).exists():
         raise ParameterError(
             f"{folder} is a project already. Choose another folder, or edit its params.yaml."
@@ -391,7 +393,7 @@ def _copy_workflow(folder: Path, stream: list[str]) -> None:
 
     stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8").replace("      - rules\n", "")
     stages = stages.replace("path: models/w05", f"path: models/{[REFERENCE, *stream][-1]}")
-    for name, text in (("Snakefile", _SNAKEFILE), ("dvc.yaml", stages)):
+    for name, text in (("Snakefile", SNAKEFILE_TEXT), ("dvc.yaml", stages)):
         # What an init that was cut short wrote, somebody may have changed since.
         if not (folder / name).exists():
             write_text(folder / name, text)
