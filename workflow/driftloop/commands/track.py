@@ -41,7 +41,8 @@ def outdated(window: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Say why the report of a window is not that of the present parameters and files, in words.
 
     Asks the records of its check and of all that this was made from, until one no longer holds. Where its
-    check has left none, nothing is known.
+    check has left none, nothing is known. A review before it is not asked: with another reviewer its verdict
+    is read off the ledger again, and comes out the same unless somebody answers anew.
     """
     present, digest = {place.record: place.params for place in places(params)}, Digests(read=0)
     first = record(layout.results(window), "check-window")
@@ -51,7 +52,8 @@ def outdated(window: str, params: Mapping[str, Any]) -> tuple[str, ...]:
         made = read_made(path)
         if made is None or path not in present:
             continue
-        if reasons := tuple(changes(made, present[path], digest)):
+        reasons = () if path.name == f"{review.STEP}{SUFFIX}" else tuple(changes(made, present[path], digest))
+        if reasons:
             return tuple(f"{made.name}: {reason}" for reason in reasons)
         behind = {each for read in made.inputs for each in _makers(read)} - asked
         asked |= behind
