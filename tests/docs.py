@@ -44,6 +44,7 @@ ELSEWHERE = {
     "driftloop review w0": "tests/e2e/test_terminal.py",  # at a terminal; with options it is typed
     "driftloop settle": "tests/unit/test_settle.py",
     "driftloop ledger merge": "tests/e2e/test_review_program.py",
+    "driftloop retake": "tests/abuse/test_again.py",
     "driftloop rollback": "tests/unit/test_production.py",  # where they are typed, nothing may be promoted
     "driftloop promote": "tests/unit/test_production.py",
     "driftloop watch": "tests/e2e/test_own_images.py",  # it ends with Ctrl-C; with --once it is typed
