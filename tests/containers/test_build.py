@@ -46,7 +46,10 @@ def small(tmp_path: Path) -> Path:
         else:
             shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "envs").mkdir()
-    (tmp_path / "envs/small.lock").write_text("click==8.5.1\n")
+    shutil.copy(ROOT / "envs/build.lock", tmp_path / "envs")
+    click = re.search(r"^click==(.*\\\n)*.*\n", (ROOT / "envs/review.lock").read_text(), re.MULTILINE)
+    assert click
+    (tmp_path / "envs/small.lock").write_text(click[0])
     return tmp_path
 
 
@@ -129,8 +132,16 @@ def test_a_failing_step_is_named_with_its_last_lines(small: Path) -> None:
 
 
 def test_a_package_that_cannot_be_had_is_named(small: Path) -> None:
-    (small / "envs/small.lock").write_text("click==0.0.0.1\n")
-    assert "click==0.0.0.1" in refused(small)
+    lock = small / "envs/small.lock"
+    lock.write_text(re.sub(r"click==\S+", "click==0.0.0.1", lock.read_text()))
+    said = refused(small)
+    assert "No matching distribution found for click==0.0.0.1" in said
+
+
+def test_a_package_that_its_lock_does_not_vouch_for_is_refused(small: Path) -> None:
+    lock = small / "envs/small.lock"
+    lock.write_text(re.sub(r"sha256:\w+", f"sha256:{64 * '0'}", lock.read_text()))
+    assert "DO NOT MATCH THE HASHES" in refused(small)
 
 
 @pytest.mark.parametrize("engine", ["docker", "apptainer"])
