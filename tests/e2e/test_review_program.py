@@ -245,6 +245,7 @@ def test_the_ledger_of_another_clone_is_merged(project: Path) -> None:
         assert run(project, "review", "w02", "--decision", "keep", "--reviewer", name).returncode == 0
         if name == "Ada":  # as it was in the other clone
             (project / "decisions/w02.jsonl").rename(project / "theirs.jsonl")
+            (project / "decisions/w02.jsonl.head").unlink()
     done = run(project, "ledger", "merge", "w02", "theirs.jsonl")
     assert "1 entry added. The newest is Ada's now: keep." in done.stderr
     assert [entry["reviewer"] for entry in entries(project)] == ["Bob", "Ada"]
