@@ -259,4 +259,13 @@ def test_a_feed_that_freezes_alarms_however_ordinary_its_picture(fitted, make_fe
     times[7] = 60
     frozen = check_window(fitted, repeated(window, times))
     assert (frozen.copies, frozen.frozen, frozen.drifted) == (59, 60, True)
-    assert check_window(fitted, repeated(rows(window, np.array([3])), np.array([60]))).drifted
+    for each in range(40):
+        assert check_window(fitted, repeated(rows(window, np.array([each])), np.array([60]))).drifted
+
+
+def test_a_picture_that_is_sent_a_few_times_more_is_no_frozen_feed(fitted, make_features):
+    window = make_features(40, seed=13)
+    times = np.ones(40, dtype=np.int64)
+    times[7] = 8
+    resent = check_window(fitted, repeated(window, times))
+    assert (resent.frozen, resent.drifted) == (8, False)

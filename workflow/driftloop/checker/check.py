@@ -59,7 +59,7 @@ class DriftReport:
         n: samples in the window.
         statistic: of the samples' novelty, see `RankTest`.
         p_value: that samples of known kinds and classes, in any mixture, are as strange, and together have
-            moved as far; at every n, never 0.
+            moved as far; at every n, never 0. Where a frozen feed is less likely, its own (`Copies.chance`).
         alpha: level of the test.
         drifted: p_value <= alpha, or the stream has drifted.
         stream: what the windows since the last alarm say together with this one; None where this is the
@@ -160,7 +160,10 @@ def check_window(
     evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
     test = window_test(evidence, draws=draws, seed=seed)
     share, limits = novel_share(evidence.novelty, seed=seed)
-    drifted = test.p_value <= alpha
+    # The draws' own limit holds for each test, so that a p-value never says more than they can.
+    chance = max(copies.chance(len(fitted.kinds[0].scores)), 2 / (draws + 1))
+    p_value = min(test.p_value, chance)
+    drifted = p_value <= alpha
     carried = stream.followed_by(evidence)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
@@ -170,7 +173,7 @@ def check_window(
     return DriftReport(
         n=len(window),
         statistic=test.statistic,
-        p_value=test.p_value,
+        p_value=p_value,
         alpha=alpha,
         drifted=drifted,
         stream=together,

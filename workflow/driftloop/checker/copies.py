@@ -3,6 +3,10 @@
 An uploader that sends again what it sent gives no new evidence: five of each picture say what one of each
 says. A camera that freezes sends one picture again and again, which is not how a window comes about: there
 each one counts. The two are told apart by how often a picture comes beside the others.
+
+A picture may be frozen and look like any other. So a frozen feed has a test of its own, by a permutation:
+mix the window's n samples with m others of the same production. That all c copies of a picture are among
+the n by chance has the probability C(n, c) / C(n + m, c), which is exact at every size.
 """
 
 from __future__ import annotations
@@ -12,11 +16,14 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
 from driftloop.checker.features import in_parts
 
 _OFTEN = 5
 """A picture that comes more than so many times as often as is usual in its window is frozen."""
+_MUCH = 0.25
+"""The share of a window from which a frozen picture is an alarm by itself: a retried upload is no drift."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,22 @@ class Copies:
     first: npt.NDArray[np.int64]
     weighed: npt.NDArray[np.int64]
     frozen: int
+
+    def chance(self, others: int) -> float:
+        """Return the p-value of the frozen picture: that all its copies are in this window by chance.
+
+        Args:
+            others: images of the same production beside the window's, at least 1, without that picture.
+
+        Returns:
+            In [0, 1]; 1 where no picture is frozen, or it is less than a quarter of the window.
+        """
+        n, c, whole = self.n, self.frozen, self.n + others
+        if not c or c < _MUCH * n:
+            return 1.0
+        return float(
+            np.exp(gammaln(n + 1) - gammaln(n - c + 1) + gammaln(whole - c + 1) - gammaln(whole + 1))
+        )
 
     @property
     def count(self) -> int:
