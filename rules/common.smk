@@ -54,8 +54,9 @@ try:
         # The outputs of the stage in dvc.yaml, none of which may be missing.
         for folder in layout.PRODUCTS:
             folder.mkdir(exist_ok=True)
+    FINISHED = frozenset()
     if workflow.is_main_process:
-        settle_times(PARAMS, keep=running)
+        FINISHED = settle_times(PARAMS, keep=running)
 except DriftloopError as error:
     raise WorkflowError(printable(str(error), lines=True))
 OVERRIDES = " ".join(map(shlex.quote, changes))
@@ -81,11 +82,21 @@ wildcard_constraints:
     window=any_of(PARAMS["stream"]),
 
 
+def forced():
+    """Whether something is made again that holds."""
+    asked = workflow.dag_settings
+    return asked.forceall or asked.forcetargets or asked.forcerun
+
+
+def planned(window):
+    """Whether a plan names a window's jobs. A finished window costs none, unless all jobs are only shown."""
+    shown = workflow.executor_plugin is None  # as by --dag, --summary and --delete-all-output
+    return shown or forced() or window not in FINISHED
+
+
 def overrides(wildcards, input):
     """What else a step's command line says. Where something is forced, its step does not ask its record."""
-    asked = workflow.dag_settings
-    forced = asked.forceall or asked.forcetargets or asked.forcerun
-    return f"--anew {OVERRIDES}" if forced and workflow.is_main_process else OVERRIDES
+    return f"--anew {OVERRIDES}" if forced() and workflow.is_main_process else OVERRIDES
 
 
 def image(role):
@@ -143,14 +154,20 @@ def parent(wildcards):
 
 
 def incumbent(file):
-    """A file of the model that is in production when the window arrives."""
-    return lambda wildcards: f"models/{parent(wildcards)}/{file}"
+    """A file of the model that is in production when the window arrives, while that may still change."""
+
+    def path(wildcards):
+        window = parent(wildcards)
+        return f"models/{window}/{file}" if planned(window) else []
+
+    return path
 
 
 def carried(wildcards):
-    """Where the stream stands after the window before; nothing where the parent is the reference model."""
+    """Where the stream stands after the window before, while that may still change."""
     before = parent(wildcards)
-    return [] if before == layout.REFERENCE else str(layout.carried(before))
+    done = before == layout.REFERENCE or not planned(before)
+    return [] if done else str(layout.carried(before))
 
 
 def parts(wildcards):

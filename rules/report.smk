@@ -23,13 +23,20 @@ rule score_window:
         "driftloop score-window {wildcards.window} --log {log} {params.overrides}"
 
 
-# What comes last of each window stands for all that is read of it: whatever changes before has these asked
-# again. With all of it named, every review of a long stream would have all of it planned anew.
+def last_of_each(wildcards):
+    """What comes last of each window, for all that is read of it: whatever changes before has it asked again."""
+    windows = [*filter(planned, PARAMS["stream"])]
+    simulated = [window for window in windows if window in SIMULATED]
+    return [
+        *expand("models/{owner}/lineage.json", owner=["reference", *windows]),
+        *expand("results/{window}/score.json", window=simulated),
+    ]
+
+
 rule summarize_run:
     input:
         "params.yaml",
-        expand("models/{owner}/lineage.json", owner=["reference", *PARAMS["stream"]]),
-        expand("results/{window}/score.json", window=SIMULATED),
+        last_of_each,
     output:
         "results/summary.json",
         "results/metrics.json",

@@ -14,6 +14,7 @@ from tests.support import SUMMARY_KEYS, planned, run, snakemake
 
 from driftloop.commands.gate import Rivals
 from driftloop.commands.repair import Occasion
+from driftloop.commands.track import settle_times
 from driftloop.improver.outlook import Outlook
 from driftloop.params.load import load_params
 
@@ -156,3 +157,19 @@ def test_the_production_model_predicts(digits_run: Path) -> None:
     assert len(lines) == 60
     truth = np.load(digits_run / "answers" / "w01" / "labels.npy")
     assert np.mean([int(line.split(",")[1]) == label for line, label in zip(lines, truth, strict=True)]) > 0.8
+
+
+def test_a_plan_leaves_finished_windows_out_until_something_of_them_changes(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copied)
+    params = load_params([])
+    assert settle_times(params, keep=False) == {"w01", "w02", "w03", "w04", "w05"}
+    score = copied / "results/w03/score.json"
+    score.write_text(score.read_text().replace("0", "1", 1))
+    assert settle_times(params, keep=False) == {"w01", "w02"}
+    assert "w03: scoring against the true labels" in planned(copied)
+    (copied / "models/w02/lineage.json").unlink()
+    assert settle_times(params, keep=False) == {"w01"}
+    (copied / "results/summarize-run.made.json").unlink()
+    assert not settle_times(params, keep=False)  # the summary has to hear of each window first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,23 +70,39 @@ def _makers(path: str) -> Iterator[Path]:
                 yield each
 
 
-def settle_times(params: Mapping[str, Any], *, keep: bool) -> None:
+def settle_times(params: Mapping[str, Any], *, keep: bool) -> frozenset[str]:
     """Let the files' times say which products hold, before Snakemake plans by them.
 
     Args:
         params: of the present stream.
         keep: False for a plan, which makes and removes no file.
 
+    Returns:
+        The windows that are finished: a plan need not name their jobs.
+
     Raises:
         ModelError: what is in production cannot be told.
     """
     from driftloop.cli import steps
+    from driftloop.tracker.finished import finished
     from driftloop.tracker.production import anchor
 
     if keep:
         anchor()
     spent = [step.record(name).parent for step in steps() if step.temporary for name in params["stream"]]
-    settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent, keep=keep)
+    judgements = settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent, keep=keep)
+    return finished(judgements, params["stream"], partial(_steps_of, params=params))
+
+
+def _steps_of(window: str, params: Mapping[str, Any]) -> set[str]:
+    """Return the steps that a window needs by what was decided about it."""
+    from driftloop.review.decision import STEPS
+
+    simulated = params["stream"][window]["simulated"]
+    drawn = ("make-window", "score-window") if simulated else ("take-window",)
+    repairs = _repairs(window, params["filter"]["_target_"])
+    judged = ("evaluate-candidates", *map(STEPS.__getitem__, repairs)) if repairs else ()
+    return {*drawn, "predict-window", "check-window", review.STEP, *judged, "promote-model"}
 
 
 @click.command()
@@ -126,17 +143,22 @@ def _print_stale(judgements: list[Judgement], filter_target: str) -> None:
 
 def _asked_for(made: Made, filter_target: str) -> bool:
     """Whether the stream has this step as it was decided; a repair may be left from an earlier decision."""
-    from driftloop.review.decision import STEPS, repairs_of
+    from driftloop.review.decision import STEPS
 
     if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
         return True
-    try:
-        repairs = repairs_of(
-            read_json(layout.results(made.window) / "verdict.json")["decision"], filter_target
-        )
-    except (DataError, KeyError, TypeError):  # it is gone or damaged, and so is what it asked for
-        repairs = ()
+    repairs = _repairs(made.window, filter_target)
     return bool(repairs) and made.step in {*map(STEPS.get, repairs), "evaluate-candidates"}
+
+
+def _repairs(window: str, filter_target: str) -> Sequence[str]:
+    """Return the repairs that a window's verdict asks for; none where it is gone or damaged."""
+    from driftloop.review.decision import repairs_of
+
+    try:
+        return repairs_of(read_json(layout.results(window) / "verdict.json")["decision"], filter_target)
+    except (DataError, KeyError, TypeError):
+        return ()
 
 
 def _print_origins(path: str, judgements: list[Judgement]) -> None:

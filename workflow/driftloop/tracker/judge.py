@@ -118,7 +118,7 @@ def settle(
     temporary: Iterable[Path] = (),
     *,
     keep: bool = True,
-) -> None:
+) -> list[Judgement]:
     """Set the times of all products by whether they hold; not while a run is under way.
 
     Args:
@@ -128,9 +128,12 @@ def settle(
         temporary: folders of products that are gone once they were used. No record vouches for what a run
             left there that ended too soon, so it goes: Snakemake misses it only where it is needed.
         keep: False for a plan, which makes and removes no file.
+
+    Returns:
+        How the records were judged; none while a run is under way.
     """
     if under_way():
-        return
+        return []
     for folder in temporary if keep else ():
         shutil.rmtree(folder, ignore_errors=True)
     digest, began = Digests(), time.time_ns()
@@ -155,6 +158,7 @@ def settle(
         digest.date(path, min(old, Path(path).stat().st_mtime_ns))
     if keep or _KNOWN.exists():
         digest.save()
+    return judgements
 
 
 def _left(homes: Iterable[Path]) -> set[str]:

@@ -10,7 +10,7 @@ from driftloop.errors import ModelError
 from driftloop.files import read_json, write_json
 from driftloop.layout import REFERENCE
 
-_FILE = "lineage.json"
+FILE = "lineage.json"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Lineage:
 
 def save_lineage(folder: Path, lineage: Lineage) -> None:
     """Write `lineage.json` into a production folder."""
-    write_json(folder / _FILE, asdict(lineage))
+    write_json(folder / FILE, asdict(lineage))
 
 
 def load_lineage(folder: Path) -> Lineage:
@@ -69,9 +69,9 @@ def load_lineage(folder: Path) -> Lineage:
         DataError: it is missing or is not JSON.
         ModelError: it lacks something.
     """
-    value = read_json(folder / _FILE)
+    value = read_json(folder / FILE)
     try:
         repairs = tuple(Repair(**repair) for repair in value.pop("repairs"))
         return Lineage(**value, repairs=repairs)
     except (TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{folder / _FILE} is no lineage of this version of driftloop ({error}).") from error
+        raise ModelError(f"{folder / FILE} is no lineage of this version of driftloop ({error}).") from error

@@ -1,0 +1,59 @@
+"""Which windows are finished: nothing of them would be made again, so a plan need not name their jobs.
+
+A plan that names every job of every window grows with the stream's whole past, and so do its seconds and its
+memory. The records tell as much as Snakemake could: they judge by content (`driftloop.tracker.judge`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from driftloop import layout
+from driftloop.tracker import lineage
+from driftloop.tracker.judge import Judgement
+
+_SUMMARY, _REPORT, _DETECTOR, _LAST = "summarize-run", "render-report", "fit-detector", "promote-model"
+
+
+def finished(
+    judgements: Iterable[Judgement],
+    stream: Mapping[str, Mapping[str, Any]],
+    steps: Callable[[str], Collection[str]],
+) -> frozenset[str]:
+    """Return the windows of which every product holds, and of every window before them too.
+
+    Args:
+        judgements: of all records of the present stream.
+        stream: each window's facts, `parent` among them, a parent before its children.
+        steps: gives the steps that a window has come to need, its last one among them.
+
+    Returns:
+        Their names. A window counts only once the summary has read what became of it.
+    """
+    holding: dict[str | None, set[str]] = defaultdict(set)
+    lineages: dict[str, str | None] = {}
+    read: Mapping[str, str | None] = {}
+    for each in judgements:
+        made = each.made
+        if made.step == _SUMMARY:
+            read = made.inputs
+        elif made.window is None and each.reasons and made.step != _REPORT:
+            return frozenset()  # the reference changes, and every window with it
+        if not each.reasons:
+            holding[made.window].add(made.step)
+        if made.step == _LAST and made.window:
+            path = _lineage(made.window)
+            lineages[path] = made.outputs.get(path)
+    done = {layout.REFERENCE} if _DETECTOR in holding[None] else set()
+    for window, facts in stream.items():
+        path = _lineage(window)
+        told = path in read and read[path] == lineages.get(path)
+        if told and facts["parent"] in done and holding[window].issuperset(steps(window)):
+            done.add(window)
+    return frozenset(done - {layout.REFERENCE})
+
+
+def _lineage(window: str) -> str:
+    return (layout.model(window) / lineage.FILE).as_posix()
