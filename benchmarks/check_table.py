@@ -9,13 +9,14 @@ import numpy as np
 
 DEFAULT = "driftloop"
 RIVAL_PREFIXES = ("detector/", "rival/")
-ABOUT = """Written by `python benchmarks/check.py`; do not edit. All detectors see the same embeddings, in
-the same run. `n` is the images of a window. Power is the share of corrupted windows that alarm at alpha 0.01:
-200 windows for each corruption, drawn from 500 corrupted images; rivals get the threshold that 1 % of 2,000
-clean windows exceed (their own p-values' false alarms stand in the first table). MNIST has MNIST-C's own
-severities, other datasets severity 3. `driftloop` is the default: it looks for novel samples, and for windows
-that moved as a whole; of detectors marked * the scores are put through the first of these tests. The default
-score was chosen on generic damages (last table), not on these corruptions."""
+ABOUT = """Written by `python benchmarks/check.py`: do not edit. All detectors see the same embeddings,
+in the same run. `n` is the images of a window. Power is the share of corrupted windows that alarm at
+alpha 0.01. Each corruption has 200 windows, drawn from 500 corrupted images. Rivals get the threshold
+that 1 % of 2,000 clean windows exceed. The false alarms of their own p-values stand in the first table.
+MNIST has MNIST-C's own severities, other datasets severity 3. `driftloop` is the default. It looks for
+novel samples, and for windows that moved as a whole. Of detectors marked * the scores are put through the
+first of these tests. We chose the default score on generic damages (last table), not on these
+corruptions."""
 
 
 def summarise(done: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def table(result: Mapping[str, Any]) -> str:
 
 def _hardware(facts: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {facts[name]}" for name in ("python", "numpy", "scipy", "torch"))
-    return f"{facts['cores']} cores of {facts['machine']}, shared with other work; {versions}"
+    return f"{facts['cores']} cores of {facts['machine']}, shared with other work: {versions}"
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
@@ -193,22 +194,22 @@ def _rest(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for key, each in result["label_shift"].items():
         one, many = each["one_class_mean"], each["mixture"]
-        yield f"- {key}: clean windows of 200, all of one class, alarm in {one:.3f} (0.01 is due);"
-        yield f"  windows in which classes come in random proportions in {many:.3f}."
+        yield f"- {key}: clean windows of 200, all of one class, alarm in {one:.3f} (0.01 is due)."
+        yield f"  Windows in which classes come in random proportions alarm in {many:.3f}."
     for key, each in result["streams"].items():
         if calm := each.get("clean_streams"):
             least, most, mean = min(calm["alarms"]), max(calm["alarms"]), calm["alarms_mean"]
             together = np.mean(calm["by_stream"])
             yield f"- {key}: {calm['seeds']} streams of {calm['windows']} clean windows of {calm['n']}:"
             yield f"  {mean:.2f} alarms on average ({least} to {most}), {together:.2f} of them by several"
-            yield f"  windows together; at most {calm['promised']:.1f} are promised."
+            yield f"  windows together. At most {calm['promised']:.1f} are promised."
         for n, rising in each.get("rising_streams", {}).items():
-            yield f"- {key}: a corruption that rises from severity 0 to 3 over 30 windows of {n} is found"
+            yield f"- {key}: a corruption rises from severity 0 to 3 over 30 windows of {n}. It is found"
             yield f"  before accuracy has fallen 5 points in {rising['in_time']:.3f} of runs"
-            yield f"  ({rising['seeds']} for each); at window {rising['median_window']:.0f} in the median."
+            yield f"  ({rising['seeds']} for each). The median is window {rising['median_window']:.0f}."
     if known := result["known_drift"]:
         yield f"- Known drift, MNIST: after each of {known['repaired']} repairs the same corruption asks"
-        yield f"  again in {known['asks_again']:.3f} of fresh windows of 100; another one still alarms in"
+        yield f"  again in {known['asks_again']:.3f} of fresh windows of 100. Another one still alarms in"
         yield f"  {known['others_alarm']:.3f} of windows of 50."
     for name, ratio in result["speed"].items():
         yield f"- {name} takes {ratio:.1f} times as long as the whole check (10,000 against 10,000)."

@@ -10,18 +10,26 @@ import numpy as np
 
 from improve_cells import POPULATION, WINDOW
 
-ABOUT = f"""Made by `python benchmarks/improve.py`; do not edit. Accuracy in percent on {POPULATION:,} images
-that no window shows, after a window of {WINDOW}. `none`: no repair. `bn`: the window's batch-norm statistics.
-`tent`: entropy minimisation, three passes over the window. `scanflow`: retraining on the training set with
-100 picks in it, each seen about once. `finetune_100`: plain fine-tuning on 100 random labels. `retrain_N`:
-with N picks, the family of corruption known; `…_random`: with random samples instead; `…_unknown`: with the
-corruption withheld from the imitation. `align`: batch-norm statistics of a quarter of the window, for images
-that look like it; no label, no diagnosis. `filter_unknown`: the corruption withheld from all that the filter
-learned from. `both_100`: retrained through the filter. `ceiling`: 20,000 labelled images of the drift. Picks
-follow the classifier's confidence here, without the detector. A method is listed with the seeds under which
-it was measured on every corruption that is listed; `±` is the standard deviation of its mean over these
-seeds. Seconds are of the repair alone, the mean over machines as different as the last line says, beside
-other work; those of `both_100` come on top of its filter's."""
+ABOUT = f"""Made by `python benchmarks/improve.py`: do not edit. Accuracy is in percent on {POPULATION:,}
+images that no window shows, after a window of {WINDOW}. The methods:
+
+- `none`: no repair. `bn`: the window's batch-norm statistics.
+- `tent`: entropy minimisation, three passes over the window.
+- `scanflow`: retraining on the training set with 100 picks in it, each seen about once.
+- `finetune_100`: plain fine-tuning on 100 random labels.
+- `retrain_N`: retraining with N picks, the family of corruption known.
+- `…_random`: the same with random samples instead.
+- `…_unknown`: the same with the corruption withheld from the imitation.
+- `align`: batch-norm statistics of a quarter of the window, for images that look like it. It takes no
+  label and no diagnosis.
+- `filter_unknown`: the corruption withheld from all that the filter learned from.
+- `both_100`: retrained through the filter.
+- `ceiling`: 20,000 labelled images of the drift.
+
+Picks follow the classifier's confidence here, without the detector. A method is listed with the seeds
+under which it was measured on every corruption in the list. `±` is the standard deviation of its mean
+over these seeds. Seconds are of the repair alone. They are the mean over machines as different as the
+last line says, beside other work. Those of `both_100` come on top of its filter's."""
 
 
 def table(result: dict[str, Any]) -> str:
@@ -53,7 +61,7 @@ def _sequence_lines(result: dict[str, Any], dataset: str) -> Iterator[str]:
     yield f"## {dataset}: six drifts, each repaired, one after another"
     yield ""
     yield "Accuracy at the end, and in brackets how many points lower than right after the repair of that"
-    yield "drift (clean data: than before any); means over seeds. Nothing is refused here: there is no gate."
+    yield "drift (clean data: than before any). Means over seeds. Nothing is refused here: there is no gate."
     yield ""
     ways = result["sequence"][dataset]
     names = list(next(iter(ways.values()))["drifts"])

@@ -7,24 +7,27 @@ from typing import Any
 
 import numpy as np
 
-ABOUT = """Made by `python benchmarks/natural.py`; do not edit. Accuracy in percent, the mean over seeds and,
-behind `±`, their standard deviation. A window of {window} images arrives, of which so many are labelled
-as a review asks for them: half are strange, half random. Every method starts from the same model and
-gets the same labels. But `retrain` and `refit` learn as the pipeline does: from three quarters of the
-labels, as the others judge, and from a quarter of what was not shown. Nobody names the drift; a
-corruption of a suite is withheld from all that a repair learns from. Scored are {unseen} images of the
-same kind that no window shows, and {clean:,} clean ones. The model of a dataset was trained on
-{trained:,} images, and all seeds share it; they differ in the window, the labels and the repair.
+ABOUT = """Made by `python benchmarks/natural.py`: do not edit. Accuracy is in percent: the mean over
+seeds and, behind `±`, their standard deviation. A window of {window} images arrives. So many of them are
+labelled as a review asks for: half are strange, half random. Every method starts from the same model and
+gets the same labels. But `retrain` and `refit` learn as the pipeline does. They use three quarters of the
+labels, as the others judge, and a quarter of the images that the review did not show. Nobody names the
+drift. A corruption of a suite is withheld from all that a repair learns from. Accuracy is taken on
+{unseen} images of the same kind that no window shows, and on {clean:,} clean ones. The model of a dataset
+was trained on {trained:,} images, and all seeds share it. Seeds differ in the window, the labels and the
+repair.
 
-`batch_norm`: the window's statistics. `tent`: entropy minimisation. `finetune`: 300 steps, half of each
-batch labels, half clean replay. `lp_ft`: the last layer first, then all (arXiv 2202.10054).
-`linear_head`: the last layer alone. `3_nn_head`: the three nearest labelled embeddings. `refit`: the
-corrected answers that a program gets. `ceiling`: fine-tuning on all other images of the drift. Seconds
-are of one processor core.
+- `batch_norm`: the window's statistics. `tent`: entropy minimisation.
+- `finetune`: 300 steps, half of each batch labels, half clean replay.
+- `lp_ft`: the last layer first, then all (arXiv 2202.10054).
+- `linear_head`: the last layer alone. `3_nn_head`: the three nearest labelled embeddings.
+- `refit`: the corrected answers that a program gets.
+- `ceiling`: fine-tuning on all other images of the drift.
 
-The recipe was chosen on other splits of MNIST with another model (seed 10), with the digits enlarged in
-another way, and on scikit-learn's digits after six corruptions. What is missing below is not measured
-yet. Nor are emoji, CIFAR-10-C, a published few-label method, and whether the gate promotes."""
+Seconds are of one processor core. The recipe was chosen on other splits of MNIST with another model (seed
+10), with the digits enlarged in another way. It was also chosen on scikit-learn's digits after six
+corruptions. Cells that are missing below are not measured yet. Nor are emoji, CIFAR-10-C, a published
+few-label method, and whether the gate promotes."""
 
 NOT_CASES = ("n", "versions", "machine")
 
