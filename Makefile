@@ -15,9 +15,12 @@ PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses auto --dist loadscop
 # A rival of the benchmark, which wants an older numpy than driftloop.
 ALIBI := .driftloop/benchmark/alibi
 
+# What builds the pages as a site.
+SITE := .driftloop/site
+
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
-  test-soak test-fuzz lock reference clean \
+  test-soak test-fuzz lock reference docs clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-natural bench-speed bench-review
 
 help: ## list the targets
@@ -105,6 +108,12 @@ lock: setup ## write envs/*.lock anew from pyproject.toml
 reference: setup ## write docs/commands.md, docs/parameters.md and docs/pictures.md anew from the code
 	python docs/make_reference.py
 	python -m tests.picture_files
+
+docs: ## build the pages as a site, in build/site; a dead link is an error
+	@test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	@cmp --quiet envs/docs.lock $(SITE)/.ready || { $(SITE)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --requirement envs/docs.lock && cp envs/docs.lock $(SITE)/.ready; }
+	NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --strict
 
 clean: ## remove what the pipeline made; decisions stay
 	rm -rf data models results answers logs .snakemake

@@ -1,9 +1,9 @@
 """Write `envs/*.lock` from `pyproject.toml`: run `make lock` after changing a dependency.
 
-`dev.lock` is what `make setup` installs; a role's lock, the packages of its container image, never differs
-from it in a version. `cuda.lock` has what a CUDA build of torch asks for besides, `build.lock` what builds
-packages that come as source. Each pin has the hashes of its published files. Existing pins stay unless
-`--upgrade` is given.
+`dev.lock` is what `make setup` installs. A role's lock holds the packages of its container image, in the
+versions of `dev.lock`. `cuda.lock` has what a CUDA build of torch asks for besides. `build.lock` has what
+builds packages that come as source, `docs.lock` what builds the site. Each pin has the hashes of its
+published files. Existing pins stay unless `--upgrade` is given.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def requirements(name: str) -> list[str]:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     if name == "build":
         return [*pyproject["build-system"]["requires"], *BUILD]
+    if name == "docs":
+        return list(pyproject["dependency-groups"]["docs"])
     project = pyproject["project"]
     wanted = list(project["dependencies"])
     for extra in EXTRAS[name]:
@@ -110,6 +112,7 @@ def main(options: list[str]) -> None:
     write("dev", {package: pin for package, pin in whole.items() if not OF_CUDA.match(package)})
     same = [part for name in ("dev", "cuda") for part in ("--constraint", str(ENVS / f"{name}.lock"))]
     write("build", resolve("build", [*same, *options]))
+    write("docs", resolve("docs", options))
     for name in names[1:]:
         pinned = resolve(name, [*same, *options])
         write(name, {package: whole[package] for package in pinned if not OF_CUDA.match(package)})

@@ -24,7 +24,7 @@ FOLDER = Path("images")
 DEFAULT_BASE = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 PREDICT = "predict"
 _RECIPE = Path("containers/Dockerfile")
-_NO_ROLES = ("dev", "build", "cuda")  # locks that are no role's
+_NO_ROLES = ("dev", "docs", "build", "cuda")  # locks that are no role's
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
