@@ -10,6 +10,7 @@ that it reads has changed after all (`driftloop.tracker.provenance.make`).
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ class Digests:
     def __call__(self, path: str) -> str | None:
         """Return the SHA-256 of a file, or None where there is none."""
         if path not in self._asked:
-            if not Path(path).is_file():
+            if not os.path.isfile(path):
                 return None
             now = _mark(path)  # before it is read: what is written meanwhile shows
             *mark, digest = self._known.get(path, [None])
@@ -85,11 +86,11 @@ class Digests:
 
     def date(self, path: str | Path, moment: int) -> None:
         """Set a file's time (ns), which changes nothing of what is known of it."""
-        file = Path(path)
-        if any(each.st_mtime_ns != moment for each in (file.stat(), file.lstat())):
-            before = file.stat().st_ino
-            set_time(file, moment, self._copies)
-            now = file.stat().st_ino
+        found = os.stat(path)
+        if found.st_mtime_ns != moment or os.lstat(path).st_mtime_ns != moment:
+            before = found.st_ino
+            set_time(Path(path), moment, self._copies)
+            now = os.stat(path).st_ino
             self._dated[now] = moment  # of all names that it has: models are linked
             if now != before and (asked := self._asked.get(str(path))):
                 asked[0][-1] = now
@@ -99,7 +100,7 @@ class Digests:
         known = {}
         for path, ((size, modified, inode), digest) in self._asked.items():
             mark = [size, self._dated.get(inode, modified), inode]
-            if Path(path).is_file() and _mark(path) == mark:
+            if os.path.isfile(path) and _mark(path) == mark:
                 known[path] = [*mark, digest]
         if known != self._known:
             write_json(_KNOWN, known)
@@ -149,13 +150,15 @@ def settle(
     # What is signed while the files are read is newer than every product, so that none made without it stays.
     new = min(began, max(_times([params, *decisions.glob("*"), *good, *read])))
     old = params.stat().st_mtime_ns - _SECOND
-    for path in (each for each in good if Path(each).is_file()):
+    there = [*filter(os.path.isfile, good)]
+    for path in there:
         digest.date(path, new)
-    sound = {Path(each).stat().st_ino for each in good if Path(each).is_file()}
-    for path in (each for each in bad - good if Path(each).is_file()):
-        if Path(path).stat().st_ino in sound:
+    sound = {os.stat(path).st_ino for path in there}
+    for path in filter(os.path.isfile, bad - good):
+        found = os.stat(path)
+        if found.st_ino in sound:
             continue  # a link to what holds; the manifest beside it is dated, which is enough
-        digest.date(path, min(old, Path(path).stat().st_mtime_ns))
+        digest.date(path, min(old, found.st_mtime_ns))
     if keep or _KNOWN.exists():
         digest.save()
     return judgements
@@ -163,14 +166,19 @@ def settle(
 
 def _left(homes: Iterable[Path]) -> set[str]:
     """Return all files beside the records: what no record vouches for is not believed."""
-    files = (path for home in homes if home.is_dir() for path in home.iterdir())
-    return {path.as_posix() for path in files if not path.name.endswith(SUFFIX)}
+    return {
+        f"{home.as_posix()}/{name}"
+        for home in homes
+        if home.is_dir()
+        for name in os.listdir(home)
+        if not name.endswith(SUFFIX)
+    }
 
 
 def _times(paths: Iterable[str | Path]) -> list[int]:
-    return [Path(path).stat().st_mtime_ns for path in paths if Path(path).is_file()]
+    return [os.stat(path).st_mtime_ns for path in paths if os.path.isfile(path)]
 
 
 def _mark(path: str) -> list[int]:
-    found = Path(path).stat()
+    found = os.stat(path)
     return [found.st_size, found.st_mtime_ns, found.st_ino]
