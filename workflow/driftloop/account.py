@@ -8,7 +8,7 @@ import re
 
 
 def account() -> str:
-    """Return the account's name as it can stand in a file's name; its number where nothing names it."""
+    """Return the account's name as it can stand in a file's name. Its number where nothing names it."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # neither the environment nor the list of accounts has one

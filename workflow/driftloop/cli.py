@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from driftloop.commands.step import Step
 
 # Section of the help → {command: module of driftloop.commands that defines it}. A module is imported only
-# when one of its commands is asked for; the steps come in the order in which the workflow runs them.
+# when one of its commands is asked for. The steps come in the order in which the workflow runs them.
 _STEPS = "Steps of the workflow, one for each rule"
 COMMANDS: dict[str, dict[str, str]] = {
     "Work with a project": {
@@ -94,7 +94,7 @@ class LazyGroup(click.Group):
 
 
 def find_command(name: str) -> click.Command | None:
-    """Import and return a command; None when there is none of that name."""
+    """Import and return a command. None when there is none of that name."""
     for section in COMMANDS.values():
         if name in section:
             module = importlib.import_module(f"driftloop.commands.{section[name]}")
@@ -123,7 +123,7 @@ def driftloop() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line; exit 0 when done, else with the error's own status after saying why."""
+    """Run the command line. Exit 0 when done, else with the error's own status after saying why."""
     try:
         status = driftloop.main(args=arguments, standalone_mode=False) or 0
     except DriftloopError as error:

@@ -13,7 +13,7 @@ def choose_status_command(settings: Any) -> None:
     """Let Snakemake ask `squeue` how jobs fare, where the cluster keeps no accounts that `sacct` could read.
 
     Args:
-        settings: of Snakemake's executor for Slurm; those of another executor, or None, stay as they are.
+        settings: of Snakemake's executor for Slurm. Those of another executor, or None, stay as they are.
     """
     if getattr(settings, "status_command", None) == "sacct" and not keeps_accounts():
         settings.status_command = "squeue"
@@ -22,7 +22,7 @@ def choose_status_command(settings: Any) -> None:
 
 @cache
 def keeps_accounts() -> bool:
-    """Tell whether `sacct` has an answer here; it is there also where the cluster keeps no accounts."""
+    """Tell whether `sacct` has an answer here. It is there also where the cluster keeps no accounts."""
     try:
         done = subprocess.run(["sacct", "--noheader"], capture_output=True, timeout=30, check=False)  # noqa: S607
     except (OSError, subprocess.TimeoutExpired):

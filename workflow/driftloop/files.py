@@ -37,7 +37,7 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # As an ordinary file would be made, not for its owner alone; some writers make the file anew.
+        # As an ordinary file would be made, not for its owner alone. Some writers make the file anew.
         temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -61,7 +61,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically; NaN and infinities are refused (ValueError)."""
+    """Write `value` as indented JSON, atomically. NaN and infinities are refused (ValueError)."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
@@ -206,7 +206,7 @@ def check_file(path: Path, sha256: str, manifest: Path) -> None:
 
 
 def link_file(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, atomically; a copy where the file system has no hard links."""
+    """Make `target` the same file as `source`, atomically. A copy where the file system has no hard links."""
     with atomic(target) as temporary:
         temporary.unlink()
         try:

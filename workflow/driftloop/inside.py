@@ -25,7 +25,7 @@ def open_inside(folder: Path, name: str) -> BinaryIO:
     """Open a regular file below a folder, no part of its path being a link.
 
     Args:
-        folder: trusted; may itself be a link.
+        folder: trusted. May itself be a link.
         name: relative to it, with `/` between its parts.
 
     Raises:
@@ -53,7 +53,7 @@ def open_inside(folder: Path, name: str) -> BinaryIO:
 
 
 def why_irregular(mode: int) -> str | None:
-    """Say why a file of such a mode is not read; None where it is a regular one.
+    """Say why a file of such a mode is not read. None where it is a regular one.
 
     >>> why_irregular(stat.S_IFIFO), why_irregular(stat.S_IFREG)
     ('is not a regular file', None)

@@ -7,8 +7,8 @@ answers/{window}            the true labels of both
 results/{window}            what was found, decided and tried
 models/{owner}              what is in production after window `owner` (or `reference`): model and detector
 arrivals.txt                the windows that came from production, in order
-decisions/production.json   which of those is in use; the output of no rule
-decisions/{window}.jsonl    the ledger; written by people, the output of no rule
+decisions/production.json   which of those is in use. The output of no rule
+decisions/{window}.jsonl    the ledger. Written by people, the output of no rule
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import numpy.typing as npt
 Images = npt.NDArray[np.uint8]
 
 LIMIT = 1 << 29
-"""Bytes of images that are held in memory; more lie on disk."""
+"""Bytes of images that are held in memory. More lie on disk."""
 _PART = 1 << 26
 
 
@@ -71,7 +71,7 @@ def parts(n: int, shape: tuple[int, ...], multiple: int = 1) -> Iterator[slice]:
 
 
 def release(*arrays: npt.NDArray[Any]) -> None:
-    """Give the pages of memory-mapped arrays back; what was written stays in the file."""
+    """Give the pages of memory-mapped arrays back. What was written stays in the file."""
     for array in arrays:
         mapping = _mapping(array)
         if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):

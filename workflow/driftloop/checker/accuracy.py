@@ -3,8 +3,8 @@
 Confidence alone does not say: a classifier can be sure and wrong far from its data. A logistic model learns
 how often predictions are right from windows that were damaged on purpose (`driftloop.checker.exposure`). It
 sees each sample's signals, and what only a window shows: the signals' means, and how far the predicted
-classes are from their usual proportions. A classifier that fails takes everything for the same few classes;
-where images look usual that is label shift instead, so the distance counts with and without their novelty.
+classes are from their usual proportions. A classifier that fails takes everything for the same few classes.
+Where images look usual that is label shift instead, so the distance counts with and without their novelty.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class AccuracyModel:
         centre: (S,), the signals' means where it was fitted.
         scale: (S,), their standard deviations, above 0.
         usual: (S,), the standardised signals' means on clean data.
-        proportions: (K,), of the predicted classes on clean data; they sum to 1.
+        proportions: (K,), of the predicted classes on clean data. They sum to 1.
         weights: (3 S + 2,), see `_design`.
         error: standard deviation of (estimated - true accuracy) beyond chance over the windows that it was
             fitted on, each damage left out in turn: what the interval allows for shifts that it has not seen.
@@ -89,7 +89,7 @@ def fit_accuracy(
         predicted: classes (N,).
         correct: (N,) whether each prediction is right.
         windows: (N,) which window each sample is of.
-        damages: (N,) what has happened to its window; two or more damages.
+        damages: (N,) what has happened to its window. Two or more damages.
         clean: signals (M, S) and predicted classes (M,) of clean data.
         classes: how many there are.
     """
@@ -119,7 +119,7 @@ def _standardise(signals: Floats, centre: Floats, scale: Floats) -> Floats:
 
 
 def _logistic(design: Floats, correct: npt.NDArray[np.bool_]) -> Floats:
-    """Return ridge-penalised maximum-likelihood weights by Newton's method; the constant comes last."""
+    """Return ridge-penalised maximum-likelihood weights by Newton's method. The constant comes last."""
     weights = np.zeros(design.shape[1])
     penalty = np.full(len(weights), _RIDGE)
     penalty[-1] = 1e-6

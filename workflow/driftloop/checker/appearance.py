@@ -47,7 +47,7 @@ def properties(images: Images) -> Floats:
 
 
 def _mean_size(steps: Floats) -> Floats:
-    """Return the mean absolute step of each image; 0 where it is one pixel wide and has none."""
+    """Return the mean absolute step of each image. 0 where it is one pixel wide and has none."""
     return np.asarray(np.abs(steps).sum(axis=(1, 2)) / max(1, steps.shape[1] * steps.shape[2]))
 
 

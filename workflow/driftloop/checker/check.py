@@ -30,13 +30,13 @@ _LEAST_SHARE = 0.05
 
 @dataclass(frozen=True)
 class SampleTable:
-    """What the checker says of each sample; arrays of one length, in the window's order.
+    """What the checker says of each sample. Arrays of one length, in the window's order.
 
     Attributes:
         predicted: int64, the class.
         confidence: float64, its softmax probability.
         drift_score: float64, distance from the known kind that the sample fits best.
-        p_value: float64, conformal: the largest over the known kinds; small is strange.
+        p_value: float64, conformal: the largest over the known kinds. Small is strange.
         kind: int64, place in the report's `kinds` of the kind that it fits best.
     """
 
@@ -62,24 +62,24 @@ class DriftReport:
             moved as far; at every n, never 0. Where a frozen feed is less likely, its own (`Copies.chance`).
         alpha: level of the test.
         drifted: p_value <= alpha, or the stream has drifted.
-        stream: what the windows since the last alarm say together with this one; None where this is the
+        stream: what the windows since the last alarm say together with this one. None where this is the
             first of them, or has drifted by itself.
         novel_share: how large the drift is: the share of samples that no known kind explains.
         novel_share_interval: its 95 % limits.
         moves: how far each property of the images, such as their brightness, has moved as a whole.
-        estimated_accuracy: of the classifier on this window, without labels; None if nothing taught it.
+        estimated_accuracy: of the classifier on this window, without labels. None if nothing taught it.
         estimated_accuracy_interval: its 95 % limits.
-        known_as: the repaired drift that this window shows again; None where clean data explain it, or
+        known_as: the repaired drift that this window shows again. None where clean data explain it, or
             nothing does.
-        label_shift: whether the predicted classes come in the calibration's proportions; how novel the
+        label_shift: whether the predicted classes come in the calibration's proportions. How novel the
             samples are does not matter to it, nor it to the p-value.
         kinds: names of the known kinds.
         kind_shares: the share of samples that fit each of them best.
         picks: samples worth a person's time.
         samples: the table of all samples.
-        copies: how many samples are copies of others, to the pixel; tests and estimates count each picture
+        copies: how many samples are copies of others, to the pixel. Tests and estimates count each picture
             once.
-        frozen: how often a picture comes that a frozen feed sent; the tests count each of its copies. 0 where
+        frozen: how often a picture comes that a frozen feed sent. The tests count each of its copies. 0 where
             there is none.
         carried: what the next window's check takes from this one.
         seed: of the draws and the picks.
@@ -143,7 +143,7 @@ def check_window(
         window: features of at least one image, by the model that the detector was fitted for.
         alpha: level of the window test, in (0, 1).
         picks: how many samples a person should see.
-        draws: null windows; the smallest p-value is 2 / (draws + 1).
+        draws: null windows. The smallest p-value is 2 / (draws + 1).
         seed: of the draws and the picks.
         scores: of the window's samples where they are known already, as of a window scored in parts.
         stream: what the check of the window before carried on, with the same detector.
@@ -208,7 +208,7 @@ def _weighed(samples: SampleTable, scores: Scores, copies: Copies) -> tuple[Samp
 def estimate_accuracy(
     fitted: FittedDetector, scores: Scores, predicted: npt.NDArray[np.int64]
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the accuracy to expect on a window and an interval; (None, None) where nothing taught it."""
+    """Return the accuracy to expect on a window and an interval. (None, None) where nothing taught it."""
     return (None, None) if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals, predicted)
 
 

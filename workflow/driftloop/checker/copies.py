@@ -35,7 +35,7 @@ class Copies:
         first: int64 (D,), places of the D different pictures, each where it comes first, in order.
         weighed: int64 (W,), places of the samples that the tests count, in order: the different pictures, and
             all copies of those that are frozen.
-        frozen: how often the most frequent frozen picture comes; 0 where none is frozen.
+        frozen: how often the most frequent frozen picture comes. 0 where none is frozen.
     """
 
     n: int
@@ -50,7 +50,7 @@ class Copies:
             others: images of the same production beside the window's, at least 1, without that picture.
 
         Returns:
-            In [0, 1]; 1 where no picture is frozen, or it is less than a quarter of the window.
+            In [0, 1]. 1 where no picture is frozen, or it is less than a quarter of the window.
         """
         n, c, whole = self.n, self.frozen, self.n + others
         if not c or c < _MUCH * n:
@@ -68,11 +68,11 @@ class Copies:
 def find_copies(images: npt.NDArray[np.uint8]) -> Copies:
     """Find samples that are the same to the pixel.
 
-    What is usual is the median of how often the different pictures come; once, where there are no more than
+    What is usual is the median of how often the different pictures come. Once, where there are no more than
     five of them, as in a feed that froze before the window began.
 
     Args:
-        images: uint8 (N, H, W, C); may be a memory map.
+        images: uint8 (N, H, W, C). May be a memory map.
 
     >>> images = np.arange(8, dtype=np.uint8).repeat(3).reshape(-1, 1, 1, 1)
     >>> sent_thrice = find_copies(images)

@@ -31,7 +31,7 @@ class Detector(ABC):
         """Learn what the reference looks like.
 
         Args:
-            reference: features of the images that the model knows; they may be bounded by drawing some.
+            reference: features of the images that the model knows. They may be bounded by drawing some.
             rng: the only source of chance.
         """
 
@@ -68,5 +68,5 @@ def blocks(features: Features) -> Iterator[tuple[slice, Features]]:
 
 
 def rows(features: Features, index: slice | npt.NDArray[np.integer[Any]]) -> Features:
-    """Return some rows of features; only these are read where the images are memory-mapped."""
+    """Return some rows of features. Only these are read where the images are memory-mapped."""
     return Features(np.asarray(features.images[index]), features.embeddings[index], features.logits[index])

@@ -22,14 +22,14 @@ Images = npt.NDArray[np.float64]
 
 WINDOWS, SIZE = 320, 50
 _UNHARMED, _TWICE, _UNEVEN = 0.2, 0.5, 0.3
-"""Shares of the windows that suffer nothing; two damages; whose classes come in other proportions."""
+"""Shares of the windows that suffer nothing. Two damages; whose classes come in other proportions."""
 
 
 class Damage(Protocol):
     """What can happen to images."""
 
     def __call__(self, images: Images, strength: float, rng: np.random.Generator) -> Images:
-        """Damage images (N, H, W, C) in [0, 1] with a strength in [0, 1]; what comes out is clipped."""
+        """Damage images (N, H, W, C) in [0, 1] with a strength in [0, 1]. What comes out is clipped."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Exposure:
         features: of N damaged images.
         correct: bool (N,), whether each prediction is the true label.
         windows: int64 (N,), which window each image is of.
-        damages: int64 (N,), the first damage that it suffered, by place in the names; -1 is none.
+        damages: int64 (N,), the first damage that it suffered, by place in the names. -1 is none.
     """
 
     features: Features
@@ -65,7 +65,7 @@ def expose(
         labels: int64 (N,).
         predict: the classifier.
         seed: of everything random.
-        damages: names out of `DAMAGES`; all of them by default.
+        damages: names out of `DAMAGES`. All of them by default.
     """
     rng = np.random.default_rng(seed)
     names = tuple(DAMAGES) if damages is None else damages

@@ -17,7 +17,7 @@ class Features:
     """Images and what one classifier makes of them, row by row.
 
     Attributes:
-        images: uint8 (N, H, W, C); may be a read-only memory map.
+        images: uint8 (N, H, W, C). May be a read-only memory map.
         embeddings: float32 (N, D), the penultimate layer's activations.
         logits: float32 (N, K), one column a class.
     """

@@ -92,10 +92,10 @@ def fit_detector(
 
     Args:
         reference: what the model was trained on.
-        calibration: clean data that it was not trained on; they set the scale of every p-value.
+        calibration: clean data that it was not trained on. They set the scale of every p-value.
         spec: `_target_` and settings of the detector.
-        classes: int64, true labels of the reference; by default the predicted ones.
-        exposure: damaged images, so that accuracy can be estimated; without, it is not.
+        classes: int64, true labels of the reference. By default the predicted ones.
+        exposure: damaged images, so that accuracy can be estimated. Without, it is not.
         seed: of everything random.
 
     Raises:
@@ -133,7 +133,7 @@ def add_kind(
     """Make a repaired drift known: half of its samples become a reference of it, the others calibrate.
 
     The samples that a person labelled, and the model may have learnt from, are among both like all others. To
-    the model they are a little closer than what will come; but half of them were picked for being strange,
+    the model they are a little closer than what will come. But half of them were picked for being strange,
     and a calibration without its strangest samples alarms far more often.
 
     Args:

@@ -15,7 +15,7 @@ class LabelShift:
     Attributes:
         p_value: that they come in the calibration's proportions; in [1 / (draws + 1), 1].
         distance: total variation between the proportions, in [0, 1]: the share of the window that is of
-            other classes than it would be. Small windows differ by chance; read it with the p-value.
+            other classes than it would be. Small windows differ by chance. Read it with the p-value.
         grown: the class whose share has grown most.
         share: its share of the window.
         usual: its share of the calibration.

@@ -19,7 +19,7 @@ class Likeness:
 
     Attributes:
         name: of the corruption.
-        distance: between the means of simple image statistics, in standard deviations of clean images;
+        distance: between the means of simple image statistics, in standard deviations of clean images.
             0 for the same.
         examples: uint8 (M, H, W, C), the clean images corrupted that way.
     """
@@ -40,7 +40,7 @@ def rank_likeness(
 
     Args:
         window: uint8 (N, H, W, C), strange samples of the window.
-        clean: uint8 (M, H, W, C), samples of the reference; at least 2.
+        clean: uint8 (M, H, W, C), samples of the reference. At least 2.
         names: the corruptions.
         corrupt: corrupts images in the named way.
     """

@@ -23,7 +23,7 @@ class NearestNeighbours(Detector):
     """Mean distance to the k nearest reference samples.
 
     Attributes:
-        k: neighbours that are averaged; 1 or more.
+        k: neighbours that are averaged. 1 or more.
         space: where distances are measured, see `driftloop.checker.spaces`.
         whiten: measure in units of the covariance within predicted classes, as `Mahalanobis` does.
         limit: reference samples that are kept, drawn at random where there are more: it bounds memory

@@ -60,7 +60,7 @@ def pick_samples(
     Args:
         strangeness: (N,), higher is stranger.
         embeddings: (N, D).
-        count: picks in all; the whole window when it is no larger.
+        count: picks in all. The whole window when it is no larger.
         surely_novel: lower limit of the window's novel share, in [0, 1].
         random_share: share of the picks that are drawn at random, in [0, 1].
         seed: of the draws.

@@ -30,9 +30,9 @@ class Preview:
         distance: how far usual images corrupted that way are from the strange ones, see `rank_likeness`.
         examples: uint8 (k, h, w, C), the first k reference images corrupted that way, thinned out.
         filtered: uint8 (P, h, w, C), the picked samples through a sketch of a filter against it, thinned
-            out; None where none was sketched.
+            out. None where none was sketched.
         removed: the share of the squared difference that the corruption makes to usual images, and that
-            the sketch takes out of those it did not learn from; at most 1. None where none was sketched.
+            the sketch takes out of those it did not learn from. At most 1. None where none was sketched.
     """
 
     name: str
@@ -52,7 +52,7 @@ def make_previews(
     undoable: Callable[[str], bool],
     seed: int,
 ) -> list[Preview]:
-    """Return every corruption, likeliest first; with a sketched filter the likeliest that one can undo.
+    """Return every corruption, likeliest first. With a sketched filter the likeliest that one can undo.
 
     Args:
         picked: uint8 (P, H, W, C), the samples that the reviewer is asked about.
@@ -90,7 +90,7 @@ def thin(images: Images) -> Images:
 
 
 def _try_filter(picked: Images, clean: Images, corrupted: Images, seed: int) -> tuple[Images, float]:
-    """Sketch a filter from four fifths of the pairs; return the picks through it, and what it removes."""
+    """Sketch a filter from four fifths of the pairs. Return the picks through it, and what it removes."""
     from driftloop.checker.sketch import sketch_filter  # loads scipy, which the review has no time for
 
     known = max(1, 4 * len(clean) // 5)

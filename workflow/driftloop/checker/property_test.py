@@ -24,7 +24,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where samples' properties stand in the calibration, summed by stratum; several windows' sums add up.
+    """Where samples' properties stand in the calibration, summed by stratum. Several windows' sums add up.
 
     Attributes:
         kind: int64 (S,), which known kind the stratum's calibration is of, from 0 without gaps.
@@ -41,14 +41,14 @@ class Ranks:
     correlation: Floats
 
     def __add__(self, other: Ranks) -> Ranks:
-        """Return the ranks of both together; they have the same strata."""
+        """Return the ranks of both together. They have the same strata."""
         return replace(self, counts=self.counts + other.counts, sums=self.sums + other.sums)
 
 
 def rank_scores(values: npt.NDArray[np.float32], calibration: npt.NDArray[np.float32]) -> Floats:
     """Score how high values (n, D) stand in a calibration (m, D), and how low: (n, 2, 2, D).
 
-    First come the shares of the calibration that lie below the values, and above them; then, in the same
+    First come the shares of the calibration that lie below the values, and above them. Then, in the same
     directions, the logarithm of the share that does not, changed in sign. Ties are no evidence for any
     direction.
     """
@@ -78,8 +78,8 @@ class Move:
         effect: how much more often a sample of the window has more of it than a calibration sample of its
             class, than less of it; in [-1, 1], 0 where nothing has moved (the rank-biserial correlation).
         standard: the rank sum behind it, in standard deviations: 2 and less is chance.
-        few: the same of the sum of logarithms, which a few far samples move; above 0 where they have more of
-            it, below where less; 0 where several kinds are known.
+        few: the same of the sum of logarithms, which a few far samples move. Above 0 where they have more of
+            it, below where less. 0 where several kinds are known.
     """
 
     name: str
@@ -140,7 +140,7 @@ def _null(looks: Sequence[Ranks], scores: int, draws: int, seed: int) -> Floats:
 
 
 def _root(correlation: Floats) -> Floats:
-    """Return its Cholesky factor; those that never change, or always together, are no obstacle."""
+    """Return its Cholesky factor. Those that never change, or always together, are no obstacle."""
     return np.asarray(np.linalg.cholesky(correlation + 1e-9 * np.eye(len(correlation))))
 
 
@@ -154,7 +154,7 @@ def _covariance(near: Counts, far: Counts, m: Counts, variance: Floats | float =
 
 
 def correlate(values: npt.NDArray[np.float32], groups: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return the correlation (4 D, 4 D) of rank scores within groups; none where a property never changes.
+    """Return the correlation (4 D, 4 D) of rank scores within groups. None where a property never changes.
 
     Args:
         values: (m, D).

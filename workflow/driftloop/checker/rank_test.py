@@ -25,7 +25,7 @@ _EDGES: Floats = np.concatenate([np.geomspace(1e-5, 0.2, 55), np.linspace(0.24, 
 CELLS = len(_EDGES)
 
 _FIRST, _CLOSER = 999, 20
-"""So many draws come first; only where fewer than 20 of them reach the statistic are all drawn."""
+"""So many draws come first. Only where fewer than 20 of them reach the statistic are all drawn."""
 
 _SAME = 1e-9
 """Statistics closer than this are ties: sums of the same counts may differ in their last bits."""
@@ -46,7 +46,7 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Standings:
-    """Where samples stand among the calibration; those of several windows add up.
+    """Where samples stand among the calibration. Those of several windows add up.
 
     Attributes:
         counts: int64 (G, CELLS), the samples of each stratum by cell, the strangest first.
@@ -58,12 +58,12 @@ class Standings:
 
     @classmethod
     def of(cls, strata: Sequence[Stratum]) -> Standings:
-        """Place every sample; one that ties with calibration scores counts as the least strange of them."""
+        """Place every sample. One that ties with calibration scores counts as the least strange of them."""
         counts = [np.bincount(place(each.window, each.calibration), minlength=CELLS) for each in strata]
         return cls(np.stack(counts), np.array([len(stratum.calibration) for stratum in strata]))
 
     def __add__(self, other: Standings) -> Standings:
-        """Return the standings of both together; they have the same strata."""
+        """Return the standings of both together. They have the same strata."""
         return Standings(self.counts + other.counts, self.calibration)
 
     @property
@@ -99,7 +99,7 @@ class RankTest:
 
 
 def rank_test(*blocks: Standings, draws: int = 9999, seed: int = 0) -> RankTest:
-    """Test whether samples are more of the calibration's in every stratum; only high scores count.
+    """Test whether samples are more of the calibration's in every stratum. Only high scores count.
 
     Several blocks in order of time are looked back upon at every distance at once. The p-value is
     (1 + k) / (1 + d), k of d null draws having reached the statistic: after the first 999 where 20 or more

@@ -21,7 +21,7 @@ class Scores:
     Attributes:
         by_kind: float64 (K, N), the distance from each known kind.
         properties: float32 (N, D), of the image, see `driftloop.checker.appearance.PROPERTIES`.
-        signals: float64 (N, S), what the accuracy is judged from; S is 0 where nothing taught it.
+        signals: float64 (N, S), what the accuracy is judged from. S is 0 where nothing taught it.
     """
 
     by_kind: npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ class Scores:
 
 
 def score_samples(fitted: FittedDetector, features: Features) -> Scores:
-    """Score samples; each one's scores are the same, bit for bit, whatever the others beside it."""
+    """Score samples. Each one's scores are the same, bit for bit, whatever the others beside it."""
     return join_scores([_score(fitted, part) for part in features_in_parts(features)])
 
 
@@ -47,7 +47,7 @@ def part_rows(n: int, place: int, parts: int) -> slice:
     Args:
         n: samples in all.
         place: of the part, from 1.
-        parts: how many there are; where there are more than blocks, some are empty.
+        parts: how many there are. Where there are more than blocks, some are empty.
 
     >>> [part_rows(1000, place, 3) for place in (1, 2, 3)]
     [slice(0, 256, None), slice(256, 512, None), slice(512, 1000, None)]
@@ -57,7 +57,7 @@ def part_rows(n: int, place: int, parts: int) -> slice:
 
 
 def join_scores(parts: Sequence[Scores]) -> Scores:
-    """Return the scores of a window from those of its parts, which are in its order; some may be of nothing.
+    """Return the scores of a window from those of its parts, which are in its order. Some may be of nothing.
 
     A detector is never asked for the scores of nothing, so that one's own need not be ready for that.
     """

@@ -29,7 +29,7 @@ _CHUNK = 16
 
 @dataclass(frozen=True)
 class Sketch:
-    """A filter that was sketched; call it on uint8 images (N, H, W, C) to see them restored."""
+    """A filter that was sketched. Call it on uint8 images (N, H, W, C) to see them restored."""
 
     mean: Floats
     scale: Floats

@@ -19,7 +19,7 @@ from driftloop.checker.window_test import Evidence
 
 _LEAST, _LEAST_CLEAN = 30, 4
 """Classes with fewer calibration samples are put together until they have as many: of a repaired drift, and
-of clean data. The tests hold at any number of samples; two or three tell next to nothing. A class that was
+of clean data. The tests hold at any number of samples. Two or three tell next to nothing. A class that was
 put together with others would alarm where it comes alone.
 """
 

@@ -47,7 +47,7 @@ class StreamTest:
 
     Attributes:
         windows: how many of them show it best.
-        p_value: that none of the windows since the last alarm has drifted; valid at each window.
+        p_value: that none of the windows since the last alarm has drifted. Valid at each window.
         alpha: level of the test.
         drifted: p_value <= alpha.
     """
@@ -60,7 +60,7 @@ class StreamTest:
 
 @dataclass(frozen=True)
 class Stream:
-    """The windows since the last alarm, oldest first; empty after one, and where a detector is new."""
+    """The windows since the last alarm, oldest first. Empty after one, and where a detector is new."""
 
     blocks: tuple[Block, ...] = ()
 
@@ -84,11 +84,11 @@ class Stream:
         return Stream(tuple(blocks))
 
     def test(self, *, alpha: float, draws: int = 9999, seed: int = 0) -> StreamTest | None:
-        """Look back over two windows and more; None where there are fewer.
+        """Look back over two windows and more. None where there are fewer.
 
         Args:
             alpha: level of the test, in (0, 1).
-            draws: null streams; the smallest p-value is 2 / (draws + 1).
+            draws: null streams. The smallest p-value is 2 / (draws + 1).
             seed: of the draws.
         """
         if len(self.blocks) < 2:
@@ -100,7 +100,7 @@ class Stream:
         return StreamTest(windows, found.p_value, alpha, found.p_value <= alpha)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `stream.json` keeps; a stratum's counts, strangest cell first, are one text.
+        """Return what `stream.json` keeps. A stratum's counts, strangest cell first, are one text.
 
         Correlations are the detector's, and so the same for all blocks.
         """

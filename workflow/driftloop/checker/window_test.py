@@ -26,7 +26,7 @@ class Evidence:
     properties: Ranks
 
     def __add__(self, other: Evidence) -> Evidence:
-        """Return the evidence of both together; they have the same strata."""
+        """Return the evidence of both together. They have the same strata."""
         return Evidence(self.novelty + other.novelty, self.properties + other.properties)
 
 

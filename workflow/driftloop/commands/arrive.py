@@ -75,7 +75,7 @@ def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
 
 
 def _answered(window: str) -> bool | None:
-    """Tell whether an answer stands on the present report of a window; None where it asks for none.
+    """Tell whether an answer stands on the present report of a window. None where it asks for none.
 
     What cannot be told, for want of a report or since the ledger is damaged, is left as it is.
     """
@@ -108,7 +108,7 @@ def _digest(owner: str) -> str | None:
 
 
 def _production() -> tuple[str, str]:
-    """Return whose model is in production, and its digest; before the first one, the reference's."""
+    """Return whose model is in production, and its digest. Before the first one, the reference's."""
     from driftloop.tracker.production import read_moves
 
     moves = read_moves()

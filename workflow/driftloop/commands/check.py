@@ -155,7 +155,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
 
 
 def _carried_from(parent: str, detector: str) -> Stream:
-    """Return what the parent's check carried on; nothing from the reference, nor from another detector."""
+    """Return what the parent's check carried on. Nothing from the reference, nor from another detector."""
     from driftloop.checker.stream import NEW, Stream
     from driftloop.errors import DataError
     from driftloop.files import read_json

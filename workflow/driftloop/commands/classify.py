@@ -29,7 +29,7 @@ class Labelled(Protocol):
 
 
 def open_model(folder: Path) -> Classifier:
-    """Load a model folder onto the GPU where there is one; see `driftloop.models.store.load_model`."""
+    """Load a model folder onto the GPU where there is one. See `driftloop.models.store.load_model`."""
     return load_model(folder, default_device())
 
 

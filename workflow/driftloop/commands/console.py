@@ -29,7 +29,7 @@ def say(*parts: str | tuple[str, str]) -> None:
     """Say one thing on standard error and in the step's log.
 
     Args:
-        parts: texts, which are shown as they are, whoever wrote them; a pair is a text and its Rich style.
+        parts: texts, which are shown as they are, whoever wrote them. A pair is a text and its Rich style.
     """
     from rich.control import Control
     from rich.segment import ControlType
@@ -58,7 +58,7 @@ def tell(line: str) -> None:
 
 
 def tell_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a value to standard output as JSON; what a terminal would obey is escaped, as JSON escapes it."""
+    """Print a value to standard output as JSON. What a terminal would obey is escaped, as JSON escapes it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     if not text.replace("\n", "").isprintable():
         text = json.dumps(value, indent=indent)
@@ -67,7 +67,7 @@ def tell_json(value: Any, *, indent: int | None = 2) -> None:
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Within the block, whatever is said goes to `path` too, as plain text; errors as well.
+    """Within the block, whatever is said goes to `path` too, as plain text. Errors as well.
 
     Its first line is the container image that this runs in, if it does.
     """
@@ -92,7 +92,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function `(done, total)` that keeps a progress bar up to date; until it is called, it pulses.
+    """Yield a function `(done, total)` that keeps a progress bar up to date. Until it is called, it pulses.
 
     The bar shows on a terminal, once the work proves to take long, and while no other step has its bar there.
     """

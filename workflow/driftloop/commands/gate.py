@@ -114,7 +114,7 @@ class Rivals:
 
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:
-        """What each candidate answers to the window's samples; the incumbent has no name."""
+        """What each candidate answers to the window's samples. The incumbent has no name."""
         models = {"": self._occasion.incumbent, **self.models}
         images, window = self._occasion.arrived.images, self._occasion.window
         return {
@@ -130,7 +130,7 @@ class Rivals:
 
     @cached_property
     def _sets(self) -> dict[str, Labelled]:
-        """What candidates are judged on elsewhere; the test split has no name."""
+        """What candidates are judged on elsewhere. The test split has no name."""
         sets: dict[str, Labelled] = {"": self._occasion.split("test"), **self._occasion.earlier_drifts()}
         # A filter, and what is retrained behind it, have been fitted to the looks of the calibration split.
         return sets | ({CALIBRATION: self._occasion.split("calibration")} if "retrain" in self.models else {})

@@ -165,7 +165,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     occasion = Occasion(window, params)
     rivals = Rivals(occasion, params)
     labels: dict[int, str] = {}
-    while True:  # people's labels are there at once; the simulated reviewer gives them as they are asked for
+    while True:  # people's labels are there at once. The simulated reviewer gives them as they are asked for
         answered = said_of(labels, (), occasion.arrived.classes, len(occasion.arrived))
         decided, winner = rivals.judge(answered)
         asked = rivals.ask(decided, answered)
@@ -213,7 +213,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     home="models/{window}",
 )
 def promote_model(params: dict[str, Any], window: str) -> None:
-    """Put the winner into production with a detector of its own; without one the incumbent stays."""
+    """Put the winner into production with a detector of its own. Without one the incumbent stays."""
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
     evaluation = evaluation_of(window)
     if evaluation is None or evaluation["winner"] is None:
@@ -314,7 +314,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
 def evaluation_of(window: str) -> Any:
     """Return what the gate found on a window, or None where the standing verdict asks for no repair.
 
-    An `evaluation.json` may be left from an earlier verdict; only the verdict says whether it counts.
+    An `evaluation.json` may be left from an earlier verdict. Only the verdict says whether it counts.
     """
     if read_json(layout.results(window) / "verdict.json")["decision"] == "keep":
         return None

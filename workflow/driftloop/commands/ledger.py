@@ -80,7 +80,7 @@ def ledger() -> None:
 @ledger.command()
 @click.argument("windows", nargs=-1, metavar="[WINDOW]...")
 def verify(windows: tuple[str, ...]) -> None:
-    """Check that no entry was changed, put in or taken out; name the first that does not hold.
+    """Check that no entry was changed, put in or taken out. Name the first that does not hold.
 
     Ledgers are held against their heads, and against Git's last commit. A ledger that was taken away together
     with its head, before it was committed, leaves no trace.
@@ -203,7 +203,7 @@ def _ledgers(windows: tuple[str, ...]) -> list[Path]:
 
 
 def _committed(path: Path, *, revisions: int) -> list[bytes]:
-    """Return a ledger's bytes as Git has them, newest first; none where Git has none, or is not there."""
+    """Return a ledger's bytes as Git has them, newest first. None where Git has none, or is not there."""
     listed = _git("rev-list", f"--max-count={revisions}", "HEAD", "--", str(path)) or b""
     names = ["HEAD", *listed.decode().split()][:revisions]
     return [content for name in names if (content := _git("show", f"{name}:./{path}")) is not None]

@@ -20,7 +20,7 @@ class Look:
     """What the labels come to.
 
     Attributes:
-        samples: to label next, in the order in which they are drawn; none where nothing is open.
+        samples: to label next, in the order in which they are drawn. None where nothing is open.
         sentence: of each candidate that was open, in plain words.
     """
 

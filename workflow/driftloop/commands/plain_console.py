@@ -13,13 +13,13 @@ from driftloop.printable import printable
 
 
 class PlainConsole(Console):
-    """A console whose texts, whoever wrote them, are shown and never obeyed; markup is text as well."""
+    """A console whose texts, whoever wrote them, are shown and never obeyed. Markup is text as well."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"highlight": False, "markup": False, "emoji": False, **options})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render something, a text as `printable` has it; every part of a table comes through here."""
+        """Render something, a text as `printable` has it. Every part of a table comes through here."""
         if isinstance(renderable, str):
             renderable = printable(renderable, lines=True)
         elif isinstance(renderable, Text) and not renderable.plain.isprintable():

@@ -39,10 +39,10 @@ _FORMULA = ("=", "+", "-", "@")
 def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     """Classify IMAGES with the model in production, or with the model folder MODEL, such as models/w05.
 
-    IMAGES are pictures, folders of pictures, or .npy arrays; without any, one picture or array is read from
+    IMAGES are pictures, folders of pictures, or .npy arrays. Without any, one picture or array is read from
     standard input. Prints for each its name, class, confidence, and which of the model's filters acted on it,
     numbered as they were added. In CSV, a text that a spreadsheet would run begins with an apostrophe, and
-    control characters are written out; --jsonl has every text as it is.
+    control characters are written out. --jsonl has every text as it is.
     """
     from driftloop.checker.store import load_detector
     from driftloop.commands.classify import open_model
@@ -119,7 +119,7 @@ def _given(images: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
 def predicted_rows(
     classifier: Classifier, named: NamedImages, detector: FittedDetector | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield what is to be told of each image, a batch at a time; with a detector, its drift score too."""
+    """Yield what is to be told of each image, a batch at a time. With a detector, its drift score too."""
     import torch
     from scipy.special import softmax
 

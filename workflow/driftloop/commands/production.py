@@ -42,7 +42,7 @@ def promote(owner: str, reason: str) -> None:
 @click.command()
 @_REASON
 def rollback(reason: str) -> None:
-    """Put back the model that was in production before; the workflow leaves it there.
+    """Put back the model that was in production before. The workflow leaves it there.
 
     A second rollback goes one model further back. `driftloop promote` ends it.
     """
@@ -52,7 +52,7 @@ def rollback(reason: str) -> None:
 
 
 def _rehearsals() -> set[str]:
-    """Return the windows whose models never come into production; none where params.yaml cannot tell."""
+    """Return the windows whose models never come into production. None where params.yaml cannot tell."""
     from driftloop.errors import DriftloopError
     from driftloop.params.load import load_params
 

@@ -95,7 +95,7 @@ def _doubt(predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], clas
 
 
 def _log_training(epochs: Sequence[dict[str, float]]) -> None:
-    """Log the epochs through DVCLive where DVC is installed; the images of the rules do without."""
+    """Log the epochs through DVCLive where DVC is installed. The images of the rules do without."""
     from importlib.util import find_spec
 
     if not epochs or find_spec("dvclive") is None:
@@ -108,7 +108,7 @@ def _log_training(epochs: Sequence[dict[str, float]]) -> None:
                 for name, value in epoch.items():
                     live.log_metric(name, value)
                 live.next_step()
-    except Exception as error:  # such as Git without a commit; a log stops no training
+    except Exception as error:  # such as Git without a commit. A log stops no training
         say(f"The training is not logged for DVC ({error}); nothing else needs that log.")
 
 

@@ -113,7 +113,7 @@ def refuse_outdated(window: str, params: dict[str, Any]) -> None:
     """Let nobody answer a report that the next run replaces.
 
     Raises:
-        DataError: that is so; the message says why.
+        DataError: that is so. The message says why.
     """
     from driftloop.commands.track import outdated
     from driftloop.errors import DataError
@@ -246,7 +246,7 @@ def _write_verdict(
 
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:
-    """Return the entry that stands; if there is none, ask whoever is there to answer."""
+    """Return the entry that stands. If there is none, ask whoever is there to answer."""
     from driftloop.commands.simulated import simulate_review, still_says
     from driftloop.errors import ReviewPendingError
     from driftloop.review.draft import has_draft

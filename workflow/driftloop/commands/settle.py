@@ -147,7 +147,7 @@ def _left_open(found: Mapping[str, Any], reviewed: Material, standing: Entry) ->
 
 
 def _look(found: Mapping[str, Any], reviewed: Material, standing: Entry) -> Look | None:
-    """Return what the labels given by now come to; None where the gate left nothing to count on with."""
+    """Return what the labels given by now come to. None where the gate left nothing to count on with."""
     from driftloop.commands.look import look_again
 
     labels = {**standing.answer.labels, **_settled(reviewed)}

@@ -95,8 +95,8 @@ def init(
     """Make a project in FOLDER, which runs on your own images.
 
     Looks at the images, fills in params.yaml (KEY=VALUE overrides it), and sets up Git and DVC. Then
-    `snakemake --cores all` there trains a model, or takes yours, and rehearses on simulated windows;
-    real ones go into inbox/.
+    `snakemake --cores all` there trains a model, or takes yours, and rehearses on simulated windows.
+    Real ones go into inbox/.
     """
     from driftloop.commands.trust import remember_made
     from driftloop.files import write_text
@@ -164,7 +164,7 @@ def _describe(
     weights: Path | None,
     overrides: tuple[str, ...],
 ) -> tuple[Survey, dict[str, Any]]:
-    """Look at the images and the model; return what was seen, and the parameters that suit it."""
+    """Look at the images and the model. Return what was seen, and the parameters that suit it."""
     from driftloop.data.own import sides
     from driftloop.data.survey import suggest, suggest_form
     from driftloop.errors import ModelError
@@ -223,7 +223,7 @@ def _survey_arrays(images: Path) -> Survey:
 
 
 def _look_in_python(dataset: str, overrides: tuple[str, ...]) -> tuple[dict[str, Any], Survey]:
-    """Look at a dataset in Python; its arguments come as dataset.dataset.KEY=VALUE."""
+    """Look at a dataset in Python. Its arguments come as dataset.dataset.KEY=VALUE."""
     from driftloop.data.below import Passed
     from driftloop.data.own import PythonDataset
     from driftloop.data.survey import survey_stream
@@ -290,7 +290,7 @@ def _try_model(
     data: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Take the model as the run will, on some of the pictures; say what is to know of it.
+    """Take the model as the run will, on some of the pictures. Say what is to know of it.
 
     Raises:
         ModelError: it does not fit the data, or answers otherwise for the same image.

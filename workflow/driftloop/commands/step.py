@@ -35,7 +35,7 @@ class Step(click.Command):
         return "{window}" in self.home
 
     def leaves(self, params: Mapping[str, Any], window: str | None = None) -> Params:
-        """Return the parameters that this step may see; `{window}` in a path is the window's name."""
+        """Return the parameters that this step may see. `{window}` in a path is the window's name."""
         return only(params, [path.format(window=window) for path in self.reads])
 
     def record(self, window: str | None = None) -> Path:
@@ -70,7 +70,7 @@ def step(
     """Make a function of `(params)`, or `(params, window)`, a step.
 
     Args:
-        name: of the command; the rule's name with dashes.
+        name: of the command. The rule's name with dashes.
         reads: dotted paths of the parameters that it may see.
         home: the folder of its products. A step with `{window}` in it works on one window of the stream,
             named by its first argument.

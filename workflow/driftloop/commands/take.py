@@ -1,4 +1,4 @@
-"""Windows from production are taken in, once; what comes under the same name later, when a person says so."""
+"""Windows from production are taken in, once. What comes under the same name later, when a person says so."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _is_source(entry: Path, window: str, kept: Dataset, form: Form) -> bool:
 
 
 def read_source(window: str) -> Any:
-    """Return what lay in the inbox when a window was taken in; None where that is not known."""
+    """Return what lay in the inbox when a window was taken in. None where that is not known."""
     from driftloop.data.taken import Source
     from driftloop.errors import DataError
     from driftloop.files import read_json

@@ -142,7 +142,7 @@ def _print_stale(judgements: list[Judgement], filter_target: str) -> None:
 
 
 def _asked_for(made: Made, filter_target: str) -> bool:
-    """Whether the stream has this step as it was decided; a repair may be left from an earlier decision."""
+    """Whether the stream has this step as it was decided. A repair may be left from an earlier decision."""
     from driftloop.review.decision import STEPS
 
     if made.window is None or made.step not in {*STEPS.values(), "evaluate-candidates"}:
@@ -152,7 +152,7 @@ def _asked_for(made: Made, filter_target: str) -> bool:
 
 
 def _repairs(window: str, filter_target: str) -> Sequence[str]:
-    """Return the repairs that a window's verdict asks for; none where it is gone or damaged."""
+    """Return the repairs that a window's verdict asks for. None where it is gone or damaged."""
     from driftloop.review.decision import repairs_of
 
     try:

@@ -45,7 +45,7 @@ def trust(yes: bool) -> None:
 
 
 def unseen() -> str | None:
-    """Return a line about code of this project's own that this user has not looked at; None without any."""
+    """Return a line about code of this project's own that this user has not looked at. None without any."""
     from driftloop.tracker.own_code import own_code, seen
 
     root = Path.cwd()
@@ -62,7 +62,7 @@ def unseen() -> str | None:
 
 
 def remember_made(folder: Path) -> None:
-    """Remember the files of a project that this user has just made; without a place for it, do nothing."""
+    """Remember the files of a project that this user has just made. Without a place for it, do nothing."""
     from driftloop.tracker.own_code import own_code, remember
 
     with suppress(DriftloopError):

@@ -61,8 +61,8 @@ def watch(once: bool, options: tuple[str, ...]) -> None:
     """Wait for windows in the inbox, and run the pipeline for each as soon as it is whole.
 
     Shows the stream as it stands. Drifted windows wait for their review (driftloop review WINDOW, in another
-    terminal) while everything that does not depend on them goes on; once one is answered, its repair is made.
-    Options after -- go to Snakemake; --cores all by default. Ctrl-C ends it.
+    terminal) while everything that does not depend on them goes on. Once one is answered, its repair is made.
+    Options after -- go to Snakemake (--cores all by default). Ctrl-C ends it.
     """
     if load_params()["inbox"] is None:
         raise ParameterError(
@@ -101,7 +101,7 @@ def _all_that_ends() -> Iterator[None]:
 
 
 def _tell(before: Mapping[str, str]) -> bool:
-    """Say what a run has come to since windows had these states; return whether a person is waited for."""
+    """Say what a run has come to since windows had these states. Return whether a person is waited for."""
     waiting, changed = _waiting(), changed_windows(load_params())
     asked = bool(changed)  # what comes again under a window's name, only a person can judge
     for window in waiting.growing:
@@ -158,7 +158,7 @@ def _look(run: _Run, command: Sequence[str]) -> RenderableType:
 
 
 def _step(run: _Run, command: Sequence[str]) -> None:
-    """Note the end of a run; begin one where something has changed since the last began."""
+    """Note the end of a run. Begin one where something has changed since the last began."""
     if run.process is not None:
         status = run.process.poll()
         if status is None:
@@ -207,7 +207,7 @@ def _states() -> list[WindowState]:
 
 
 def _begin(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start Snakemake without a terminal, so that no review asks here; what it says goes into the log."""
+    """Start Snakemake without a terminal, so that no review asks here. What it says goes into the log."""
     _LOG.parent.mkdir(exist_ok=True)
     with _LOG.open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (Snakemake, with the options that the person gave)
@@ -229,9 +229,9 @@ def _run_to_end(command: Sequence[str]) -> tuple[int, str]:
 
 
 def _stop(run: _Run) -> None:
-    """End a run with all its steps, as Ctrl-C would in its own terminal; harder what does not listen.
+    """End a run with all its steps, as Ctrl-C would in its own terminal. Harder what does not listen.
 
-    A step that is interrupted puts nothing half-made into place; what one that is killed leaves beside it the
+    A step that is interrupted puts nothing half-made into place. What one that is killed leaves beside it the
     next run takes away. Another Ctrl-C loses patience.
     """
     if run.process is None or not _lives(run.process):

@@ -43,7 +43,7 @@ def from_docker(name: str, sif: Path) -> None:
 
 
 def build(context: Path, facts: dict[str, Any], sif: Path, watch: Watch) -> None:
-    """Build a SIF file from the recipe; the base image is kept beside the context, for the next role.
+    """Build a SIF file from the recipe. The base image is kept beside the context, for the next role.
 
     Raises:
         ImageError: a step failed, or the base image cannot be had.

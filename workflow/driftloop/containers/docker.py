@@ -77,7 +77,7 @@ def build(context: Path, facts: dict[str, Any], watch: Watch) -> str:
         decode=True,
     )
     _follow(events, facts["role"], watch)
-    # The image that this one replaces is nobody's any more; the build stage stays, as the cache of the next.
+    # The image that this one replaces is nobody's any more. The build stage stays, as the cache of the next.
     client.images.prune({"dangling": True, "label": f"{_TITLE}=driftloop/{facts['role']}"})
     client.close()
     return tag(facts)
@@ -108,7 +108,7 @@ def _check_base(client: DockerClient, base: str, watch: Watch) -> None:
 
 
 def _follow(events: Iterable[dict[str, Any]], role: str, watch: Watch) -> None:
-    """Report the steps of a build; raise with the last lines of the one that fails."""
+    """Report the steps of a build. Raise with the last lines of the one that fails."""
     step, lines = "the first step", ""
     for event in events:
         text = event.get("stream", "")
@@ -125,7 +125,7 @@ def _follow(events: Iterable[dict[str, Any]], role: str, watch: Watch) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The engine's own words; where it gave none, those of the error that everything started with."""
+    """The engine's own words. Where it gave none, those of the error that everything started with."""
     if explanation := getattr(error, "explanation", None):
         return str(explanation).strip()
     while error.__cause__ is not None:

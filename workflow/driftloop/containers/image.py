@@ -46,7 +46,7 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Image:
-    """What is known of a built image; kept beside its SIF file as JSON.
+    """What is known of a built image. Kept beside its SIF file as JSON.
 
     Attributes:
         inputs: digest of everything that it was made from.
@@ -206,7 +206,7 @@ def require_image(role: str, root: Path = Path()) -> Path:
 
 
 def current_image() -> dict[str, Any] | None:
-    """Return what the image that this process runs in says of itself; None on the host.
+    """Return what the image that this process runs in says of itself. None on the host.
 
     Returns:
         `role`, `inputs` (the digest of everything that it was made from), `arguments`, `version` and

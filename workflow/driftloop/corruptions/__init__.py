@@ -48,7 +48,7 @@ def corrupt(
         images: uint8 (N, H, W, C), H and W at least 8, C 1 or 3. They stay as they are.
         suite: a key of `SUITES`. Fashion-MNIST, like MNIST, uses `mnist_c`.
         corruption: a key of that suite.
-        severity: 1 to 5; None takes the corruption's default.
+        severity: 1 to 5. None takes the corruption's default.
         rng: where random numbers come from, or a seed. The same seed gives the same images.
 
     Returns:
@@ -77,7 +77,7 @@ def find_corruption(suite: str, corruption: str) -> Corruption:
     """Return one corruption of a suite.
 
     Raises:
-        ParameterError: there is no such suite or corruption; the message lists those there are.
+        ParameterError: there is no such suite or corruption. The message lists those there are.
     """
     if suite not in SUITES:
         raise ParameterError(_no_such("corruption suite", suite, list(SUITES)))

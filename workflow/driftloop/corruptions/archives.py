@@ -27,7 +27,7 @@ from driftloop.errors import DataError, ParameterError
 Labels = npt.NDArray[np.int64]
 Part = Literal["train", "test"]
 
-_MAX_BYTES = 1 << 28  # of one file; the largest published one has 154 MB
+_MAX_BYTES = 1 << 28  # of one file. The largest published one has 154 MB
 _DAMAGE = (
     OSError,
     EOFError,
@@ -68,7 +68,7 @@ def read_archive(
             with `CIFAR-10-C/{corruption}.npy` of 10,000 images for each severity, and `labels.npy`.
         corruption: one of the suite's.
         severity: 1 to 5 for `cifar10_c`. MNIST-C has one severity of each corruption, its default.
-        part: `train` or `test`; CIFAR-10-C has only `test`.
+        part: `train` or `test`. CIFAR-10-C has only `test`.
 
     Raises:
         ParameterError: there is no such suite, corruption or severity.

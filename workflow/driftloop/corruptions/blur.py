@@ -60,7 +60,7 @@ def glass_blur(
         sigma: of the Gaussian, in pixels.
         reach: how far a pixel goes at most, up and to the left.
         rounds: how many times the whole image is shuffled.
-        swap: the chance that a pixel changes places with the one drawn for it; where it is 0, it is
+        swap: the chance that a pixel changes places with the one drawn for it. Where it is 0, it is
             always replaced by that one, which stays where it is.
         axes: along which to smooth.
     """

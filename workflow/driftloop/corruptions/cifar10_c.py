@@ -1,6 +1,6 @@
 """CIFAR-10-C: the 19 corruptions of Hendrycks and Dietterich (2019), https://arxiv.org/abs/1903.12261.
 
-Fifteen standard ones and four more, all at severity 1 to 5. The benchmark averages over all five; where
+Fifteen standard ones and four more, all at severity 1 to 5. The benchmark averages over all five. Where
 one is needed and none is named, it is 3 here. Lengths are in pixels of a 32 x 32 image.
 """
 
@@ -72,7 +72,7 @@ CIFAR10_C = suite(
     define("speckle_noise", "noise", noise.speckle_noise, 0.06, 0.10, 0.12, 0.16, 0.20),
     # sigma
     define("gaussian_blur", "blur", blur.gaussian_blur, 0.4, 0.6, 0.7, 0.8, 1.0),
-    # mean, deviation, size and level of the blobs; then the strength of water, the softness of mud
+    # mean, deviation, size and level of the blobs. Then the strength of water, the softness of mud
     define(
         "spatter",
         "weather",

@@ -26,7 +26,7 @@ class Corruption:
     Attributes:
         name: as the benchmark's files are called.
         family: what kind of thing happens to the image.
-        function: takes float32 (N, H, W, C) in [0, 1], a generator and one level's constants; returns
+        function: takes float32 (N, H, W, C) in [0, 1], a generator and one level's constants. Returns
             the same shape, in any range.
         levels: the constants of severity 1 to 5.
         default_severity: what is used where none is named.
@@ -44,7 +44,7 @@ class Corruption:
         return self.family == "geometric"
 
     def apply(self, images: Images, severity: int, rng: np.random.Generator) -> Images:
-        """Corrupt uint8 images (N, H, W, C) at a severity from 1 to 5; `images` stays as it is.
+        """Corrupt uint8 images (N, H, W, C) at a severity from 1 to 5. `images` stays as it is.
 
         Raises:
             ParameterError: the severity is not one of 1 to 5.
@@ -53,14 +53,14 @@ class Corruption:
             raise ParameterError(f"corruption {self.name}: severity is {severity!r}; it is 1, 2, 3, 4 or 5.")
         values = images.astype(np.float32) / np.float32(255)
         corrupted = self.function(values, rng, *self.levels[severity - 1])
-        # Both benchmarks cut fractions off; the small term keeps rounding errors from costing a grey level.
+        # Both benchmarks cut fractions off. The small term keeps rounding errors from costing a grey level.
         return (np.clip(corrupted, 0, 1) * np.float32(255) + np.float32(1e-3)).astype(np.uint8)
 
 
 def define(
     name: str, family: Family, function: Callable[..., Floats], *levels: Any, default: int = 3
 ) -> Corruption:
-    """Return a corruption; a level with a single constant is written without a tuple."""
+    """Return a corruption. A level with a single constant is written without a tuple."""
     constants = tuple(level if isinstance(level, tuple) else (level,) for level in levels)
     return Corruption(name, family, function, constants, default)
 

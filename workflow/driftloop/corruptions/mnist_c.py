@@ -1,7 +1,7 @@
 """MNIST-C: the 15 corruptions of Mu and Gilmer (2019), https://arxiv.org/abs/1906.02337.
 
 The benchmark uses each at one severity, here the default. Shot noise to spatter have five levels in the
-authors' code too; stripes, lines and edges have one there, which is the default here, and weaker or
+authors' code too. Stripes, lines and edges have one there, which is the default here, and weaker or
 stronger levels that are ours. Lengths are in pixels of a 28 x 28 image.
 """
 

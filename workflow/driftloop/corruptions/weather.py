@@ -16,7 +16,7 @@ from driftloop.corruptions.blur import motion_blur
 from driftloop.corruptions.edges import find_edges
 from driftloop.corruptions.raster import Floats, grey, smooth, zoom
 
-# Red, green, blue; a grey image takes the first, as MNIST-C does.
+# Red, green, blue. A grey image takes the first, as MNIST-C does.
 _MUD: Floats = np.array([63, 42, 20], dtype=np.float32) / np.float32(255)
 _WATER: Floats = np.array([175, 238, 238], dtype=np.float32) / np.float32(255)
 _ICE = np.array([0.86, 0.94, 1.0], dtype=np.float32)
@@ -29,7 +29,7 @@ def fog(images: Floats, rng: np.random.Generator, thickness: float, decay: float
         images: float32 (N, H, W, C).
         rng: where the clouds come from.
         thickness: how much of the cloud is added, relative to white.
-        decay: by how much finer structure is weaker; lower is rougher.
+        decay: by how much finer structure is weaker. Lower is rougher.
         field: side of the square on which the fractal is made, a power of two. In a field that is larger
             than the image the image sees a small and smooth part of a cloud.
     """

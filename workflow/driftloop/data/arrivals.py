@@ -4,7 +4,7 @@
     2026-11-21 2026-11-20
 
 It is what makes a window part of the stream. So a window that comes late goes to the end, and a run that has
-begun does not see those that arrive meanwhile. Git tracks the file; a person may take a line out.
+begun does not see those that arrive meanwhile. Git tracks the file. A person may take a line out.
 
 A window is checked against what is in production when it arrives, and does not wait for reviews of others.
 While it is undecided and another model comes into production, it is checked again, against that: perhaps
@@ -34,7 +34,7 @@ Arrivals = Mapping[str, str]
 
 
 def read_arrivals(path: Path) -> dict[str, str]:
-    """Return the windows that have arrived, oldest first; blank lines and lines with `#` say nothing.
+    """Return the windows that have arrived, oldest first. Blank lines and lines with `#` say nothing.
 
     Raises:
         DataError: the file cannot be read, or a line names no window, or one for the second time, or an
@@ -73,7 +73,7 @@ def is_window_name(name: str) -> bool:
 def add_arrivals(
     arrivals: Arrivals, new: Sequence[str], models: Mapping[str, str | None], production: tuple[str, str]
 ) -> dict[str, str]:
-    """Return the arrivals with `new` ones at their end; what is undecided follows what is in production.
+    """Return the arrivals with `new` ones at their end. What is undecided follows what is in production.
 
     Of several windows that left that model in production the last one is followed: behind it a slow drift
     has been watched for longest.
@@ -81,7 +81,7 @@ def add_arrivals(
     Args:
         arrivals: so far.
         new: windows that arrive now.
-        models: the digest of the model that stands after each window that is decided, and of the reference;
+        models: the digest of the model that stands after each window that is decided, and of the reference.
             None where it has not been made, is lost, or may yet change.
         production: whose model is in production, and its digest.
 
@@ -119,7 +119,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def write_arrivals(path: Path, arrivals: Arrivals) -> None:
-    """Write the arrivals, atomically, if they differ from those in the file; comments stay at the top."""
+    """Write the arrivals, atomically, if they differ from those in the file. Comments stay at the top."""
     if read_arrivals(path) == dict(arrivals):
         return
     lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
@@ -129,7 +129,7 @@ def write_arrivals(path: Path, arrivals: Arrivals) -> None:
 
 
 def _follow(path: Path, arrivals: Arrivals, name: str, followed: set[str]) -> dict[str, None]:
-    """Follow the incumbents of a window to one that was followed before; return those on the way."""
+    """Follow the incumbents of a window to one that was followed before. Return those on the way."""
     way: dict[str, None] = {}
     owner = name
     while owner not in followed:

@@ -26,7 +26,7 @@ class Passed:
     """What was not taken.
 
     Attributes:
-        entries: (name, reason) of each; reasons that are alike are the same text.
+        entries: (name, reason) of each. Reasons that are alike are the same text.
     """
 
     entries: list[tuple[str, str]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Passed:
         self.entries.append((name, reason))
 
     def lines(self) -> list[str]:
-        """Say how many were left out for each reason, and name the first; most frequent reasons come first.
+        """Say how many were left out for each reason, and name the first. Most frequent reasons come first.
 
         >>> Passed([("a.jfif", "ends in .jfif"), ("b.jfif", "ends in .jfif"), ("x", "is a link")]).lines()
         ['2 left out, such as a.jfif: it ends in .jfif.', '1 left out, x: it is a link.']
@@ -53,7 +53,7 @@ class Passed:
 
 
 def why_no_picture(name: str) -> str | None:
-    """Say why a path is not taken for a picture's by its name; None where it is.
+    """Say why a path is not taken for a picture's by its name. None where it is.
 
     >>> why_no_picture("a/b.PNG"), why_no_picture("a/b.jfif"), why_no_picture(".a/b.png") == HIDDEN
     (None, 'ends in .jfif, which is not read', True)

@@ -73,7 +73,7 @@ def _remove_leftovers(parent: Path) -> None:
 def run_client(
     command: Sequence[str], folder: Path, *, output: str = "client.log", seconds: float = DOWNLOAD_SECONDS
 ) -> None:
-    """Run a command in `folder` and wait for it, no longer than `seconds`; its output goes to a file there.
+    """Run a command in `folder` and wait for it, no longer than `seconds`. Its output goes to a file there.
 
     Raises:
         DataError: there is no such command, it failed, or it took too long; with its own words.
@@ -111,7 +111,7 @@ def _reason(log: Path) -> str:
 
 
 def download_npm(package: str, folder: Path) -> Path:
-    """Download a package of the npm registry, `name@version`; return the `.tgz` file in `folder`.
+    """Download a package of the npm registry, `name@version`. Return the `.tgz` file in `folder`.
 
     Raises:
         DataError: npm is missing, failed, or left no archive.
@@ -123,7 +123,7 @@ def download_npm(package: str, folder: Path) -> Path:
 
 
 def download_debian(package: str, folder: Path) -> Path:
-    """Download a Debian package, which needs no privileges; return its files as a `.tar` in `folder`.
+    """Download a Debian package, which needs no privileges. Return its files as a `.tar` in `folder`.
 
     When the machine's package lists are missing or stale, they are fetched into `folder` first.
 

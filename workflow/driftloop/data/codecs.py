@@ -16,8 +16,8 @@ class Codec:
     Attributes:
         name: what people call it.
         suffixes: the endings of its files, in lower case.
-        pillow: what Pillow calls it; None where another library reads it.
-        module: what has to be imported for it; None where Pillow has it.
+        pillow: what Pillow calls it. None where another library reads it.
+        module: what has to be imported for it. None where Pillow has it.
         extra: what of driftloop installs that.
     """
 
@@ -77,7 +77,7 @@ def make_ready(codec: Codec, name: str) -> None:
     """Import what reads a format.
 
     Raises:
-        DataError: it is not installed; the message says how to install it.
+        DataError: it is not installed. The message says how to install it.
     """
     if codec.module is not None:
         if find_spec(codec.module) is None:

@@ -20,15 +20,15 @@ FORM_OPTIONS = tuple(field.name for field in fields(Form) if field.name != "shap
 
 
 class DatasetSource(ABC):
-    """A dataset that driftloop can fetch; subclass it to bring your own.
+    """A dataset that driftloop can fetch. Subclass it to bring your own.
 
     `dataset._target_` in `params.yaml` names the subclass by its importable name, and the other keys
     beside it are the arguments it is made with.
 
     Attributes:
-        name: what the dataset is called; it becomes `Dataset.name`.
+        name: what the dataset is called. It becomes `Dataset.name`.
         classes: the class names, in the order of the labels.
-        fit: how pictures that arrive in production are made to fit, as this dataset's were; see
+        fit: how pictures that arrive in production are made to fit, as this dataset's were. See
             `driftloop.data.pictures.Form`.
         background, interpolation, crop, levels, bands: likewise.
     """
@@ -46,10 +46,10 @@ class DatasetSource(ABC):
     def fetch(self, report: Report) -> Dataset:
         """Return all labelled images, those meant for training and for testing pooled.
 
-        The images are uint8 (N, H, W, C) with C 1 or 3, all of one size; the labels int64 (N,). The order
+        The images are uint8 (N, H, W, C) with C 1 or 3, all of one size. The labels int64 (N,). The order
         means nothing but is always the same: driftloop draws its splits at random from positions. Call
         `report` with one line for everything worth knowing (what is tried, why it failed, what is
-        used); leave no files behind; raise `DataError` when the images cannot be had.
+        used). Leave no files behind. Raise `DataError` when the images cannot be had.
         """
 
     def some(self, most: int) -> npt.NDArray[np.uint8]:

@@ -23,8 +23,8 @@ def cut_loose(
 
     By count, pictures are taken in the order in which they were written, and a window is cut once there are
     enough of them: `cut-000001`, `cut-000002`, … By day (UTC, of the last change), a window is cut once the
-    day is over: `day-2026-11-24`; what comes late to a day that was cut goes into the next one. Pictures that
-    changed lately stay. A folder is filled under a hidden name and then renamed; what an interrupted run left
+    day is over: `day-2026-11-24`. What comes late to a day that was cut goes into the next one. Pictures that
+    changed lately stay. A folder is filled under a hidden name and then renamed. What an interrupted run left
     in one is loose again first. Only one process may cut at a time, see `driftloop.data.arrivals.locked`.
 
     Args:
@@ -67,7 +67,7 @@ def _cut(inbox: Path, how: int | str, settle: float, now: float, taken: Collecti
 
 
 def _written(path: Path) -> tuple[float, str, Path] | None:
-    """Return when a picture was written, its name and itself; None where its writer has just renamed it."""
+    """Return when a picture was written, its name and itself. None where its writer has just renamed it."""
     with suppress(FileNotFoundError):
         return path.stat().st_mtime, path.name, path
     return None

@@ -18,7 +18,7 @@ class Dataset:
     """Images, their labels where they are known, and the names of the classes.
 
     Attributes:
-        images: uint8 (N, H, W, C) with C 1 or 3; a read-only memory map when it was loaded from a disk.
+        images: uint8 (N, H, W, C) with C 1 or 3. A read-only memory map when it was loaded from a disk.
         labels: int64 (N,) in [0, len(classes)), or None when nobody knows them.
         name: what the dataset is called.
         classes: the class names, in the order of the labels.
@@ -94,7 +94,7 @@ def load_dataset(folder: Path, *, checked: bool = True) -> Dataset:
 
     Args:
         folder: of the dataset.
-        checked: hold the arrays against the digests in `meta.json`, which reads them once; without it what
+        checked: hold the arrays against the digests in `meta.json`, which reads them once. Without it what
             comes back is good to be looked at, and not to decide by.
 
     Raises:

@@ -51,7 +51,7 @@ def decode(
         name: what messages call it.
         changes: counts what was done, by a sentence that follows the number.
         levels: what is black and white where a file of more than 8 bits does not say it.
-        bands: which bands of a TIFF are taken, from 0: one for grey, three for colour; None for all.
+        bands: which bands of a TIFF are taken, from 0: one for grey, three for colour. None for all.
         guess: whether what nobody says is taken from the picture itself: to look at it, never to use it.
 
     Raises:

@@ -35,7 +35,7 @@ class Deep:
     Attributes:
         values: WHOLE numbers or floats (H, W), or (H, W, C) with C 3 or 4.
         tagged: what is black and what is white, where the file says so.
-        otherwise: what it is where neither the file nor the parameters say it; None where that is unknown.
+        otherwise: what it is where neither the file nor the parameters say it. None where that is unknown.
         inverted: whether the lowest value is white.
         windowed: whether `otherwise` is how the file wants to be shown, so that much may lie beyond it.
         orientation: how it is to be turned, as EXIF has it.
@@ -90,7 +90,7 @@ def to_eight_bits(deep: Deep, name: str, levels: Range | None, changes: Counter[
 
 
 def deep_pixels(picture: Image.Image, name: str, stream: BinaryIO) -> Deep | None:
-    """Return the pixels of an opened picture that has more than 8 bits; None where it has no more.
+    """Return the pixels of an opened picture that has more than 8 bits. None where it has no more.
 
     Args:
         picture: just opened from `stream`, not loaded yet.
@@ -133,7 +133,7 @@ def _grey(picture: Image.Image, tags: Mapping[int, Any]) -> Deep | None:
 
 
 def depth_of(tags: Mapping[int, Any]) -> Range | None:
-    """Return black and white as a TIFF's tags have them; None where they say no more than the type does.
+    """Return black and white as a TIFF's tags have them. None where they say no more than the type does.
 
     That is BitsPerSample where it is no full word, OME's SignificantBits, or MaxSampleValue. The standard
     means the latter for statistics: only 2^n - 1 is a depth, anything else is one picture's own maximum.
@@ -151,7 +151,7 @@ def depth_of(tags: Mapping[int, Any]) -> Range | None:
 
 
 def white_is_zero(tags: Mapping[int, Any]) -> bool:
-    """Tell whether a TIFF's lowest value is white; Pillow turns that round at 8 bits and fewer alone."""
+    """Tell whether a TIFF's lowest value is white. Pillow turns that round at 8 bits and fewer alone."""
     return bool(_numbers(tags.get(_PHOTOMETRIC, 1))[:1] == [0])
 
 
@@ -175,7 +175,7 @@ def _both_bytes(picture: Image.Image, raw: str, stream: BinaryIO, tagged: Range 
 
 
 def _raw_mode(picture: Image.Image) -> str:
-    """Return how the bytes of an opened picture lie, by Pillow's name; nothing where it does not say."""
+    """Return how the bytes of an opened picture lie, by Pillow's name. Nothing where it does not say."""
     args = picture.tile[0].args if picture.tile else ""  # type: ignore[attr-defined]
     return str(args if isinstance(args, str) or not args else args[0])
 

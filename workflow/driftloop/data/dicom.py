@@ -77,7 +77,7 @@ def _has_curve(data: Any) -> bool:
 
 
 def _window(data: Any) -> Range | None:
-    """Return the values that the file's first window makes black and white; None where it has none."""
+    """Return the values that the file's first window makes black and white. None where it has none."""
     centres, widths = data.get("WindowCenter"), data.get("WindowWidth")
     if centres in (None, "") or widths in (None, "") or _has_curve(data):
         return None

@@ -29,7 +29,7 @@ def unpack(archive: Path, wanted: Collection[str], folder: Path, max_bytes: int 
     Args:
         archive: a tar file, compressed or not.
         wanted: the names of the files, without folders.
-        folder: where they go; it exists.
+        folder: where they go. It exists.
         max_bytes: the largest file that is believed.
 
     Raises:
@@ -61,7 +61,7 @@ def read_idx(path: Path, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Read a file in the IDX format of MNIST (http://yann.lecun.com/exdb/mnist), gzipped or not.
 
     Args:
-        path: the file; a name that ends in `.gz` is unzipped, never further than `shape` needs.
+        path: the file. A name that ends in `.gz` is unzipped, never further than `shape` needs.
         shape: what the file must hold.
 
     Returns:

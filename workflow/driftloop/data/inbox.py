@@ -65,10 +65,10 @@ class Entry:
 
     Attributes:
         path: of it.
-        refusal: why it can be no window whatever its name; None where it can.
-        latest: when anything in it changed last, in seconds since 1970; None where something has just gone.
+        refusal: why it can be no window whatever its name. None where it can.
+        latest: when anything in it changed last, in seconds since 1970. None where something has just gone.
         files: how many files are in it.
-        unfinished: one that by its name is still being written; None where there is none.
+        unfinished: one that by its name is still being written. None where there is none.
     """
 
     path: Path
@@ -175,7 +175,7 @@ def look_into(
         known: names of windows that are part of the stream, or reserved.
         settle: seconds for which nothing may have changed in a whole window.
         cut: whether loose pictures are going to be cut into windows.
-        now: seconds since 1970; the present time by default, by the inbox's own clock.
+        now: seconds since 1970. The present time by default, by the inbox's own clock.
 
     Raises:
         DataError: the inbox cannot be read.

@@ -12,7 +12,7 @@ _CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 
 
 def orientation_of(head: bytes, name: str, most: int) -> int:
-    """Return how a picture is to be turned, as EXIF has it; EXIF itself does not count in JPEG XL.
+    """Return how a picture is to be turned, as EXIF has it. EXIF itself does not count in JPEG XL.
 
     Raises:
         DataError: it has more than `most` pixels or several frames, or its header is damaged.

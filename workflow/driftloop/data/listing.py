@@ -41,7 +41,7 @@ def list_folder(folder: Path, passed: Passed) -> list[Labelled]:
     """List the pictures of a folder that has one folder for each class, at any depth below it.
 
     Where the folder holds the parts of a published dataset (train, test, …), each with its classes, they
-    are pooled; a part beside something else is refused, as its name is no class. Links are followed.
+    are pooled. A part beside something else is refused, as its name is no class. Links are followed.
 
     Args:
         folder: the folder.
@@ -108,16 +108,16 @@ def in_order(names: Iterable[str]) -> list[str]:
 def list_file(path: Path, root: Path | None, changes: Counter[str]) -> list[Labelled]:
     """List the pictures that a CSV file, or JSON lines, names with their labels.
 
-    A CSV file has a header; the columns (or JSON keys) are called path (or file, filename, image) and label
+    A CSV file has a header. The columns (or JSON keys) are called path (or file, filename, image) and label
     (or class, target, category). A byte order mark and blank lines do no harm.
 
     Args:
         path: ends in .csv, .tsv, .jsonl or .ndjson.
-        root: where relative paths start, and which no picture may lie outside; None for the list's folder.
+        root: where relative paths start, and which no picture may lie outside. None for the list's folder.
         changes: counts what is worth telling, by a sentence that follows the number.
 
     Raises:
-        DataError: the list cannot be read, or a row is refused; the message names it.
+        DataError: the list cannot be read, or a row is refused. The message names it.
     """
     base = (root or path.parent).resolve()
     found: dict[str, str] = {}

@@ -36,15 +36,15 @@ class Pictures(DatasetSource):
         size: (H, W) of the images, or one number for a square.
         channels: 1 (grey) or 3 (colour).
         fit: what happens to a picture of another proportion: `crop`, `pad`, `stretch`, or `refuse`,
-            which leaves it out; see `driftloop.data.pictures.Form`. Windows are treated in the same way.
+            which leaves it out. See `driftloop.data.pictures.Form`. Windows are treated in the same way.
         background: what lies behind transparent pixels: `white`, `black`, or None, which leaves them out.
         interpolation: how pixels are resized: `nearest`, `box`, `bilinear`, `hamming`, `bicubic`, `lanczos`.
         crop: the share of each side that is kept of every picture, such as 0.875 for a model that was trained
-            on 224 pixels out of 256; None cuts nothing but what `fit` says.
+            on 224 pixels out of 256. None cuts nothing but what `fit` says.
         levels: [black, white], the values that these are where pictures have more than 8 bits and do not say
-            it themselves; None stands for all that their type can hold.
+            it themselves. None stands for all that their type can hold.
         bands: which bands of TIFFs are taken, from 0: [0] for grey, three for colour.
-        classes: the class names in the order of the labels; by default numbers as numbers, texts by alphabet.
+        classes: the class names in the order of the labels. By default numbers as numbers, texts by alphabet.
 
     Raises:
         ParameterError: a value is out of range.
@@ -92,7 +92,7 @@ class Pictures(DatasetSource):
         return np.stack(list(found.values()))
 
     def fetch(self, report: Report) -> Dataset:
-        """Read all pictures; those that cannot be read or made to fit are left out and told.
+        """Read all pictures. Those that cannot be read or made to fit are left out and told.
 
         Raises:
             DataError: there are none, most cannot be read, a class is unknown, or there is only one.
@@ -127,7 +127,7 @@ class Pictures(DatasetSource):
 
 
 class ImageFolder(Pictures):
-    """A folder that holds one folder of pictures for each class; see `driftloop.data.listing.list_folder`.
+    """A folder that holds one folder of pictures for each class. See `driftloop.data.listing.list_folder`.
 
     Args:
         folder: relative to the project, or absolute.
@@ -145,11 +145,11 @@ class ImageFolder(Pictures):
 
 
 class ImageList(Pictures):
-    """Pictures that a CSV file or JSON lines name; see `driftloop.data.listing.list_file`.
+    """Pictures that a CSV file or JSON lines name. See `driftloop.data.listing.list_file`.
 
     Args:
         file: relative to the project, or absolute.
-        root: the folder in which all pictures lie; the file's own by default.
+        root: the folder in which all pictures lie. The file's own by default.
         options: see `Pictures`.
     """
 
@@ -167,12 +167,12 @@ class ImageList(Pictures):
 class Arrays(DatasetSource):
     """Images and labels as arrays: an `.npz` file, or a folder with `images.npy` and `labels.npy`.
 
-    Images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3; labels are whole numbers, or texts.
+    Images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3. Labels are whole numbers, or texts.
 
     Args:
         file: the `.npz` file, with arrays called images and labels, or the folder.
         classes: the class names in the order of the labels, which then count from 0, unless the names are
-            numbers themselves; by default the numbers or texts that occur.
+            numbers themselves. By default the numbers or texts that occur.
 
     Raises:
         ParameterError: a class is named twice, or by what is no text.
@@ -223,7 +223,7 @@ class PythonDataset(Pictures):
 
     Args:
         dataset: `_target_` of its class, and its arguments.
-        options: see `Pictures`; `classes` is needed where the dataset does not say them.
+        options: see `Pictures`. `classes` is needed where the dataset does not say them.
     """
 
     def __init__(self, *, dataset: Mapping[str, Any], **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""The files in a zip or tar archive, read one after the other; nothing that the archive claims is believed.
+"""The files in a zip or tar archive, read one after the other. Nothing that the archive claims is believed.
 
 An archive's directory, its headers, the number of its members and how much it unpacks to are all bounded,
 that by its size. Nothing is unpacked under a name that the archive gives.
@@ -28,7 +28,7 @@ _LARGEST_MEMBER = 1 << 28
 _IN_MEMORY = 1 << 24
 _LEAST_UNPACKED = 1 << 30
 _DENSEST = 100
-"""An archive may unpack to 1 GiB, and to so many times its own size; pictures are packed already."""
+"""An archive may unpack to 1 GiB, and to so many times its own size. Pictures are packed already."""
 _ENTRY = b"PK\x01\x02"
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 
@@ -41,7 +41,7 @@ def members(name: str, stream: BinaryIO) -> Iterator[tuple[str, Open]]:
     It has to be called before the next one is asked for: to go back in a compressed tar is to unpack it anew.
 
     Args:
-        name: of the archive, for messages; `.zip` says that it is one, else it is a tar, gzipped or not.
+        name: of the archive, for messages. `.zip` says that it is one, else it is a tar, gzipped or not.
         stream: the opened archive.
 
     Raises:
@@ -156,7 +156,7 @@ def _tar_member(name: str, archive: tarfile.TarFile, bounded: _Bounded, member: 
 
 
 def _believed(size: int) -> int:
-    """Return what a member adds to what is unpacked; one that is too large is refused by itself."""
+    """Return what a member adds to what is unpacked. One that is too large is refused by itself."""
     return size if size <= _LARGEST_MEMBER else 0
 
 

@@ -25,16 +25,16 @@ class Form:
 
     Attributes:
         shape: (H, W, C), C 1 or 3.
-        fit: what happens to a picture of another proportion. `refuse` leaves it out; `crop` scales it until
-            it covers the wanted size and cuts the centre out; `pad` scales it until it fits inside, on
-            black; `stretch` distorts it.
-        background: what lies behind transparent pixels; None refuses them.
-        interpolation: how pixels are resized, by Pillow's name; always with antialiasing, but for `nearest`.
+        fit: what happens to a picture of another proportion. `refuse` leaves it out. `crop` scales it until
+            it covers the wanted size and cuts the centre out. `pad` scales it until it fits inside, on
+            black. `stretch` distorts it.
+        background: what lies behind transparent pixels. None refuses them.
+        interpolation: how pixels are resized, by Pillow's name. Always with antialiasing, but for `nearest`.
         crop: the share of each side that is kept, as torchvision and timm do it: the picture is resized to
             the wanted sides divided by it, and the centre is cut out. None cuts nothing but what `fit` says.
         levels: the values that become black and white where a picture has more than 8 bits and its file does
             not say them; of DICOM, also instead of the file's window. None: all that its type can hold.
-        bands: which bands of a TIFF are taken, from 0: one for grey, three for colour; None for all.
+        bands: which bands of a TIFF are taken, from 0: one for grey, three for colour. None for all.
 
     Raises:
         ParameterError: a value is out of range.
@@ -112,9 +112,9 @@ def read_picture(
 ) -> npt.NDArray[np.uint8]:
     """Read a picture and make it fit.
 
-    It is turned as its EXIF orientation says; more than 8 bits are brought to 8 by one scale for all pictures
-    (`driftloop.data.deep`); palette, CMYK and the like become RGB without colour profiles; colour turns to
-    grey (ITU-R 601 luma) or grey is repeated to colour; sides are resized with antialiasing. What would need
+    It is turned as its EXIF orientation says. More than 8 bits are brought to 8 by one scale for all pictures
+    (`driftloop.data.deep`). Palette, CMYK and the like become RGB without colour profiles. Colour turns to
+    grey (ITU-R 601 luma) or grey is repeated to colour. Sides are resized with antialiasing. What would need
     a guess is refused: animation, pixels of unknown range, and what `form` does not settle.
 
     Args:
@@ -149,7 +149,7 @@ def look_at(
     levels: tuple[float, float] | None = None,
     bands: tuple[int, ...] | None = None,
 ) -> Look:
-    """Read a picture and say what it is; `levels` and `bands` as in `Form`.
+    """Read a picture and say what it is. `levels` and `bands` as in `Form`.
 
     Raises:
         DataError: it cannot be read.
@@ -171,7 +171,7 @@ def notes(changes: Counter[str]) -> tuple[str, ...]:
 
 
 def regular(path: Path) -> Path:
-    """Return the path of a regular file; a pipe or a device would make its reader wait for ever.
+    """Return the path of a regular file. A pipe or a device would make its reader wait for ever.
 
     Raises:
         DataError: it is none.

@@ -70,17 +70,17 @@ class PublishedDataset(DatasetSource):
 
     @abstractmethod
     def read(self, folder: Path) -> Parts:
-        """Decode the published files, which lie at any depth of `folder`; DataError if they do not."""
+        """Decode the published files, which lie at any depth of `folder`. DataError if they do not."""
 
     @abstractmethod
     def download_package(self, folder: Path) -> None:
         """Download `package` and put the published files into `folder`."""
 
     def fetch(self, report: Report) -> Dataset:
-        """Return train and test images pooled, in this order; see `DatasetSource.fetch`.
+        """Return train and test images pooled, in this order. See `DatasetSource.fetch`.
 
         Raises:
-            DataError: no source gave the true images; the message has the reason for each.
+            DataError: no source gave the true images. The message has the reason for each.
         """
         failures = []
         for source in self.sources:

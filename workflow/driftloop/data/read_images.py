@@ -24,7 +24,7 @@ class NamedImages:
     Attributes:
         images: uint8 (N, H, W, C).
         names: N names: the path of a picture, or the path of an array with the position in it.
-        notes: what was done to them, one line each; worth telling the person.
+        notes: what was done to them, one line each. Worth telling the person.
         left_out: what is wrong with each picture of a folder that cannot be used.
     """
 
@@ -38,7 +38,7 @@ def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
     """Read pictures, folders of pictures and `.npy` arrays as images of one form.
 
     A folder stands for the pictures right inside it, in the order of their names and without hidden ones, or
-    for its `images.npy` when it has one (a window or a dataset). Arrays have to fit exactly; pictures are
+    for its `images.npy` when it has one (a window or a dataset). Arrays have to fit exactly. Pictures are
     made to fit, see `driftloop.data.pictures.read_picture`. What would need a guess is refused: animation,
     floating-point pixels, and, where the form does not say what becomes of them, transparency and another
     proportion. A picture that was not named itself, but its folder, is left out instead.
@@ -82,7 +82,7 @@ def read_images(paths: Iterable[Path], form: Form) -> NamedImages:
 def read_stack(
     path: Path, shape: tuple[int, int, int], stream: BinaryIO | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Read a `.npy` array of images of exactly this shape, or of one such image; it is memory-mapped.
+    """Read a `.npy` array of images of exactly this shape, or of one such image. It is memory-mapped.
 
     Args:
         path: of the array.
@@ -109,7 +109,7 @@ def read_stack(
 
 
 def _expand(paths: Iterable[Path], changes: Counter[str]) -> Iterator[tuple[Path, bool]]:
-    """Replace folders by what stands in them; yield with each file whether it was named itself."""
+    """Replace folders by what stands in them. Yield with each file whether it was named itself."""
     for path in paths:
         try:
             inside = sorted(path.iterdir()) if path.is_dir() else None

@@ -109,7 +109,7 @@ def _order(path: Path, is_folder: bool, names: list[str]) -> list[int]:
 def _pictures(
     path: Path, is_folder: bool, passed: Passed, changes: Counter[str]
 ) -> Iterator[tuple[str, Open]]:
-    """Yield each picture's name, and a function that opens it; note what lies there beside them."""
+    """Yield each picture's name, and a function that opens it. Note what lies there beside them."""
     if is_folder:
         for name, reason in look_below(path):
             if reason is None:

@@ -28,7 +28,7 @@ class Digits(DatasetSource):
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
     Args:
-        side: enlarge them to squares of so many pixels with bicubic interpolation; 8 leaves them as they are.
+        side: enlarge them to squares of so many pixels with bicubic interpolation. 8 leaves them as they are.
     """
 
     name = "digits"

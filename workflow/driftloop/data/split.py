@@ -14,7 +14,7 @@ REST = "train"
 
 
 def split_indices(n: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.NDArray[np.int64]]:
-    """Draw disjoint random splits; `train` gets whatever the others leave.
+    """Draw disjoint random splits. `train` gets whatever the others leave.
 
     Every split ranks all samples by a permutation of its own and takes the best ranked ones that are still
     free, in the alphabetical order of the names. So a split that grows or shrinks disturbs the others only
@@ -23,7 +23,7 @@ def split_indices(n: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.
 
     Args:
         n: how many samples there are.
-        sizes: how many samples each split takes, by name; `train` is not among them.
+        sizes: how many samples each split takes, by name. `train` is not among them.
         seed: the same seed gives the same splits.
 
     Returns:

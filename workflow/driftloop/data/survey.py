@@ -22,7 +22,7 @@ LEAST_IMAGES = 200
 _SAMPLE = 400
 _LARGEST_SIDE = 64
 _STEPS = 1500
-"""Optimiser steps that a small network needs to learn from nothing; measured on digits and emblems."""
+"""Optimiser steps that a small network needs to learn from nothing. Measured on digits and emblems."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Survey:
         stacked: whether the images are an array, all of one size.
         endings: how the pictures' names end, and how many do, the most frequent first.
         passed: what lies beside the images and is not taken, a line a reason.
-        extremes: the lowest and highest value of pictures of more than 8 bits that do not say their levels;
+        extremes: the lowest and highest value of pictures of more than 8 bits that do not say their levels.
             None where all say them.
     """
 
@@ -72,7 +72,7 @@ def survey(
 ) -> Survey:
     """Count the classes, each picture once, and look at some pictures, at random.
 
-    `levels` and `bands` say how they are read; see `driftloop.data.pictures.Form`.
+    `levels` and `bands` say how they are read. See `driftloop.data.pictures.Form`.
 
     Raises:
         DataError: none of them can be read.
@@ -158,11 +158,11 @@ def survey_stream(pictures: Iterator[tuple[Path | BytesIO, str, str]]) -> Survey
 
 
 def suggest(seen: Survey, side: int | None = None) -> dict[str, Any]:
-    """Return the parameters that suit what was seen, by dotted path; `dataset` holds but size and form.
+    """Return the parameters that suit what was seen, by dotted path. `dataset` holds but size and form.
 
     Args:
         seen: the survey.
-        side: of the images that a given model takes; None chooses one.
+        side: of the images that a given model takes. None chooses one.
 
     Raises:
         DataError: there are too few images or classes.
@@ -232,7 +232,7 @@ def suggest_window(split: Mapping[str, int]) -> int:
 
 
 def suggest_sides(seen: Survey) -> tuple[int, int]:
-    """Return the sides (H, W), in pixels, that the images become; no larger than a CPU can follow.
+    """Return the sides (H, W), in pixels, that the images become. No larger than a CPU can follow.
 
     They are square, unless another proportion that pictures have cuts clearly less of them off.
 
@@ -274,8 +274,8 @@ def suggest_form(seen: Survey, size: tuple[int, int] | None, channels: int | Non
 
     Args:
         seen: the survey.
-        size: (H, W) that a given model takes; None chooses one.
-        channels: that a given model takes; None chooses.
+        size: (H, W) that a given model takes. None chooses one.
+        channels: that a given model takes. None chooses.
     """
     height, width = size or suggest_sides(seen)
     same = all(abs(w / h - width / height) <= 1 / min(w, h) + 1 / min(width, height) for w, h in seen.sizes)

@@ -1,7 +1,7 @@
 """What lay in the inbox when a window was taken in, and whether it still lies there.
 
 A window that comes again under its name, or pictures that come late, are no part of what was checked. Names
-and sizes tell that at once; where the times alone differ, as after a second copy, the contents are compared.
+and sizes tell that at once. Where the times alone differ, as after a second copy, the contents are compared.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Source:
 
 
 def source_of(entry: Path) -> Source:
-    """Look at a folder or file of the inbox; all of it is read.
+    """Look at a folder or file of the inbox. All of it is read.
 
     Raises:
         DataError: it cannot be read.
@@ -50,7 +50,7 @@ def source_of(entry: Path) -> Source:
 
 
 def difference(entry: Path, taken: Source) -> str | None:
-    """Say how a folder or file of the inbox differs from what was taken in; None where it does not.
+    """Say how a folder or file of the inbox differs from what was taken in. None where it does not.
 
     Raises:
         DataError: it cannot be read.

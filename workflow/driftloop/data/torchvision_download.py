@@ -24,10 +24,10 @@ STALL_SECONDS = 30
 
 
 def probe(url: str, seconds: int = PROBE_SECONDS) -> None:
-    """Ask for the head of `url`; raise OSError when nobody answers.
+    """Ask for the head of `url`. Raise OSError when nobody answers.
 
     A name server that stays silent holds a process longer than any timeout of a socket, so an alarm ends
-    the whole process; what was printed before is then the reason.
+    the whole process. What was printed before is then the reason.
     """
     sys.stdout.write(f"no answer from {url} within {seconds} s\n")
     sys.stdout.flush()
@@ -52,7 +52,7 @@ def download(name: str, folder: str) -> None:
     except (ImportError, RuntimeError) as error:
         raise ImportError(f"torchvision does not fit the torch that is installed ({error})") from error
     if name == "cifar10":
-        # torchvision's CIFAR10 class reads the pickled version; the binary one holds the same images.
+        # torchvision's CIFAR10 class reads the pickled version. The binary one holds the same images.
         datasets.utils.download_url(MIRRORS[name], folder)
     else:
         {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST}[name](folder, download=True)

@@ -13,7 +13,7 @@ Images = npt.NDArray[np.uint8]
 
 
 class Twins:
-    """Clean images and their ready-made corrupted twins, in the same order; a `window.Corrupt`.
+    """Clean images and their ready-made corrupted twins, in the same order. A `window.Corrupt`.
 
     MNIST-C and CIFAR-10-C keep the order of the published datasets, while a window's images are shuffled.
     The digest of each clean image joins the two, so that nobody has to carry positions along.
@@ -44,7 +44,7 @@ class Twins:
         return np.array([_digest(image) in self._position for image in images], dtype=bool)
 
     def __call__(self, images: Images, **_: object) -> Images:
-        """Return the corrupted twins of clean images; corruption, severity and generator are settled.
+        """Return the corrupted twins of clean images. Corruption, severity and generator are settled.
 
         Raises:
             DataError: some images have no twin.

@@ -36,7 +36,7 @@ class WindowSpec:
 
     Attributes:
         n: how many images the window holds.
-        corruption: what happens to them; None for a clean window.
+        corruption: what happens to them. None for a clean window.
         severity: 1 to 5, or None for the corruption's own.
         share: the fraction of the images that is corrupted, 0 to 1.
     """
@@ -64,8 +64,8 @@ class Answers:
         corrupted: bool (n,), which of the window's images were corrupted.
         population_labels: int64 (P,), the true labels of the rest of the window's population.
         corruption: its name, or None for a clean window.
-        severity: as asked; None where the corruption's own was taken.
-        share: the fraction of the images that was to be corrupted; 0 for a clean window.
+        severity: as asked. None where the corruption's own was taken.
+        share: the fraction of the images that was to be corrupted. 0 for a clean window.
         wrapped: whether the pool was used up, so that earlier windows have shown these images before.
     """
 
@@ -131,7 +131,7 @@ def draw_window(
 ) -> Window:
     """Draw the next window of the stream from the production pool.
 
-    The same pool, sizes before it, spec and seed give the same window; what the windows before it
+    The same pool, sizes before it, spec and seed give the same window. What the windows before it
     went through does not matter.
 
     Args:
@@ -173,7 +173,7 @@ def draw_window(
 def _corrupt_share(
     images: npt.NDArray[np.uint8], spec: WindowSpec, corrupt: Corrupt, seed: list[int]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Corrupt a random `share` of the images; the mask says which ones."""
+    """Corrupt a random `share` of the images. The mask says which ones."""
     rng = np.random.default_rng(seed)
     corrupted = np.zeros(len(images), dtype=bool)
     if spec.corruption is None:

@@ -1,4 +1,4 @@
-"""Align: a drift gets batch-norm statistics of its own. No labels, no diagnosis, seconds; the weights stay.
+"""Align: a drift gets batch-norm statistics of its own. No labels, no diagnosis, seconds. The weights stay.
 
 What a corruption does to an image moves the activations behind it, and statistics of clean data no longer fit
 them. Those of the window do (Schneider et al., arXiv 2006.16971). Applied to every image they would cost
@@ -52,7 +52,7 @@ class Aligned(Network):
     Args:
         channels: of the images.
         classes: how many.
-        network: `_target_` and arguments of the network that was aligned; may be one of these itself.
+        network: `_target_` and arguments of the network that was aligned. May be one of these itself.
     """
 
     threshold: Tensor
@@ -105,9 +105,9 @@ def align(
     """Give a classifier's network statistics of a window, for images that look like it.
 
     Args:
-        classifier: the incumbent; it is not changed.
+        classifier: the incumbent. It is not changed.
         images: clean uint8 (N, H, W, C) that it was trained on.
-        calibration: clean uint8 (M, H, W, C) that nothing was trained on; they set the gate's threshold.
+        calibration: clean uint8 (M, H, W, C) that nothing was trained on. They set the gate's threshold.
         window: uint8 (L, H, W, C).
         settings: how to train the gate.
         seed: of the gate's weights and the order of the images.

@@ -23,13 +23,13 @@ class Comparison:
 
     Attributes:
         n: labelled samples.
-        incumbent_accuracy: in [0, 1]; None where no sample tells.
-        candidate_accuracy: in [0, 1]; None where no sample tells.
+        incumbent_accuracy: in [0, 1]. None where no sample tells.
+        candidate_accuracy: in [0, 1]. None where no sample tells.
         better: samples that only the candidate got right.
         worse: samples that only the incumbent got right.
         gain: candidate's accuracy less the incumbent's.
         low: lower end of the interval of the true gain.
-        high: upper end; each end is beyond the truth with probability alpha.
+        high: upper end. Each end is beyond the truth with probability alpha.
     """
 
     n: int
@@ -99,7 +99,7 @@ def pool(first: Comparison, second: Comparison, alpha: float) -> Comparison:
     """Put comparisons of the same two classifiers on different samples together.
 
     Args:
-        first: on some samples; accuracies are told of these alone.
+        first: on some samples. Accuracies are told of these alone.
         second: on others.
         alpha: that each end of the interval is wrong.
 

@@ -79,7 +79,7 @@ class GatedDenoiser(_Denoiser):
 
     Args:
         channels: of the images.
-        width: channels at half the resolution, a multiple of 4; twice as many at a quarter.
+        width: channels at half the resolution, a multiple of 4. Twice as many at a quarter.
     """
 
     def __init__(self, channels: int, width: int = 24) -> None:
@@ -109,7 +109,7 @@ class ResidualDenoiser(_Denoiser):
 
     Args:
         channels: of the images.
-        width: channels at full resolution, a multiple of 4; twice as many at half of it, three times at a
+        width: channels at full resolution, a multiple of 4. Twice as many at half of it, three times at a
             quarter.
     """
 

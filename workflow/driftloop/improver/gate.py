@@ -27,17 +27,17 @@ class Evaluation:
 
     Attributes:
         promote: whether everything that is asked of a candidate holds.
-        p_value: of the gain on the drift, one-sided; it holds at every number of labels, and is corrected for
+        p_value: of the gain on the drift, one-sided. It holds at every number of labels, and is corrected for
             rival candidates.
         alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost elsewhere.
         level: what the p-value of this candidate alone must not exceed: alpha, shared by rivals.
         drift: on samples of the window that the candidate did not learn from.
         clean: on the clean samples of the test split.
-        held_out: on all clean samples that the candidate did not learn from; what the margin is held against.
+        held_out: on all clean samples that the candidate did not learn from. What the margin is held against.
         earlier: on each drift repaired before.
         tally: wins and losses on the drift, as they were drawn.
-        outlook: what more labels could do; None where nothing is open.
+        outlook: what more labels could do. None where nothing is open.
         sentence: the verdict in plain words: what was found, how sure that is, what follows.
     """
 
@@ -56,11 +56,11 @@ class Evaluation:
 
     @property
     def more_labels(self) -> int:
-        """How many more disagreements to label now; 0 where nothing is open, or it is hopeless."""
+        """How many more disagreements to label now. 0 where nothing is open, or it is hopeless."""
         return self.outlook.batch if self.outlook else 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as plain values, for `evaluation.json`; without the tally."""
+        """Return the evaluation as plain values, for `evaluation.json`. Without the tally."""
         facts = asdict(replace(self, tally=None))  # type: ignore[arg-type]
         del facts["tally"]
         return facts
@@ -85,7 +85,7 @@ def judge(
         tally: its wins and losses on the window, as they were drawn.
         alpha: a candidate that is no better is promoted with at most this probability.
         margin: how much accuracy may be lost on clean data, as a fraction.
-        held_out: on all clean samples that the candidate did not learn from; those of `clean` by default.
+        held_out: on all clean samples that the candidate did not learn from. Those of `clean` by default.
 
     Raises:
         ParameterError: alpha or margin is out of range.

@@ -2,7 +2,7 @@
 
 Production has no clean twins of its images and few labels. But what a reviewer can name, a machine can do
 again: clean images put through the diagnosed corruption are labelled, paired with their clean form, and as
-many as we like. How strong the corruption is nobody says; it is read off the window.
+many as we like. How strong the corruption is nobody says. It is read off the window.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Images = npt.NDArray[np.uint8]
 
 _CLEAN = ("", 0)
 _SAMPLES = 400
-"""Clean images that stand for each kind of drift; their mean is known to a twentieth of its spread."""
+"""Clean images that stand for each kind of drift. Their mean is known to a twentieth of its spread."""
 _AT_ONCE = 500
 _FREQUENCIES = 512
 _FLOOR = 0.1
@@ -36,7 +36,7 @@ class Imitation:
 
     Attributes:
         suite: a key of `driftloop.corruptions.SUITES`.
-        kinds: probability of each (corruption, severity); they add up to 1.
+        kinds: probability of each (corruption, severity). They add up to 1.
         share: estimated share of the window's images that are corrupted.
     """
 
@@ -63,7 +63,7 @@ class Imitation:
         return result
 
     def without(self, other: Imitation) -> Imitation | None:
-        """Return it without the kinds that belong more to another; None where nothing is left.
+        """Return it without the kinds that belong more to another. None where nothing is left.
 
         Every estimate gives each kind a little, and so a little of what comes now to what came before: a
         filter that is to let the one pass and to act on the other could do neither.
@@ -85,7 +85,7 @@ class Imitation:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Imitation:
-        """Read what `to_json` returned; KeyError, TypeError or ValueError when it is none."""
+        """Read what `to_json` returned. KeyError, TypeError or ValueError when it is none."""
         kinds = {
             (str(corruption), int(severity)): float(weight) for corruption, severity, weight in value["kinds"]
         }
@@ -113,7 +113,7 @@ def imitate(
         clean: uint8 (N, H, W, C), images like those it was trained on.
         window: uint8 (M, H, W, C).
         suite: a key of `driftloop.corruptions.SUITES`.
-        corruptions: the diagnosed ones; None when nobody knows, which means any of the suite.
+        corruptions: the diagnosed ones. None when nobody knows, which means any of the suite.
         seed: of the draws.
 
     Raises:

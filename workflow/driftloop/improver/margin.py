@@ -119,13 +119,13 @@ def chance_to_pass(n: int, differ: float, margin: float, alpha: float) -> float:
 
 
 def _binomial(k: Counts, n: Counts, share: float) -> npt.NDArray[np.float64]:
-    """Return the probability of k among n; where k exceeds n it is of no use."""
+    """Return the probability of k among n. Where k exceeds n it is of no use."""
     ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(np.maximum(n - k, 0) + 1)
     return np.asarray(np.exp(ways + k * np.log(share) + (n - k) * np.log1p(-share)))
 
 
 def images_to_pass(differ: float, margin: float, alpha: float) -> int:
-    """Return how many clean images let nine of ten repairs pass that lose nothing; two digits of it.
+    """Return how many clean images let nine of ten repairs pass that lose nothing. Two digits of it.
 
     >>> images_to_pass(0.11, 0.047, 0.02)
     560

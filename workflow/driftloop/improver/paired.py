@@ -16,7 +16,7 @@ _RESOLUTION = 1e-9
 
 
 def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Tango's interval of the true gain; each of its ends is passed with probability alpha.
+    """Return Tango's interval of the true gain. Each of its ends is passed with probability alpha.
 
     >>> low, high = gain_interval(0, 0, 5000, 0.05)
     >>> round(low, 5), round(high, 5)
@@ -29,7 +29,7 @@ def gain_interval(better: int, worse: int, n: int, alpha: float) -> tuple[float,
 
 
 def loses_less(better: Counts, worse: Counts, n: int, margin: float, alpha: float) -> npt.NDArray[np.bool_]:
-    """Return whether the lower end of Tango's interval lies above -margin; arrays are broadcast.
+    """Return whether the lower end of Tango's interval lies above -margin. Arrays are broadcast.
 
     >>> loses_less(np.array([0, 3]), np.array([0, 12]), 150, 0.05, 0.02)
     array([ True, False])

@@ -75,7 +75,7 @@ def through_filters(classifier: Classifier, images: Images) -> Held:
     """Hold what a classifier's filters make of uint8 images (N, H, W, C), some at a time.
 
     Returns:
-        float (N, C, H, W) in [0, 1]; without filters uint8 (N, H, W, C), the images themselves. `floats`
+        float (N, C, H, W) in [0, 1]. Without filters uint8 (N, H, W, C), the images themselves. `floats`
         takes either. Where they are too many to be held, they come from `Streamed`.
     """
     device, wide = classifier.mean.device, torch.float32.itemsize if len(classifier.filters) else 1

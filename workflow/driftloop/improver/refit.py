@@ -40,7 +40,7 @@ _VIEWS = 6
 """Ways in which each labelled image is looked at: as it is, and in so many views less one."""
 _FOLDS = 5
 _RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Penalties on the correction that are tried; the gate has the least."""
+"""Penalties on the correction that are tried. The gate has the least."""
 _STEPS = 60
 """Of the optimiser, which sees everything at once."""
 
@@ -84,7 +84,7 @@ def refit(
     """Correct a classifier's answers to a drift.
 
     Args:
-        classifier: the incumbent; it is not changed. Its network may be a program.
+        classifier: the incumbent. It is not changed. Its network may be a program.
         clean: images that it was trained on, or others like them, with their labels.
         reviewed: samples of the window, with the labels that the reviewer gave.
         imitation: the drift as it can be done to `clean`, which counts if it helps; or None.

@@ -79,7 +79,7 @@ class RetrainSettings:
     """How to retrain.
 
     Attributes:
-        steps: optimiser steps; a fifth more for each drift that was repaired before.
+        steps: optimiser steps. A fifth more for each drift that was repaired before.
         batch_size: images a step, of all sources together.
         learning_rate: at the peak of the one-cycle schedule.
     """
@@ -116,10 +116,10 @@ def retrain(
     """Fine-tune a classifier's network on a drift.
 
     Args:
-        classifier: the incumbent; it is not changed.
+        classifier: the incumbent. It is not changed.
         clean: images that it was trained on, with their labels.
         reviewed: samples of the window, with the labels that the reviewer gave.
-        imitation: the drift as it can be done to `clean`; None to learn from the reviewed samples alone.
+        imitation: the drift as it can be done to `clean`. None to learn from the reviewed samples alone.
         settings: how to retrain.
         seed: of the corruptions and the order of the samples.
         unlabelled: uint8 (M, H, W, C), others of the window, none of which judges the candidate.
@@ -153,7 +153,7 @@ class _Source:
 
     Attributes:
         seen: the images, as they are behind the filters: what `through_filters` holds.
-        targets: probabilities of the classes, float (N, K); None where the candidate gives them itself.
+        targets: probabilities of the classes, float (N, K). None where the candidate gives them itself.
         part: how much of each batch it is, beside the other sources' parts.
         few: whether there are so few that they are shown in ever other views.
     """

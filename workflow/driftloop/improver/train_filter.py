@@ -80,9 +80,9 @@ def train_filter(
     """Train a filter and put it at the head of the classifier's chain.
 
     Args:
-        classifier: the incumbent; it is not changed.
+        classifier: the incumbent. It is not changed.
         images: clean uint8 (N, H, W, C) that it was trained on.
-        calibration: clean uint8 (M, H, W, C) that nothing was trained on; they set the gate's threshold.
+        calibration: clean uint8 (M, H, W, C) that nothing was trained on. They set the gate's threshold.
         imitation: what is done to `images` to make the corrupted twins.
         spec: `_target_` and arguments of a `Filter`.
         settings: how to train.

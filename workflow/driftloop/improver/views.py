@@ -41,7 +41,7 @@ def weak_view(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def strong_view(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Change float images (N, C, H, W) in [0, 1] much, each in its own way; the class stays.
+    """Change float images (N, C, H, W) in [0, 1] much, each in its own way. The class stays.
 
     Args:
         x: one image at least, on any device.
@@ -56,7 +56,7 @@ def strong_view(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _moved(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn, shear, stretch and move images; what comes in over the edge repeats it."""
+    """Turn, shear, stretch and move images. What comes in over the edge repeats it."""
     turn, shear, stretch, squeeze, right, down = (
         _between(x, -most, most, generator).flatten()
         for most in (_TURN, _SHEAR, _STRETCH, _STRETCH / 2, 2 * _MOVE, 2 * _MOVE)

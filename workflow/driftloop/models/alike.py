@@ -34,7 +34,7 @@ class Unlike(Enum):
 
 @torch.inference_mode()
 def find_unlike(see: See, images: Tensor) -> Unlike | None:
-    """Ask about images again, among others, alone and in halves; say how the answers differ.
+    """Ask about images again, among others, alone and in halves. Say how the answers differ.
 
     Args:
         see: the classifier's.
@@ -71,7 +71,7 @@ def alike(one: Tensor, two: Tensor, tolerance: float = SAME, *, spread: Tensor |
         one: what was seen.
         two: what is to be the same.
         tolerance: in standard deviations.
-        spread: what the standard deviation is taken of; `two` by default.
+        spread: what the standard deviation is taken of. `two` by default.
     """
     of = two if spread is None else spread
     scale = max(float(of.std()), 1e-3 * float(of.abs().max()), 1e-6)

@@ -17,7 +17,7 @@ def augment(
         generator: on the CPU, so that every device sees the same choices.
         shift: each image is moved by up to so many pixels in each direction, over black.
         flip: half of the images are mirrored left to right.
-        cutout: side of a square that is blackened at a random place (arXiv 1708.04552); 0 for none.
+        cutout: side of a square that is blackened at a random place (arXiv 1708.04552). 0 for none.
     """
     n, height, width, _ = images.shape
     device = images.device

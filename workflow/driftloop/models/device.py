@@ -32,7 +32,7 @@ def autocast(device: torch.device, pixels: int) -> AbstractContextManager[Any]:
 
 @cache
 def _cpu_has_bfloat16() -> bool:
-    """Tell whether the processor multiplies in bfloat16; emulated, it is slower than float32."""
+    """Tell whether the processor multiplies in bfloat16. Emulated, it is slower than float32."""
     try:
         flags = set(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
     except OSError:

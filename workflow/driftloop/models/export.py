@@ -29,7 +29,7 @@ _Run = Callable[[Tensor], Tensor]
 def export_model(classifier: Classifier, path: Path) -> float:
     """Write a classifier as one file: uint8 images (N, H, W, C), any N, to float32 logits (N, K).
 
-    The file is read back and asked about images from black to pure noise; it takes its place only if it
+    The file is read back and asked about images from black to pure noise. It takes its place only if it
     answers as the classifier does. `torch.export.load(path).module()` runs a `.pt2`, onnxruntime a `.onnx`,
     whose input is `images` and whose output is `logits`.
 
@@ -105,7 +105,7 @@ def _open_onnx(path: Path) -> _Run:
 
 
 def _adaptive_max_pool(x: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Do what aten.adaptive_max_pool2d does by what ONNX has; the places are of no use to a network."""
+    """Do what aten.adaptive_max_pool2d does by what ONNX has. The places are of no use to a network."""
     height, width = x.shape[-2:]
     rows = [
         torch.stack(
@@ -118,7 +118,7 @@ def _adaptive_max_pool(x: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 
 def _spans(whole: int, parts: int) -> list[tuple[int, int]]:
-    """Return where the parts of an adaptive pooling begin and end; they may overlap.
+    """Return where the parts of an adaptive pooling begin and end. They may overlap.
 
     >>> _spans(7, 2)
     [(0, 4), (3, 7)]
@@ -136,7 +136,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep torch.onnx from printing its progress and warning of itself; what it raises is told."""
+    """Keep torch.onnx from printing its progress and warning of itself. What it raises is told."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -43,7 +43,7 @@ _EVAL = "Call model.eval() before torch.export.export, and export it anew."
 
 
 def read_exported(path: Path, output: str | None = None) -> ProgramFile:
-    """Read a program saved by torch.export; see `driftloop.models.program_files.read_program`."""
+    """Read a program saved by torch.export. See `driftloop.models.program_files.read_program`."""
     content, piece = read_piece(path)
     content = tame(content, str(path))
     module = load_exported(content, str(path))

@@ -1,4 +1,4 @@
-"""Which models are programs, whose weights never change; asked where no tensors are."""
+"""Which models are programs, whose weights never change. Asked where no tensors are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROGRAMS = {
 
 
 def is_fixed(meta: Mapping[str, Any]) -> bool:
-    """Tell from a model's `model.json` whether it is a program, or has one within; a damaged one is none.
+    """Tell from a model's `model.json` whether it is a program, or has one within. A damaged one is none.
 
     >>> is_fixed({"network": {"_target_": "driftloop.models.networks.ConvNet"}})
     False

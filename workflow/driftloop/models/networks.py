@@ -43,7 +43,7 @@ class ConvNet(Network):
     Args:
         channels: of the images.
         classes: how many.
-        width: channels after the first convolution; they double at each halving of the size.
+        width: channels after the first convolution. They double at each halving of the size.
         embedding: numbers in an embedding.
     """
 
@@ -81,7 +81,7 @@ class ResNet(Network):
     Args:
         channels: of the images.
         classes: how many.
-        width: channels after the first convolution; each stage doubles them, and the embedding has eight
+        width: channels after the first convolution. Each stage doubles them, and the embedding has eight
             times as many.
     """
 
@@ -110,7 +110,7 @@ class ResNet(Network):
 
 
 class _Stage(nn.Module):
-    """Half the size and more channels; then two convolutions around which that is carried unchanged."""
+    """Half the size and more channels. Then two convolutions around which that is carried unchanged."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

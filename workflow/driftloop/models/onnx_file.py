@@ -1,6 +1,6 @@
 """ONNX files as exporters write them, made one self-contained program with an embedding to see.
 
-An ONNX file is a protobuf message; its weights may lie in other files (`external_data`), which the file
+An ONNX file is a protobuf message. Its weights may lie in other files (`external_data`), which the file
 names. Those are read only out of the file's own folder. See https://onnx.ai/onnx/repo-docs/ExternalData.html
 """
 
@@ -33,7 +33,7 @@ _EVAL = "Call model.eval() before torch.onnx.export, and export it anew."
 
 
 def read_onnx(path: Path, output: str | None = None) -> ProgramFile:
-    """Read a program in ONNX; see `driftloop.models.program_files.read_program`."""
+    """Read a program in ONNX. See `driftloop.models.program_files.read_program`."""
     onnx = import_onnx("onnx")
     content, piece = read_piece(path)
     try:
@@ -78,7 +78,7 @@ def open_session(content: bytes, name: str, threads: int = 0) -> Any:
     Args:
         content: of the ONNX file.
         name: for messages.
-        threads: how many it may use; 0 for all.
+        threads: how many it may use. 0 for all.
 
     Raises:
         ModelError: it is newer than the onnxruntime here, or cannot be run by it.
@@ -262,7 +262,7 @@ def _taken(model: Any, path: Path, onnx: Any) -> tuple[list[int | None], str]:
 
 
 def _sizes(value: Any) -> list[int | None]:
-    """Return the sizes of an input or output; None for what is open, which some exporters write as -1."""
+    """Return the sizes of an input or output. None for what is open, which some exporters write as -1."""
     return [dim.dim_value if dim.dim_value > 0 else None for dim in value.type.tensor_type.shape.dim]
 
 
@@ -307,7 +307,7 @@ def _needed(graph: Any, output: str) -> tuple[set[str], list[Any]]:
 
 
 def _end_training(model: Any, path: Path) -> bool:
-    """Switch off what a file does only while it is trained; tell whether there was something.
+    """Switch off what a file does only while it is trained. Tell whether there was something.
 
     onnxruntime leaves out a Dropout by itself, whatever its mode, unless its output is looked at; so it is
     left out here too. It does run a BatchNormalization in training mode, by the statistics of the batch.
@@ -328,7 +328,7 @@ def _end_training(model: Any, path: Path) -> bool:
 
 
 def _before_the_last_linear(graph: Any, output: str) -> str | None:
-    """Return the name of what goes into the last linear layer before an output; None without one."""
+    """Return the name of what goes into the last linear layer before an output. None without one."""
     made = {tensor.name for tensor in graph.initializer}
     maker = {name: node for node in graph.node for name in node.output}
     nodes = _needed(graph, output)[1]

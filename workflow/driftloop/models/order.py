@@ -55,7 +55,7 @@ def better_order(
 def _assigned(
     predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], known: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return the class of each output, int64 (K,); where nothing tells, the one that it had."""
+    """Return the class of each output, int64 (K,). Where nothing tells, the one that it had."""
     counts = np.zeros((len(known), len(known)))
     np.add.at(counts, (predicted, labels), 1.0)
     counts[known, known] += 0.5

@@ -26,7 +26,7 @@ from driftloop.params.named_class import find_class
 
 WEIGHTS = (".safetensors", ".pt", ".pth")
 TRIAL = 8
-"""Images that an adopted model is tried on; two or more."""
+"""Images that an adopted model is tried on. Two or more."""
 _MENDING = {
     Unlike.CHANCE: (
         "So does a model that was exported in training mode: call model.eval() and export it anew. "
@@ -71,11 +71,11 @@ def adopt(
     Args:
         path: `.onnx` or `.pt2` for a program, `.safetensors` or `.pt` for weights of `network`.
         network: `_target_` and arguments of the network that weights are for: a `Network` or any module.
-        mean: the model takes (x - mean) / std of pixels in [0, 1]; one number, or one a channel.
+        mean: the model takes (x - mean) / std of pixels in [0, 1]. One number, or one a channel.
         std: see `mean`.
-        images: uint8 (N, H, W, C), some of the data that it is going to see; the first are used.
+        images: uint8 (N, H, W, C), some of the data that it is going to see. The first are used.
         classes: the class names, in the order of its outputs.
-        output: the output of a program that has a number for each class; None where it has one such.
+        output: the output of a program that has a number for each class. None where it has one such.
 
     Raises:
         ModelError: the model cannot be opened, does not fit the data (the message shows both sides), or

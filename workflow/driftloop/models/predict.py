@@ -46,7 +46,7 @@ def predict(
     """Return the embeddings and logits of uint8 images (N, H, W, C), which may be memory-mapped.
 
     Args:
-        classifier: on the device where it is to run; it is put into eval mode.
+        classifier: on the device where it is to run. It is put into eval mode.
         images: of the classifier's input shape.
         progress: called with the number of images done and the number of all.
 

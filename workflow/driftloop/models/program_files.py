@@ -15,7 +15,7 @@ LARGEST = 1 << 31
 
 @dataclass(frozen=True)
 class Described:
-    """What a program says of itself; None where it leaves it open.
+    """What a program says of itself. None where it leaves it open.
 
     Attributes:
         size: (H, W) of its images.
@@ -77,7 +77,7 @@ def read_program(path: Path, output: str | None = None) -> ProgramFile:
 
     Args:
         path: ends in `.onnx` or `.pt2`.
-        output: the name of the output with a number for each class; None where there is one that can be.
+        output: the name of the output with a number for each class. None where there is one that can be.
 
     Raises:
         ModelError: it is none, cannot be opened here, or was saved in training mode.

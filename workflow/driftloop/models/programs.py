@@ -59,7 +59,7 @@ class Program(Network):
 
     @abstractmethod
     def open(self, content: bytes) -> tuple[Any, torch.dtype]:
-        """Make the program ready to run; return it, and the type of the numbers that it takes."""
+        """Make the program ready to run. Return it, and the type of the numbers that it takes."""
 
     @abstractmethod
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,9 +125,9 @@ _TYPES = {
 
 
 class OnnxProgram(Program):
-    """A program in ONNX, run by onnxruntime on the CPU; no gradient goes through it.
+    """A program in ONNX, run by onnxruntime on the CPU. No gradient goes through it.
 
-    Its second output, where there is one, is the embedding; `driftloop.models.onnx_file` adds it.
+    Its second output, where there is one, is the embedding. `driftloop.models.onnx_file` adds it.
     """
 
     def open(self, content: bytes) -> tuple[Any, torch.dtype]:
@@ -150,7 +150,7 @@ class OnnxProgram(Program):
 
 
 class ExportedProgram(Program):
-    """A program that torch.export saved; gradients go through it, its weights stay as they are."""
+    """A program that torch.export saved. Gradients go through it, its weights stay as they are."""
 
     def open(self, content: bytes) -> tuple[Any, torch.dtype]:
         """Open the graph, with an ear at what goes into its last linear layer."""
@@ -160,7 +160,7 @@ class ExportedProgram(Program):
 
     def run(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map a batch to (embeddings, outputs)."""
-        # Of one channel, images are contiguous in either order of memory; a program was made for this one.
+        # Of one channel, images are contiguous in either order of memory. A program was made for this one.
         x = x.clone(memory_format=torch.contiguous_format)
         try:
             found: tuple[Tensor, Tensor] = self._opened.see(x)

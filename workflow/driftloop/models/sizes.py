@@ -15,7 +15,7 @@ LONGEST = 4000
 DEEPEST = 60
 """Calls and operators within each other."""
 MOST_NAMES = 4
-"""Different sizes within one; an image has three, and a batch one."""
+"""Different sizes within one. An image has three, and a batch one."""
 HIGHEST = 6
 """Degree of a size: of (N H W)², say."""
 _LARGEST = 10**12
@@ -41,7 +41,7 @@ def is_plain(size: str) -> bool:
 
 
 def _degree(node: ast.expr, deep: int) -> int:
-    """Return the degree of a size in its names; a power has that of its exponent at least.
+    """Return the degree of a size in its names. A power has that of its exponent at least.
 
     Raises:
         ValueError: it is no such arithmetic.

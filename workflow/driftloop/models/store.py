@@ -94,7 +94,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> Classifier:
 def _check_size(spec: ClassifierSpec, weights: Path) -> None:
     """Refuse a network that the weights are too few for, before it takes any memory.
 
-    A class that is not driftloop's may do what takes real memory while it is made; it is the project's own.
+    A class that is not driftloop's may do what takes real memory while it is made. It is the project's own.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """Train a classifier from nothing: the whole dataset is one tensor, augmented a batch at a time.
 
 The schedule is the one-cycle policy (Smith and Topin, arXiv 1708.07120) over stochastic gradient descent
-with Nesterov momentum; the labels are smoothed (Szegedy et al., arXiv 1512.00567).
+with Nesterov momentum. The labels are smoothed (Szegedy et al., arXiv 1512.00567).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class TrainSettings:
 
     Attributes:
         epochs: passes over the training images.
-        batch_size: images a step; the last incomplete batch of an epoch is left out.
+        batch_size: images a step. The last incomplete batch of an epoch is left out.
         learning_rate: at the peak of the one-cycle schedule, for the mean loss of a batch.
-        weight_decay: on the weights of convolutions and linear layers; norms and biases go free.
+        weight_decay: on the weights of convolutions and linear layers. Norms and biases go free.
         label_smoothing: share of a label's weight that is spread over all classes.
         shift: each image is moved by up to so many pixels in each direction, over black.
         flip: half of the images are mirrored left to right.
-        cutout: side of a square that is blackened at a random place (arXiv 1708.04552); 0 for none.
+        cutout: side of a square that is blackened at a random place (arXiv 1708.04552). 0 for none.
     """
 
     epochs: int = 4
@@ -85,7 +85,7 @@ def train_classifier(
         classes: the class names, in the order of the labels.
         settings: how to train.
         seed: of the initial weights, the order of the images and their augmentation.
-        device: where to train; the GPU where there is one, by default.
+        device: where to train. The GPU where there is one, by default.
         progress: called after each step.
 
     Returns:
@@ -147,7 +147,7 @@ def _fit(
 def _backward(
     classifier: Classifier, images: Tensor, labels: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """Leave the gradients of a batch's mean loss in the parameters; return that loss and the hits."""
+    """Leave the gradients of a batch's mean loss in the parameters. Return that loss and the hits."""
     height, width = images.shape[1:3]
     with autocast(images.device, height * width):
         logits = classifier(images)

@@ -30,7 +30,7 @@ def instantiate(
         spec: `{"_target_": "package.module.Class", keyword: value, …}`.
         base: the class that the target must derive from, or a Protocol whose methods it must have.
         where: where the specification stands, for messages.
-        error: the kind of error to raise; `ModelError` for a specification out of a model folder.
+        error: the kind of error to raise. `ModelError` for a specification out of a model folder.
         facts: keywords that the pipeline knows and a specification may not contradict.
 
     Raises:
@@ -82,7 +82,7 @@ def _methods(protocol: type) -> list[str]:
 def _check_keywords(cls: type, arguments: Mapping[str, Any], where: str, error: type[DriftloopError]) -> None:
     try:
         parameters = list(inspect.signature(cls).parameters.values())
-    except ValueError:  # some classes written in C have no signature; their call will tell
+    except ValueError:  # some classes written in C have no signature. Their call will tell
         return
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     names = [p.name for p in named]

@@ -23,7 +23,7 @@ def pick(params: Mapping[str, Any], path: str) -> Any:
     0.05
 
     Raises:
-        KeyError: nothing stands there; the key is the whole path.
+        KeyError: nothing stands there. The key is the whole path.
     """
     value: Any = params
     for key in path.split("."):
@@ -62,7 +62,7 @@ def place(params: Params, path: str, value: Any) -> None:
 
 
 def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
-    """Return a copy with `key.path=value` overrides laid over it; values are read as YAML.
+    """Return a copy with `key.path=value` overrides laid over it. Values are read as YAML.
 
     >>> override({"seed": 0, "gate": {"alpha": 0.05}}, ["gate.alpha=0.01"])
     {'seed': 0, 'gate': {'alpha': 0.01}}
@@ -83,7 +83,7 @@ def override(params: Mapping[str, Any], overrides: Iterable[str]) -> Params:
 
 
 def overrides_between(base: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return the overrides that make `params` of `base`; a text stands for the YAML value that it spells.
+    """Return the overrides that make `params` of `base`. A text stands for the YAML value that it spells.
 
     >>> overrides_between({"seed": 0, "gate": {"alpha": 0.05}}, {"seed": 0, "gate": {"alpha": "0.01"}})
     ['gate.alpha=0.01']

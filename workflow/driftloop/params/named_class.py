@@ -45,7 +45,7 @@ def find_class(target: str, where: str, error: type[DriftloopError]) -> type:
         error: the kind of error to raise.
 
     Raises:
-        DriftloopError: `error`; the project does not name it, it cannot be imported, or it is no class.
+        DriftloopError: `error`. The project does not name it, it cannot be imported, or it is no class.
     """
     try:
         if ours := _OURS.fullmatch(target):

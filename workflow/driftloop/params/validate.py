@@ -33,10 +33,10 @@ def schema() -> dict[str, Any]:
 def validate(params: Any, where: str = "params.yaml", arrived: Mapping[str, str] | None = None) -> Params:
     """Return the parameters, checked and complete.
 
-    Optional keys of a window get their defaults; each window is given its `parent`, `before` (the sizes
+    Optional keys of a window get their defaults. Each window is given its `parent`, `before` (the sizes
     of the simulated windows before it, which have used up that much of the pool), and whether it is
     `simulated` and, in a project with an inbox, a `rehearsal`. Windows that arrived from production follow
-    the simulated ones; no rehearsal changes what is in production.
+    the simulated ones. No rehearsal changes what is in production.
 
     Args:
         params: what was read, of any type.

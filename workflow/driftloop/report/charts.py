@@ -19,7 +19,7 @@ Interval = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Moment:
-    """One window in the charts over the stream; shares and accuracies in [0, 1], None where unknown.
+    """One window in the charts over the stream. Shares and accuracies in [0, 1], None where unknown.
 
     Attributes:
         window: its name.
@@ -140,7 +140,7 @@ def dumbbell(before: float, after: float) -> Markup:
 
 
 def most_confused(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> tuple[str, str, int] | None:
-    """Return the most frequent mistake, as true class, what it is taken for, how often; None without one.
+    """Return the most frequent mistake, as true class, what it is taken for, how often. None without one.
 
     >>> most_confused([[5, 2], [0, 7]], ["cat", "dog"])
     ('cat', 'dog', 2)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 LARGEST = 64
-"""Pixels along an image's longer side; larger images are made smaller before they go into the page."""
+"""Pixels along an image's longer side. Larger images are made smaller before they go into the page."""
 
 
 def data_url(image: npt.NDArray[np.uint8]) -> str:

@@ -27,7 +27,7 @@ def confusion(
 
 
 def class_accuracy(counts: Sequence[Sequence[int]]) -> list[float | None]:
-    """Return the accuracy on each class from a confusion matrix; None for a class without samples.
+    """Return the accuracy on each class from a confusion matrix. None for a class without samples.
 
     >>> class_accuracy([[3, 1], [0, 0]])
     [0.75, None]

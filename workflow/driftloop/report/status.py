@@ -37,7 +37,7 @@ A window whose ledger does not hold is damaged.
 
 @dataclass(frozen=True)
 class WindowState:
-    """What is known of a window at this moment; None for what is not known, or does not apply.
+    """What is known of a window at this moment. None for what is not known, or does not apply.
 
     Attributes:
         window: its name.
@@ -161,19 +161,19 @@ def _read_state(window: str, mode: str) -> WindowState:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
     shown = {pick["index"] for pick in drift["picks"]}
     answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
-    if _read(folder / "verdict.json") != answer:  # the ledger has moved on; what follows is not made yet
+    if _read(folder / "verdict.json") != answer:  # the ledger has moved on. What follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(folder / "evaluation.json"))
     asked = evaluation.get("ask", ()) if evaluation and entry else ()
     if asked and evaluation and entry and _settled(window, entry, shown).items() - _known(evaluation).items():
-        # Labels were signed since; the gate looks at them in the next run.
+        # Labels were signed since. The gate looks at them in the next run.
         return _state(window, "decided", drift, entry)
     state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
     return replace(state, unsettled=len(asked)) if evaluation else state
 
 
 def _failure(window: str) -> str | None:
-    """Return why the window's last step before its check failed, as it told its log; None where none did."""
+    """Return why the window's last step before its check failed, as it told its log. None where none did."""
     for step in _BEFORE:
         log = layout.log(window, step)
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""

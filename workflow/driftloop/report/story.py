@@ -148,7 +148,7 @@ def career(before: float, after: float, repairs: Sequence[str | None], models: i
         before: accuracy of the reference model.
         after: of the model in production.
         repairs: the diagnosis of each promoted repair.
-        models: how many models the stream left in production; with several, each has its own story.
+        models: how many models the stream left in production. With several, each has its own story.
 
     >>> career(0.9946, 0.9944, ["rotate"]).replace(FIRM, " ")
     'The model came into service right on 99.5 % of clean images. One repair later it is right on 99.4 % \
@@ -166,7 +166,7 @@ of them, and handles rotation, too.'
 
 
 def percent(fraction: float | None, digits: int = 0) -> str:
-    """Return a share in percent, never rounded up to all or down to nothing; nothing for None.
+    """Return a share in percent, never rounded up to all or down to nothing. Nothing for None.
 
     The space before the sign does not break.
 

@@ -44,7 +44,7 @@ def check_answer(answer: Answer, material: Material) -> Answer:
     """Return `answer` as it came.
 
     Raises:
-        LedgerError: it cannot be signed; the message says why and what is allowed.
+        LedgerError: it cannot be signed. The message says why and what is allowed.
     """
     problem = find_problem(answer, material)
     if problem:

@@ -40,10 +40,10 @@ def ask(
 
     With `unsettled` they are asked for labels alone. What a run still has to say when it opens the review
     (`in_a_run`) may fall on the first screen, so that is drawn anew after a moment. Every answer is in the
-    draft under `drafts` before the next screen shows; the draft goes when `record` has returned.
+    draft under `drafts` before the next screen shows. The draft goes when `record` has returned.
 
     Raises:
-        ReviewPendingError: they left; nothing is decided, and the draft is kept.
+        ReviewPendingError: they left. Nothing is decided, and the draft is kept.
     """
     name = reviewer or git_name()
     questions = replace(questions_of(material, entries, name), unsettled=unsettled)
@@ -69,7 +69,7 @@ def _begin(draft: Draft, questions: Questions, reviewer: str, *, asked_by_name: 
     """Return the state that the draft kept, or the first one.
 
     Either begins on the first screen, where the key that somebody presses to go on labels nothing. Whoever
-    was asked by name signs with it; the draft may be somebody else's of the same account.
+    was asked by name signs with it. The draft may be somebody else's of the same account.
     """
     with suppress(ValueError, KeyError, TypeError):
         if draft.saved:

@@ -20,7 +20,7 @@ _BESIDE = 46
 
 
 def draw_closeup(state: State, view: View) -> list[str]:
-    """One sample, large; beside it the reference samples most like it, or itself through filters."""
+    """One sample, large. Beside it the reference samples most like it, or itself through filters."""
     material, pen = view.material, view.pen
     pick = material.picks[state.cursor]
     rows = view.body_rows - 3
@@ -77,7 +77,7 @@ _SKETCHED = "They are sketches, learnt in a second. The real filter is trained o
 
 
 def draw_comparison(diagnosis: str | None, state: State, view: View, rows: int, columns: int) -> list[str]:
-    """Four corners: these images and usual ones with the corruption; these filtered, and the usual ones.
+    """Four corners: these images and usual ones with the corruption. These filtered, and the usual ones.
 
     If the diagnosis is right, those side by side look alike, above and below.
     """

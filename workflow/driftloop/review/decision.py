@@ -67,8 +67,8 @@ class Agreement:
 
     Attributes:
         n: how many samples both labelled.
-        observed: share of them with the same label, in [0, 1]; None when n is 0.
-        kappa: Cohen's kappa, at most 1; None where it is not defined (n is 0, or both reviewers gave
+        observed: share of them with the same label, in [0, 1]. None when n is 0.
+        kappa: Cohen's kappa, at most 1. None where it is not defined (n is 0, or both reviewers gave
             one and the same label throughout, so that agreement by chance is certain).
         disagreements: (sample index, first reviewer's label, second's), by index.
     """

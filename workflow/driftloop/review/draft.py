@@ -19,7 +19,7 @@ from driftloop.review.ledger import Reported
 
 @dataclass
 class Draft:
-    """A journal of snapshots, one a line; the last whole one counts.
+    """A journal of snapshots, one a line. The last whole one counts.
 
     Attributes:
         path: the journal.
@@ -32,7 +32,7 @@ class Draft:
     _descriptor: int
 
     def save(self, snapshot: Mapping[str, Any]) -> None:
-        """Append a snapshot and wait until it is on the disk; one that changes nothing is not written."""
+        """Append a snapshot and wait until it is on the disk. One that changes nothing is not written."""
         if snapshot == self.saved:
             return
         value = dict(snapshot)

@@ -1,4 +1,4 @@
-"""Keys, made of the bytes that a terminal sends; a slow line may tear these apart anywhere."""
+"""Keys, made of the bytes that a terminal sends. A slow line may tear these apart anywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from driftloop.review.session import PASTED
 
 REDRAW, ANSWER = "redraw", "answer"
-"""No keys: the screen is to be drawn anew; the terminal has answered what it can do."""
+"""No keys: the screen is to be drawn anew. The terminal has answered what it can do."""
 
 _TORN_WAIT = 0.5
 """The rest of an escape sequence that was torn apart comes within so many seconds."""
@@ -70,7 +70,7 @@ class Keys:
         self._waiting += data
 
     def take(self) -> str | None:
-        """Take one key off, as `driftloop.review.session.press` takes it; None for what is none."""
+        """Take one key off, as `driftloop.review.session.press` takes it. None for what is none."""
         if self._pasted is not None:
             return self._take_pasted()
         self._mend()
@@ -108,7 +108,7 @@ class Keys:
             self._waiting = torn + self._waiting
 
     def _take_pasted(self) -> str | None:
-        """Take what was pasted, as one key, once all of it is there; Ctrl-C does not wait for that."""
+        """Take what was pasted, as one key, once all of it is there. Ctrl-C does not wait for that."""
         pasted, end, rest = ((self._pasted or b"") + self._waiting).partition(_PASTE_END)
         if not end:
             left = b"\x03" in pasted
@@ -124,7 +124,7 @@ class Keys:
 
 
 def _escape_length(data: bytes) -> int:
-    """Length of the escape sequence at the start: ESC [ … letter, or ESC O letter; 0 while it is unfinished.
+    """Length of the escape sequence at the start: ESC [ … letter, or ESC O letter. 0 while it is unfinished.
 
     The function keys of a Linux console have one [ more.
 

@@ -51,7 +51,7 @@ def reported(report: Mapping[str, Any]) -> Reported:
     """Return what an answer to a drift report is bound to.
 
     The level of the check leaves its mark in `alpha`, and in whether the windows before were asked, too
-    (`stream`). Neither shows in the window's figures, nor in the samples that are picked; whether it drifted
+    (`stream`). Neither shows in the window's figures, nor in the samples that are picked. Whether it drifted
     is a finding.
     """
     found = {name: value for name, value in report.items() if name not in ("alpha", "stream")}
@@ -67,15 +67,15 @@ class Entry:
         window: the window's name.
         reviewer: who signed.
         simulated: whether that was no person.
-        findings: SHA-256 of what that report found, see `Reported`; None in entries of earlier versions.
+        findings: SHA-256 of what that report found, see `Reported`. None in entries of earlier versions.
         settles: whether it is an answer that stood, signed again with more labels to settle a repair.
         time: UTC, as `2026-01-31T23:59:59Z`.
         answer: what they said.
         report: SHA-256 of the drift report.
         images: SHA-256 of the samples on screen.
         content: SHA-256 of the whole window's images.
-        previous: digest of the entry before it, None for the first; filled in by `append`.
-        digest: SHA-256 of everything else here; filled in by `append`.
+        previous: digest of the entry before it, None for the first. Filled in by `append`.
+        digest: SHA-256 of everything else here. Filled in by `append`.
     """
 
     project: str
@@ -94,7 +94,7 @@ class Entry:
 
     @property
     def why(self) -> str:
-        """What it was signed for, in words; whoever settles a repair signs the reviewer's words once more."""
+        """What it was signed for, in words. Whoever settles a repair signs the reviewer's words once more."""
         return "to settle what the gate left open" if self.settles else self.answer.reason
 
     @property
@@ -165,7 +165,7 @@ def new_entry(
 
 
 def project_id(decisions: Path) -> str:
-    """Return the project's id, kept in `project.json` beside the ledgers; make it on first use.
+    """Return the project's id, kept in `project.json` beside the ledgers. Make it on first use.
 
     Raises:
         LedgerError: the file is damaged, or is gone while ledgers are there.
@@ -214,14 +214,14 @@ def append(path: Path, entry: Entry) -> Entry:
 
 
 def read_ledger(path: Path, *, project: str | None = None, window: str | None = None) -> tuple[Entry, ...]:
-    """Read and verify a ledger, oldest entry first; a missing or empty file that has no head has none.
+    """Read and verify a ledger, oldest entry first. A missing or empty file that has no head has none.
 
     An unfinished last line that never counted is left out: a crash leaves such, and `verify` reports it.
 
     Args:
         path: of the ledger.
         project: that it must belong to, or None.
-        window: that it must be about; by default the one that its file is named after.
+        window: that it must be about. By default the one that its file is named after.
 
     Raises:
         LedgerError: names the first entry that does not hold, says that entries are gone, or names the other
@@ -249,7 +249,7 @@ def verify(path: Path, *, project: str | None = None) -> int:
 
 
 def anchor(path: Path) -> None:
-    """Bring a ledger's head and copy up to its last entry; a crash or an earlier version leaves them behind.
+    """Bring a ledger's head and copy up to its last entry. A crash or an earlier version leaves them behind.
 
     Another account's ledger, which this one may read alone, is left to it.
 
@@ -273,7 +273,7 @@ def standing_decision(
 ) -> Entry | None:
     """Return the entry that answers this report and these images, or None.
 
-    The newest one stands; a person's goes before a simulated reviewer's.
+    The newest one stands. A person's goes before a simulated reviewer's.
     """
     fitting = [entry for entry in entries if entry.answers(report) and entry.images == images]
     people = [entry for entry in fitting if not entry.simulated]
@@ -333,7 +333,7 @@ def _seal(entry: Entry) -> Entry:
 
 
 def _entry(value: dict[str, Any]) -> Entry:
-    """Build an entry from a line's JSON; raises KeyError, TypeError or ValueError when it is none."""
+    """Build an entry from a line's JSON. Raises KeyError, TypeError or ValueError when it is none."""
     answer = Answer(
         decision=value["decision"],
         diagnosis=value["diagnosis"],
@@ -379,7 +379,7 @@ def _split(content: bytes) -> tuple[bytes, bytes]:
 
 
 def _parse(whole: bytes) -> tuple[tuple[Entry, ...], str | None]:
-    """Read whole lines; each is canonical, has the digest it claims, and follows the one before.
+    """Read whole lines. Each is canonical, has the digest it claims, and follows the one before.
 
     Returns:
         The entries up to the first that does not hold, and what is wrong with that, or None.
@@ -425,6 +425,6 @@ def _create_project(path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        pass  # another process was first; its id is as good
+        pass  # another process was first. Its id is as good
     finally:
         temporary.unlink()

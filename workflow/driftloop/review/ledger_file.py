@@ -34,7 +34,7 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def read_with_head(path: Path) -> tuple[bytes, Head | None]:
-    """Return a ledger's bytes and its head as they stand between two appends; a missing file is an empty one.
+    """Return a ledger's bytes and its head as they stand between two appends. A missing file is an empty one.
 
     Raises:
         LedgerError: the head is damaged.
@@ -85,7 +85,7 @@ def copy_of(path: Path) -> Path:
 
 
 def read_copy(path: Path) -> bytes:
-    """Return the copy of a ledger; nothing where there is none, or none that can be read."""
+    """Return the copy of a ledger. Nothing where there is none, or none that can be read."""
     with suppress(OSError):
         return copy_of(path).read_bytes()
     return b""

@@ -23,7 +23,7 @@ class Trial:
     """How one candidate fared.
 
     Attributes:
-        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1];
+        before: the incumbent's accuracy on reviewed samples that the candidate did not learn from, in [0, 1].
             None where these are too few to tell.
         after: the candidate's, on the same.
         promoted: whether it was promoted.
@@ -36,7 +36,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Past:
-    """What became of a window; None for what does not apply.
+    """What became of a window. None for what does not apply.
 
     Attributes:
         window: its name.
@@ -60,7 +60,7 @@ class Past:
 
 
 def load_past(window: str) -> Past | None:
-    """Read what became of a window, as far as it got; None where it was not even checked, or is damaged.
+    """Read what became of a window, as far as it got. None where it was not even checked, or is damaged.
 
     It is told to a reviewer, and decides nothing. Whoever needs a damaged file finds it out.
     """
@@ -90,7 +90,7 @@ def _load_past(window: str) -> Past | None:
 
 
 def seconds_of(home: Path, step: str) -> float | None:
-    """Return how long a step took, by its record in the folder of its products; None without one."""
+    """Return how long a step took, by its record in the folder of its products. None without one."""
     made = read_made(record(home, step))
     return made.seconds if made else None
 

@@ -28,7 +28,7 @@ _COLOURLESS = {"bold", "dim", "reverse"}
 
 
 def clip(text: str, width: int) -> str:
-    """Cut or pad to exactly `width` cells; what is cut off shows as an ellipsis.
+    """Cut or pad to exactly `width` cells. What is cut off shows as an ellipsis.
 
     >>> clip("automobile", 6), clip("cat", 6)
     ('autom…', 'cat   ')
@@ -63,9 +63,9 @@ class Pen:
     """Writes styled text for one terminal.
 
     Attributes:
-        depth: the colours it shows; with none, only bold, dim and reversed text are left.
+        depth: the colours it shows. With none, only bold, dim and reversed text are left.
         plain: no styles at all, for a terminal that knows no escape codes.
-        sharp: how the terminal shows pictures in pixels; None for pictures made of characters.
+        sharp: how the terminal shows pictures in pixels. None for pictures made of characters.
     """
 
     depth: Depth

@@ -70,7 +70,7 @@ def draw(image: npt.NDArray[np.uint8], rows: int, columns: int, depth: Depth) ->
         depth: the colours to draw with.
 
     Returns:
-        `rows` lines, each `columns` cells wide; colours end where the line does.
+        `rows` lines, each `columns` cells wide. Colours end where the line does.
     """
     high, wide = fit(image.shape[0], image.shape[1], rows, columns)
     pixels = _resize(image, 2 * high, wide)
@@ -87,7 +87,7 @@ def draw(image: npt.NDArray[np.uint8], rows: int, columns: int, depth: Depth) ->
 
 
 def _resize(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return uint8 (height, width, 3), averaged where it shrinks; whole-numbered enlargements stay crisp."""
+    """Return uint8 (height, width, 3), averaged where it shrinks. Whole-numbered enlargements stay crisp."""
     rgb = np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image
     if rgb.shape[:2] == (height, width):
         return np.ascontiguousarray(rgb)

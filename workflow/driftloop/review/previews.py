@@ -17,7 +17,7 @@ _FACTS = "previews"
 
 
 def save_previews(path: Path, previews: Sequence[Preview], *, about: str = "") -> None:
-    """Write previews, likeliest first; none at all is a file, too.
+    """Write previews, likeliest first. None at all is a file, too.
 
     Args:
         path: the file.
@@ -35,7 +35,7 @@ def save_previews(path: Path, previews: Sequence[Preview], *, about: str = "") -
 
 
 def load_previews(path: Path, *, about: str = "") -> tuple[Preview, ...]:
-    """Read previews; a missing file has none, nor has one about other samples.
+    """Read previews. A missing file has none, nor has one about other samples.
 
     Raises:
         DataError: the file is damaged.

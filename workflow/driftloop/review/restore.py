@@ -51,7 +51,7 @@ def restore(path: Path, copies: Sequence[bytes], *, project: str, as_it_is: bool
 
 
 def _choose(states: Sequence[tuple[Entry, ...]], path: Path) -> tuple[Entry, ...]:
-    """Return the longest state that the head allows; without a head, the one that all others lead up to."""
+    """Return the longest state that the head allows. Without a head, the one that all others lead up to."""
     try:
         head = read_head(path)
     except LedgerError:
@@ -69,7 +69,7 @@ def _choose(states: Sequence[tuple[Entry, ...]], path: Path) -> tuple[Entry, ...
 
 
 def merge(path: Path, other: Path, *, project: str) -> list[Entry]:
-    """Add to a ledger what another copy of it holds and it lacks; return that with its place in the chain.
+    """Add to a ledger what another copy of it holds and it lacks. Return that with its place in the chain.
 
     Two clones of a project that both took answers to a window have such copies, whose chains part. What both
     hold is known by all but its place. What is added comes last, in its order.

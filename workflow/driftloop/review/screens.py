@@ -121,7 +121,7 @@ def _label(state: State, view: View) -> list[str]:
 
 
 def _diagnose(state: State, view: View) -> list[str]:
-    """The menu of corruptions; beside it the strange samples, and clean ones corrupted the chosen way."""
+    """The menu of corruptions. Beside it the strange samples, and clean ones corrupted the chosen way."""
     names = [name or "unknown" for name in view.questions.diagnosis_choices]
     head = ["", _MARGIN + view.pen("What happened to these images?", "bold"), ""]
     wide = max(map(cell_len, names)) + 10

@@ -63,13 +63,13 @@ def matching_classes(typed: str, classes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def resume(saved: Mapping[str, Any], questions: Questions) -> State:
-    """Return the state that a snapshot was taken of; labels stay with their samples if others are asked now.
+    """Return the state that a snapshot was taken of. Labels stay with their samples if others are asked now.
 
     Raises:
         ValueError, KeyError, TypeError: it was taken of another review.
     """
     stage, cursor = Stage(saved["stage"]), int(saved["cursor"])
-    # A review's samples follow from its report; those that the gate asks for do not.
+    # A review's samples follow from its report. Those that the gate asks for do not.
     samples = saved["samples"] if questions.unsettled else saved.get("samples", questions.indices)
     labels = saved["labels"]
     if stage not in questions.screens:
@@ -98,7 +98,7 @@ def resume(saved: Mapping[str, Any], questions: Questions) -> State:
 
 
 def _turn(state: State, step: int, questions: Questions) -> State:
-    """Go to the next or previous screen; menus open on what was chosen before."""
+    """Go to the next or previous screen. Menus open on what was chosen before."""
     screens = questions.screens
     place = min(max(screens.index(state.stage) + step, 0), len(screens) - 1)
     moved = replace(state, stage=screens[place], typed="", jumping=False, closeup=0)
@@ -273,7 +273,7 @@ def _settle_typed(state: State, questions: Questions) -> State:
 
 
 def _complete(state: State, key: str, questions: Questions) -> State:
-    """Take one more letter of a class name; the first letters that fit one class only are enough.
+    """Take one more letter of a class name. The first letters that fit one class only are enough.
 
     A letter that fits no class stays until it is taken back: typed on, it must not make another name.
     """
@@ -353,7 +353,7 @@ def _sign(state: State, key: str, questions: Questions) -> State:  # noqa: ARG00
 
 
 def _paste(state: State, text: str) -> State:
-    """Put a text where one is asked for, on one line; elsewhere its letters would be answers."""
+    """Put a text where one is asked for, on one line. Elsewhere its letters would be answers."""
     line = " ".join(text.split())
     if state.stage is Stage.REASON:
         return replace(state, reason=state.reason + line)

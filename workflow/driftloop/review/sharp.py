@@ -21,7 +21,7 @@ from PIL import Image
 ASK = "\x1b[c"
 """Asks a terminal what it can do. Every one answers, some time, and `reads_sixel` reads it."""
 FORGET = "\x1b_Ga=d,q=2\x1b\\"
-"""Takes kitty's pictures off the screen; text does not cover them as it does the others."""
+"""Takes kitty's pictures off the screen. Text does not cover them as it does the others."""
 
 _KITTY_CHUNK = 4096
 _MULTIPLEXERS = ("TMUX", "STY", "ZELLIJ")
@@ -149,7 +149,7 @@ def _png(data: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> bytes:
 
 
 def _resized(data: bytes, shape: tuple[int, ...], size: tuple[int, int]) -> Image.Image:
-    """Return an image `size` pixels high and wide, averaged where it shrinks; where it grows, pixels stay."""
+    """Return an image `size` pixels high and wide, averaged where it shrinks. Where it grows, pixels stay."""
     pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape)
     picture = Image.fromarray(pixels[..., 0] if shape[2] == 1 else pixels)
     if size[0] >= shape[0]:

@@ -26,8 +26,8 @@ def simulate(
 ) -> Answer:
     """Answer a window as a person with this error rate would who knows what happened.
 
-    A geometric corruption is answered with retrain, since no filter undoes it; any other with filter;
-    none with keep.
+    A geometric corruption is answered with retrain, since no filter undoes it. Any other with filter.
+    None with keep.
 
     Args:
         shown: indices of the samples to label.
@@ -35,7 +35,7 @@ def simulate(
         classes: class names in the order of the labels.
         corruption: what was done to the window, or None.
         geometric: whether that corruption moves pixels about.
-        error_rate: share of the given labels that is wrong, in [0, 1]; each wrong class is as likely.
+        error_rate: share of the given labels that is wrong, in [0, 1]. Each wrong class is as likely.
         abstention_rate: share of the samples answered with `UNSURE`, in [0, 1].
         rng: where the mistakes come from.
 

@@ -12,7 +12,7 @@ from driftloop.review.decision import Answer
 
 
 class Stage(Enum):
-    """Where the review stands; the order is the order of the screens."""
+    """Where the review stands. The order is the order of the screens."""
 
     STORY = "story"
     LABEL = "label"
@@ -31,7 +31,7 @@ class Unsettled:
     Attributes:
         answer: what was signed.
         said: what the gate said of each candidate.
-        images: SHA-256 of the samples of the review; what was labelled goes on from whatever is asked now.
+        images: SHA-256 of the samples of the review. What was labelled goes on from whatever is asked now.
     """
 
     answer: Answer
@@ -97,14 +97,14 @@ class State:
     """Everything that the reviewer has said and where they are.
 
     Attributes:
-        labels: one a sample, in the order of the questions; None while unanswered.
+        labels: one a sample, in the order of the questions. None while unanswered.
         cursor: the sample that a key would label.
         diagnosed: whether the diagnosis was chosen, were it "unknown".
         typed: first letters of a class name, or the number to jump to when `jumping`.
         rest: letters of a class name whose first ones were enough, in case that somebody types on.
         spelling: whether somebody does.
         highlighted: the row of the menu, in the stages that have one.
-        closeup: which way of looking closely, from 1; 0 for the grid.
+        closeup: which way of looking closely, from 1. 0 for the grid.
         undo: earlier labels with their cursor, newest last.
     """
 
@@ -142,7 +142,7 @@ def start(questions: Questions, reviewer: str = "") -> State:
 
 
 def answer_of(state: State, questions: Questions) -> Answer:
-    """Return what was said so far; the decision is empty while none was chosen."""
+    """Return what was said so far. The decision is empty while none was chosen."""
     given = zip(questions.indices, state.labels, strict=True)
     labels = {index: label for index, label in given if label is not None}
     return Answer(state.decision or "", state.diagnosis, state.reason.strip(), labels)

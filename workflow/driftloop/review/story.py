@@ -16,7 +16,7 @@ from driftloop.review.state import Unsettled
 _ALIKE = 0.9
 """Where so many of each class are strange, naming classes says nothing."""
 Line = tuple[str, str]
-"""A sentence and its style; an empty sentence is a gap."""
+"""A sentence and its style. An empty sentence is a gap."""
 
 
 def tell(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") -> list[Line]:
@@ -57,7 +57,7 @@ def earlier_labels(
 ) -> tuple[Entry, dict[int, str]] | None:
     """Return a person's answer whose labels can be started from, and these, for the samples shown now.
 
-    Where a person's answer stands, it is the reviewer's own newest one; whoever gives a second opinion sees
+    Where a person's answer stands, it is the reviewer's own newest one. Whoever gives a second opinion sees
     no other's. Where none stands, the check has said something else since, and the newest one is offered, but
     not applied: the same sample of the same images still shows the same. None where there is no such answer.
     """
@@ -77,7 +77,7 @@ def _stands(entry: Entry, material: Material) -> bool:
 
 
 def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
-    """Return how a repair did on this kind of drift before; nothing where that means nothing.
+    """Return how a repair did on this kind of drift before. Nothing where that means nothing.
 
     What was tried on this very window comes last, so that it is what a second look reads.
     """

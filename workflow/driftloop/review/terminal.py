@@ -42,15 +42,15 @@ def is_interactive() -> bool:
 
 
 class Terminal:
-    """A terminal in raw mode on its alternate screen; leaving the `with` block puts everything back.
+    """A terminal in raw mode on its alternate screen. Leaving the `with` block puts everything back.
 
     Signals that end the process (interrupt, hang-up, termination) arrive as the key `"eof"`, so that
     there is one way out.
 
     Args:
-        pictures: the value of a `Protocol`; `blocks` for characters alone; `auto` for whatever the terminal
+        pictures: the value of a `Protocol`. `blocks` for characters alone. `auto` for whatever the terminal
             is known to show.
-        redraw_after: seconds after which the screen is drawn anew, once; 0 for never.
+        redraw_after: seconds after which the screen is drawn anew, once. 0 for never.
     """
 
     def __init__(self, pictures: str = "auto", redraw_after: float = 0) -> None:
@@ -102,7 +102,7 @@ class Terminal:
             os.close(self._output)
 
     def size(self) -> tuple[int, int]:
-        """Return columns and rows; 80 x 24 where the terminal does not say."""
+        """Return columns and rows. 80 x 24 where the terminal does not say."""
         with suppress(OSError):
             columns, rows = os.get_terminal_size(self._output)
             if columns > 0 and rows > 0:
@@ -126,7 +126,7 @@ class Terminal:
         return None
 
     def show(self, lines: list[str]) -> None:
-        """Put a screen up in one write, so that it does not flicker; only what changed is sent."""
+        """Put a screen up in one write, so that it does not flicker. Only what changed is sent."""
         if self.plain:
             text = "\r\n".join(lines) + "\r\n"
         else:
@@ -145,7 +145,7 @@ class Terminal:
             self._write(text)
 
     def read_key(self) -> str:
-        """Wait for a key and return it; `"eof"` at the end of input, `"redraw"` where the screen must be."""
+        """Wait for a key and return it. `"eof"` at the end of input, `"redraw"` where the screen must be."""
         while True:
             while not self._keys:
                 ready, _, _ = select.select([self._input, self._wake], [], [])
@@ -200,6 +200,6 @@ _REDRAWING = (signal.SIGWINCH, signal.SIGALRM)
 # Alternate screen, no cursor, no line wrapping, what is pasted in brackets; and back.
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h\x1b[2J"
 _EXIT = "\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
-# Terminals that know synchronised updates show the screen at once; the others ignore this.
+# Terminals that know synchronised updates show the screen at once. The others ignore this.
 _BEGIN_UPDATE = "\x1b[?2026h"
 _END_UPDATE = "\x1b[?2026l"

@@ -33,7 +33,7 @@ class View:
 
     @property
     def legend(self) -> str:
-        """Digits and the classes that they stand for; long names are cut until it fits."""
+        """Digits and the classes that they stand for. Long names are cut until it fits."""
         classes = tuple(map(printable, self.questions.classes))
         if not self.questions.numbered:
             return ""

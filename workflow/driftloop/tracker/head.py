@@ -42,7 +42,7 @@ def head_of(path: Path) -> Path:
 
 
 def read_head(path: Path, *, remedy: str = "") -> Head | None:
-    """Return the head of a file; None where none was written yet.
+    """Return the head of a file. None where none was written yet.
 
     Args:
         path: of the file.

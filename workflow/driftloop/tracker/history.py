@@ -54,7 +54,7 @@ def trace_back(made: Iterable[Made], records: Iterable[Made]) -> list[Origin]:
 
 
 def _sorted_by_maker(step: Made, makers: Mapping[str, Made]) -> dict[str | None, tuple[str, ...]]:
-    """Return what a step read, by the name of the step that made it; None for what none made."""
+    """Return what a step read, by the name of the step that made it. None for what none made."""
     found: dict[str | None, tuple[str, ...]] = {}
     for path in step.inputs:
         name = makers[path].name if path in makers else None

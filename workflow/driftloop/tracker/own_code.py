@@ -79,7 +79,7 @@ def seen(root: Path) -> dict[str, str]:
 
 
 def remember(root: Path, code: dict[str, str]) -> Path:
-    """Remember what was looked at in a project; return where.
+    """Remember what was looked at in a project. Return where.
 
     Raises:
         DriftloopError: the user has no folder for that.

@@ -1,7 +1,7 @@
 """Production: which of the models is in use, as a pointer that moves in one step, with every move kept.
 
 `decisions/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
-top of what is in production; people move it with `driftloop promote` and `driftloop rollback`. After a
+top of what is in production. People move it with `driftloop promote` and `driftloop rollback`. After a
 rollback it stays where it is until a person moves it again, and what a person has moved it away from the
 workflow never brings back, whatever it makes anew.
 
@@ -50,10 +50,10 @@ class Move:
 
 
 def read_moves() -> tuple[Move, ...]:
-    """Return every move of the pointer, oldest first; none before the first one.
+    """Return every move of the pointer, oldest first. None before the first one.
 
     Raises:
-        ModelError: the file is damaged, or moves are gone; the message says what to do.
+        ModelError: the file is damaged, or moves are gone. The message says what to do.
     """
     path = layout.PRODUCTION
     try:
@@ -70,7 +70,7 @@ def read_moves() -> tuple[Move, ...]:
 
 
 def anchor() -> None:
-    """Bring the pointer's head up to its last move; a crash or an earlier version leaves it behind.
+    """Bring the pointer's head up to its last move. A crash or an earlier version leaves it behind.
 
     Raises:
         ModelError: the pointer is damaged.
@@ -106,7 +106,7 @@ def move(owner: str, by: str, *, reason: str = "") -> Move:
     """Point production at a model. Readers see the pointer before the move or after it, never between.
 
     A pin ends with it, except where only the model that is in use was made anew. A damaged pointer is begun
-    anew; what it held is kept beside it, in `production.damaged`.
+    anew. What it held is kept beside it, in `production.damaged`.
 
     Raises:
         ModelError: there is no such model, or its weights are not those that it was written for.
@@ -160,7 +160,7 @@ def follow(owner: str, model: str, parent: tuple[str, str]) -> Move | None:
         parent: whose model its incumbent is, and that model's digest.
 
     Returns:
-        The move; None where the pointer is at this model already, is pinned, is somewhere else, or was moved
+        The move. None where the pointer is at this model already, is pinned, is somewhere else, or was moved
         away from this window.
     """
     with _locked():
@@ -184,7 +184,7 @@ def leave_out(rehearsal: str, reference: str) -> Move | None:
         reference: digest of the reference model.
 
     Returns:
-        The move; None where production is elsewhere, pinned, or at this model already.
+        The move. None where production is elsewhere, pinned, or at this model already.
     """
     with _locked():
         moves = read_moves()

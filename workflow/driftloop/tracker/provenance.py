@@ -39,7 +39,7 @@ class Made:
         step: the command.
         window: that it worked on, or None.
         params: all parameters that it could see, its seed among them.
-        inputs: SHA-256 of every file that it read, as it read it; None for one that was not there.
+        inputs: SHA-256 of every file that it read, as it read it. None for one that was not there.
         outputs: SHA-256 of every file that it left.
         code: driftloop's version, and the Git revision of its source.
         image: digest of what the container image was made from, or None on the host.
@@ -71,7 +71,7 @@ def record(home: Path, step: str) -> Path:
 
 
 def read_made(path: Path) -> Made | None:
-    """Read a record; None where there is none, or none of this form, or one that was changed."""
+    """Read a record. None where there is none, or none of this form, or one that was changed."""
     try:
         facts = read_json(path)
         told = facts.pop("digest", None)  # an earlier version's record has none
@@ -98,7 +98,7 @@ def vouched() -> AbstractContextManager[Trace]:
     """Keep a trace of a block that must not believe what was damaged.
 
     Reading raises a DataError where a file is not what the step that made it has left. That is asked of the
-    records beside it; what no step made, or a step whose record is gone, is read as it is.
+    records beside it. What no step made, or a step whose record is gone, is read as it is.
     """
     left: dict[Path, dict[str, tuple[str, str]]] = {}
 
@@ -174,7 +174,7 @@ def make(
 
 
 def changes(made: Made, params: Mapping[str, Any], digest: Digest) -> Iterator[str]:
-    """Say why a step's products no longer hold, one reason at a time; nothing where they do.
+    """Say why a step's products no longer hold, one reason at a time. Nothing where they do.
 
     Args:
         made: their record.

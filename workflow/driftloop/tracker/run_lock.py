@@ -107,7 +107,7 @@ def _is_here(holder: Mapping[str, Any]) -> bool:
 
 
 def _boot() -> str | None:
-    """Return what names this boot of the machine's kernel, in all its containers; None where none says."""
+    """Return what names this boot of the machine's kernel, in all its containers. None where none says."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return None

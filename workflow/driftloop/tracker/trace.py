@@ -17,7 +17,7 @@ class Trace:
     Attributes:
         reads: SHA-256 of each file as it was read, None where there was no such file.
         writes: every file that was put into its place.
-        check: is given each file that is read, and its SHA-256; it raises where that is not to be believed.
+        check: is given each file that is read, and its SHA-256. It raises where that is not to be believed.
     """
 
     reads: dict[str, str | None] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def tracing(check: Callable[[Path, str], None] | None = None) -> Iterator[Trace]
 
 
 def note_read(path: Path, content: bytes | None) -> None:
-    """Note that a file was read with this content; None where it is missing.
+    """Note that a file was read with this content. None where it is missing.
 
     Only files below the working directory count, which the project names by relative paths.
     """
