@@ -66,7 +66,7 @@ def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
         _score(window, params),
         reviewer=entry.reviewer if entry else None,
         clean=load_lineage(layout.model(params["stream"][window]["parent"])).clean_accuracy,
-        at_random=material.at_random(entry.answer.labels) if entry else (0, 0),
+        told=material.told(entry.answer.labels) if entry else None,
     )
 
 

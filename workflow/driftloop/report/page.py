@@ -162,8 +162,8 @@ def _estimated(chapter: Chapter) -> Estimate | None:
     """Return the incumbent's accuracy on a window, with what the labels of random samples say."""
     material, entry = chapter.material, chapter.entry
     found = share(material.report, "estimated_accuracy")
-    right, labelled = material.at_random(entry.answer.labels) if entry else (0, 0)
-    return with_labels(found, right, labelled, len(material.images)) if found and labelled else found
+    told = material.told(entry.answer.labels) if entry else None
+    return with_labels(found, told) if found and told else found
 
 
 def _pictures(images: npt.NDArray[np.uint8]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from driftloop.files import digest_json
-from driftloop.report.estimate import Estimate, widened, with_labels
+from driftloop.report.estimate import Estimate, Told, widened, with_labels
 
 Facts = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ def summary_row(
     *,
     reviewer: str | None,
     clean: float | None,
-    at_random: tuple[int, int] = (0, 0),
+    told: Told | None = None,
 ) -> dict[str, Any]:
     """Return a window's row of `results/summary.json`; None stands where a figure does not apply.
 
@@ -30,8 +30,7 @@ def summary_row(
         score: its `score.json`, where the true labels are known.
         reviewer: who decided, or None where nobody was asked.
         clean: the incumbent's accuracy on the clean test split.
-        at_random: of the samples that the review drew at random and that have a class, how many the incumbent
-            has right, and how many there are.
+        told: what the labels of the review say of the incumbent; None where none was drawn at random.
 
     Returns:
         Accuracies in [0, 1]; those called `true_` are measured on the rest of the population that the
@@ -43,8 +42,8 @@ def summary_row(
     """
     judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
     estimate, novel = share(drift, "estimated_accuracy"), share(drift, "novel_share")
-    if estimate and at_random[1]:
-        estimate = with_labels(estimate, *at_random, drift["n"])
+    if estimate and told:
+        estimate = with_labels(estimate, told)
     p_value, alpha, together = alarm(drift)
     shift = drift.get("label_shift")
     return {

@@ -21,7 +21,7 @@ from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
 from driftloop.files import digest_array, digest_json, read_json
 from driftloop.models.fixed import is_fixed
-from driftloop.report.estimate import Estimate
+from driftloop.report.estimate import Estimate, Told
 from driftloop.report.summary import share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Reported, reported
@@ -88,6 +88,7 @@ class Material:
         previews: how each corruption of the suite would look, likeliest first; empty where there are none.
         clean_side: how well a repair can be judged on clean images, in words, where that is not well.
         settling: whether labels alone are asked for, beside an answer that stands.
+        signs: (N, 2), confidence and drift score of each sample; None where they are not known.
     """
 
     window: str
@@ -107,6 +108,7 @@ class Material:
     previews: tuple[Preview, ...] = ()
     clean_side: str = ""
     settling: bool = False
+    signs: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         reserved = {NONE, UNSURE} & set(self.classes)
@@ -170,14 +172,17 @@ class Material:
         """Return the report's estimate called `name`, or None where it has none."""
         return share(self.report, name)
 
-    def at_random(self, labels: Mapping[int, str]) -> tuple[int, int]:
-        """Return how many samples drawn at random the model has right, and how many have a class."""
-        given = [
-            labels[pick.index] == pick.predicted
-            for pick in self.picks
-            if pick.random and labels.get(pick.index) in self.classes
-        ]
-        return sum(given), len(given)
+    def told(self, labels: Mapping[int, str]) -> Told | None:
+        """Return what labels say of the model; None where no sample drawn at random has a class."""
+        given = [pick for pick in self.picks if labels.get(pick.index) in self.classes]
+        if not any(pick.random for pick in given):
+            return None
+        return Told(
+            np.array([pick.index for pick in given]),
+            np.array([labels[pick.index] == pick.predicted for pick in given]),
+            np.array([pick.random for pick in given]),
+            np.zeros((len(self.images), 0)) if self.signs is None else self.signs,
+        )
 
 
 def load_material(
@@ -207,13 +212,14 @@ def load_material(
         )
     report = read_json(folder / "drift.json")
     dataset = load_dataset(layout.window(window))
-    rows = _read_samples(folder / "samples.csv")
+    rows = read_samples(folder / "samples.csv")
     try:
         picked = report["picks"]
         if asked is not None:
             picked = [{"index": index, "random": True, "nearest": ()} for index in asked]
         picks = tuple(_pick(item, rows) for item in picked)
         counts = _count(rows, dataset.classes)
+        signs = np.array([[float(row[name]) for name in ("confidence", "drift_score")] for row in rows])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"{folder}: drift.json and samples.csv do not fit together ({error!r}).") from error
     if len(rows) != len(dataset):
@@ -239,11 +245,12 @@ def load_material(
         # They show the picks of the check, in their order.
         previews=load_previews(folder / "previews.safetensors") if asked is None else (),
         settling=asked is not None,
+        signs=signs,
         **hints,
     )
 
 
-def _read_samples(path: Path) -> list[dict[str, str]]:
+def read_samples(path: Path) -> list[dict[str, str]]:
     """Read the table of samples, whose rows stand in the window's order."""
     try:
         content = path.read_bytes()
