@@ -59,7 +59,7 @@ def foresee(tally: Tally, level: float) -> Outlook:
     >>> import numpy as np
     >>> from driftloop.improver.tally import OPEN, WON
     >>> foresee(Tally(np.repeat(np.array([WON, OPEN], np.int8), [8, 40])), 0.02).in_a_row
-    3
+    5
     """
     left, row = tally.left, tally.in_a_row(level)
     if row is None:
