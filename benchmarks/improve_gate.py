@@ -1,11 +1,10 @@
 """How often does the gate promote? Candidates of known worth are sent through it, as the pipeline would.
 
-A review shows 48 samples: one half was picked for being strange and teaches whatever is retrained, the other
-was drawn at random and judges. Then samples are labelled on which incumbent and candidate disagree, one after
-another: until the gain is shown, or cannot be shown any more within a hundred labels beyond those that teach.
-    What
-is no better gets all the labels there are, and a person who stops as soon as it looks good, or answers what
-suits the candidate alone.
+A review shows 48 samples: one half was picked for being strange, the other was drawn at random. Which of them
+teach whatever is retrained is what the pipeline says. Then samples are labelled on which incumbent and
+candidate disagree, one after another: until the gain is shown, or cannot be shown any more within a hundred
+labels beyond those that teach. What is no better gets all the labels there are, and a person who stops as
+soon as it looks good, or answers what suits the candidate alone.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from driftloop.improver.comparison import compare
 from driftloop.improver.evidence import Evidence, gather
 from driftloop.improver.gate import judge
 from driftloop.improver.margin import differing, suggest_margin
-from driftloop.improver.reviewed import Reviewed, draw_unlabelled
+from driftloop.improver.reviewed import Reviewed, part
 from driftloop.improver.tally import LOST, OPEN, WON, Tally
 
 ALPHA, MARGIN, TRIALS = 0.02, 0.005, 2000  # a rate of 2 % is known to 0.3 points by so many
-WINDOW, TAUGHT, SLICE, ASKED = 500, 24, 24, 76
+WINDOW, STRANGE, SLICE, ASKED = 500, 24, 24, 100
 EVERYTHING = WINDOW
 Classes = npt.NDArray[np.int64]
 
@@ -50,12 +49,14 @@ def reviewed_at_random(window: Pair, rng: np.random.Generator, *, learns: bool) 
     """Review a window: what the labels can say of its candidate."""
     n = len(window.labels)
     drawn = rng.choice(n, SLICE, replace=False)
-    strange = np.setdiff1d(np.arange(n), drawn)[:TAUGHT]
+    strange = np.setdiff1d(np.arange(n), drawn)[:STRANGE]
     picks = {int(i): False for i in strange} | {int(i): True for i in drawn}
     shown = np.array(sorted(picks))
-    learnt = np.union1d(strange, draw_unlabelled(n, shown.tolist())) if learns else np.zeros(0, np.int64)
+    reviewed = Reviewed(shown, window.labels[shown])
+    parts = part(reviewed, picks, n, answers=window.incumbent)
+    learnt = np.union1d(parts.taught.index, parts.unlabelled) if learns else np.zeros(0, np.int64)
     return gather(
-        Reviewed(shown, window.labels[shown]),
+        reviewed,
         picks,
         learnt,
         window.incumbent,
@@ -116,17 +117,17 @@ def pass_through_gate(
         rng: of the draws.
         margin: the gate's.
         learns: whether the candidate was retrained on what the review showed, or is a filter.
-        most: labels beyond those of the review.
+        most: labels beyond those that teach.
     """
     evidence = reviewed_at_random(window, rng, learns=learns)
     labelling = Labelling(evidence, window.labels)
-    labels = labelling.stop(most, ALPHA)
+    labels = labelling.stop(most - len(evidence.judging), ALPHA)
     tally = labelling.after(labels)
     if not tally.shows_gain(ALPHA):
-        return Outcome(False, TAUGHT + SLICE + labels)
+        return Outcome(False, STRANGE + SLICE + labels)
     on_clean = compare(clean.incumbent == clean.labels, clean.candidate == clean.labels, ALPHA)
     judged = judge(evidence.compare({}, ALPHA), on_clean, tally=tally, alpha=ALPHA, margin=margin)
-    return Outcome(judged.promote, TAUGHT + SLICE + labels)
+    return Outcome(judged.promote, STRANGE + SLICE + labels)
 
 
 def answers_what_suits(window: Pair, _: Pair, rng: np.random.Generator) -> Outcome:

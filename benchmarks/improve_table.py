@@ -76,12 +76,15 @@ def _sequence_lines(result: dict[str, Any], dataset: str) -> Iterator[str]:
 
 def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
     gate = result["gate"]
-    yield f"Made-up candidates, windows of {WINDOW}, alpha {gate['alpha']}, 100 labels at most:"
+    yield f"Made-up candidates, windows of {WINDOW}, alpha {gate['alpha']}, 100 labels beyond"
+    yield "those that teach at most; what is no better gets all labels where it says so:"
     yield ""
     yield "| candidate | promoted | labels used |"
     yield "|---|---|---|"
     for name, rate in gate["cases"].items():
         yield f"| {name.replace('_', ' ')} | {100 * rate['promoted']:.1f} % | {rate['labels']:.0f} |"
+    yield ""
+    yield "The repaired models below were judged by the gate of version 0.1.0, which had two looks."
     for dataset, models in result["gate_on_models"].items():
         yield ""
         yield f"Repaired models of {dataset}, 20 windows each, by their true gain on the drift:"

@@ -225,7 +225,8 @@ class Case:
         """Repair as the pipeline does, on n labels."""
         picks = self.picks(n)
         index = np.array(sorted(picks))
-        parts = part(Reviewed(index, self.drift.window.labels[index]), picks, WINDOW)
+        answers = predict(self.material.classifier, self.drift.window.images).logits.argmax(1)
+        parts = part(Reviewed(index, self.drift.window.labels[index]), picks, WINDOW, answers=answers)
         unlabelled = self.drift.window.images[parts.unlabelled]
         taught = self._samples(parts.taught.index)
         given = (self.material.classifier, self.material.train, taught, self.imitation)

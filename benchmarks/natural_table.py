@@ -10,9 +10,10 @@ import numpy as np
 ABOUT = """Made by `python benchmarks/natural.py`: do not edit. Accuracy is in percent: the mean over
 seeds and, behind `±`, their standard deviation. A window of {window} images arrives. So many of them are
 labelled as a review asks for: half are strange, half random. Every method starts from the same model and
-gets the same labels. But `retrain` and `refit` learn as the pipeline does. They use three quarters of the
-labels, as the others judge, and a quarter of the images that the review did not show. Nobody names the
-drift. A corruption of a suite is withheld from all that a repair learns from. Accuracy is taken on
+gets the same labels. `retrain` and `refit` learn as the pipeline does. They use all labels (three quarters
+where a half of the random ones could judge at once), and a tenth of the images that the review did not
+show. Nobody names the drift. A corruption of a suite is withheld from all that a repair learns from.
+Accuracy is taken on
 {unseen} images of the same kind that no window shows, and on {clean:,} clean ones. The model of a dataset
 was trained on {trained:,} images, and all seeds share it. Seeds differ in the window, the labels and the
 repair.

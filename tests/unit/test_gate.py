@@ -254,7 +254,7 @@ def test_copies_of_what_it_learnt_from_do_not_judge_it():
     candidate = (picture < 24).astype(np.int64)  # class 1 is true
     picks = {int(i): i >= 24 for i in range(48)}
     reviewed = Reviewed(np.arange(48), np.ones(48, np.int64))
-    parts = part(reviewed, picks, 500, first)
+    parts = part(reviewed, picks, 500, first, answers=incumbent)
     assert not set(picture[parts.unlabelled]) & {int(picture[i]) for i in picks}
     learnt = np.union1d(parts.taught.index, parts.unlabelled)
     found = gather(reviewed, picks, learnt, incumbent, candidate, 0, first)

@@ -21,7 +21,7 @@ from driftloop.improver.retrain import Samples
 from driftloop.improver.reviewed import Parts, Reviewed, one_of_each, part, read_reviewed
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model
-from driftloop.review.material import load_material
+from driftloop.review.material import load_material, read_samples
 from driftloop.review.previews import save_previews
 from driftloop.tracker.lineage import Repair, load_lineage
 
@@ -157,10 +157,13 @@ class Occasion:
 def parts_of(window: str) -> Parts:
     """Which samples of a window repairs learn from.
 
-    It follows from the verdict and from how the check picked the samples: what judged once never teaches.
+    It follows from the verdict, from how the check picked the samples, and from what the incumbent answered.
     """
-    images = load_dataset(layout.window(window)).images
-    return part(reviewed_of(window), picks_of(window), len(images), find_copies(images).first)
+    arrived = load_dataset(layout.window(window))
+    predicted = [row["predicted"] for row in read_samples(layout.results(window) / "samples.csv")]
+    answers = np.array([arrived.classes.index(name) for name in predicted], np.int64)
+    first = find_copies(arrived.images).first
+    return part(reviewed_of(window), picks_of(window), len(arrived), first, answers=answers)
 
 
 def reviewed_of(window: str) -> Reviewed:

@@ -10,7 +10,7 @@ tell. Of copies of a picture one is drawn: to label the others again is no new e
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,8 @@ class Evidence:
         silent: positions of what the review showed and nobody labelled, or could.
         unjudged: those of them that were drawn at random.
         learnt: positions from which the candidate has learnt, by their labels or by their looks.
+        random: labels of all that the review drew at random, whether it judges or has taught: they say how
+            often the incumbent is right.
         order: int64 (D,), positions of the different pictures in random order, the same for all candidates:
             fewer labels.
     """
@@ -46,6 +48,7 @@ class Evidence:
     silent: Index
     unjudged: Index
     learnt: Index
+    random: Reviewed
     order: Index
 
     @cached_property
@@ -53,6 +56,7 @@ class Evidence:
         """The disagreements that can judge, in the order in which they are drawn."""
         right = self.incumbent[self.known.index] == self.known.labels
         lost = self.known.index[right & (self.candidate[self.known.index] != self.known.labels)]
+        lost = np.setdiff1d(lost, self.random.index)
         able = (self.incumbent != self.candidate) & ~np.isin(np.arange(len(self.incumbent)), self.learnt)
         able[lost] = True
         sliced = np.isin(self.order, np.union1d(self.judging.index, self.unjudged))
@@ -91,7 +95,7 @@ class Evidence:
         labelled = Reviewed(np.array(told, np.int64), np.array([said[index] for index in told], np.int64))
         alike = self.judging.take(self.incumbent[self.judging.index] == self.candidate[self.judging.index])
         judging = join(alike, labelled)
-        return compare_on_window(
+        found = compare_on_window(
             self.incumbent[unlearnt],
             self.candidate[unlearnt],
             np.searchsorted(unlearnt, judging.index),
@@ -99,6 +103,13 @@ class Evidence:
             alpha,
             left=tally.left,
             held_against=len(drawn) - len(labelled),
+        )
+        if found.incumbent_accuracy is not None or not (len(self.random) and found.labelled_disagreements):
+            return found
+        # Where all labels teach, none tells how often both are right on which they agree.
+        right = float((self.incumbent[self.random.index] == self.random.labels).mean())
+        return replace(
+            found, incumbent_accuracy=right, candidate_accuracy=min(1.0, max(0.0, right + found.gain))
         )
 
     @cached_property
@@ -155,8 +166,8 @@ def gather(
     >>> found.judging.index, found.known.index, found.silent, found.unjudged
     (array([2, 3]), array([0, 1]), array([4]), array([4]))
     """
-    first = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
-    first &= ~np.isin(reviewed.index, learnt)
+    random = np.array([picks[int(index)] for index in reviewed.index], dtype=bool)
+    first = random & ~np.isin(reviewed.index, learnt)
     shown = np.array(sorted(picks), dtype=np.int64)
     silent = np.setdiff1d(shown, reviewed.index)
     unjudged = np.array([index for index in silent.tolist() if picks[index]], dtype=np.int64)
@@ -164,4 +175,5 @@ def gather(
     if different is not None:
         order = order[np.isin(order, np.union1d(different, shown))]
     judging, known = reviewed.take(first), reviewed.take(~first)
-    return Evidence(incumbent, candidate, judging, known, silent, unjudged, learnt, order)
+    every = reviewed.take(random)
+    return Evidence(incumbent, candidate, judging, known, silent, unjudged, learnt, every, order)
