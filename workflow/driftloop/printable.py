@@ -1,7 +1,7 @@
 """Makes foreign text printable: names, reasons, paths and messages that came out of files.
 
-A terminal obeys control characters, whoever wrote them: they can clear the screen, change its title, hide or
-forge lines. Unicode has more of that kind, which turn the direction of writing or break lines.
+A terminal obeys control characters of any source. They can clear the screen, change its title, hide or forge
+lines. Unicode has more of that kind, which turn the direction of writing or break lines.
 """
 
 from __future__ import annotations

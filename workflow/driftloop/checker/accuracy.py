@@ -33,7 +33,8 @@ class AccuracyModel:
         proportions: (K,), of the predicted classes on clean data. They sum to 1.
         weights: (3 S + 2,), see `_design`.
         error: standard deviation of (estimated - true accuracy) beyond chance over the windows that it was
-            fitted on, each damage left out in turn: what the interval allows for shifts that it has not seen.
+            fitted on, with each damage left out in turn. The interval allows this much for shifts that it has
+            not seen.
     """
 
     centre: Floats

@@ -32,8 +32,8 @@ def properties(images: Images) -> Floats:
     """Return the `PROPERTIES` (N, 5).
 
     They are the mean and the standard deviation of the grey levels, the mean distance between the strongest
-    and the weakest channel, the mean step between neighbours, and how much of the steps the next row does not
-    share: noise has much of that, edges have little.
+    and the weakest channel, the mean step between neighbours, and the part of the steps that the next row
+    does not share. Noise has much of that part, edges have little.
     """
     colours = np.asarray(images) / 255
     channels = [colours[..., channel] for channel in range(colours.shape[3])]

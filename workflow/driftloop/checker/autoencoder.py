@@ -24,9 +24,9 @@ _LEARNING_RATE = 3e-3
 class Autoencoder(Detector):
     """Distance to the nearest reference samples in an autoencoder's latent space.
 
-    The encoder has the paper's 16, 8 and 8 channels and halves the image three times. Where the paper's
-    code takes a sample's reconstruction error, scaled within its batch, this takes the distance of its
-    latent code, so that a sample's score depends on no other sample.
+    The encoder has the paper's 16, 8 and 8 channels and halves the image three times. The paper's code takes
+    a sample's reconstruction error, scaled within its batch. This takes the distance of its latent code. So a
+    sample's score depends on no other sample.
 
     Attributes:
         epochs: passes over the reference.

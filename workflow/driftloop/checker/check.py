@@ -110,8 +110,8 @@ class DriftReport:
     def to_json(self) -> dict[str, Any]:
         """Return `drift.json`: all but the samples and what is carried, estimates with their intervals.
 
-        Numbers have nine digits. Their last bits depend on how many processors took part, and answers hold
-        for the very report that a reviewer saw: nobody is to be asked again for another machine's rounding.
+        Numbers have nine digits. Their last bits depend on how many processors took part. Answers hold for
+        the very report that a reviewer saw. So another machine's rounding must not ask anybody again.
         """
         facts = asdict(replace(self, samples=None, carried=None))  # type: ignore[arg-type]
         del facts["samples"], facts["carried"]
@@ -167,7 +167,7 @@ def check_window(
     carried = stream.followed_by(evidence)
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
-    # A drift of which no sample is surely novel may be of all of them.
+    # If no sample is surely novel, all of them may have drifted.
     random_share = random_share_for(share if limits[0] > 0 else 1.0)
     accuracy, interval = estimate_accuracy(fitted, scores, samples.predicted)
     return DriftReport(
@@ -246,8 +246,8 @@ def _known_as(
 ) -> str | None:
     """Return which repaired drift explains a window that clean data alone do not explain.
 
-    None also where hardly a sample is like it: the alarm of the clean data may have come of something else,
-    which is too little for the test that knows more.
+    None also where hardly a sample is like it. Then something else may have raised the alarm of the clean
+    data, too little for the test that knows more.
     """
     if len(fitted.kinds) == 1:
         return None

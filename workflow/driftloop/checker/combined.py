@@ -31,8 +31,8 @@ class Combined(Detector):
     Members are fitted on three quarters of the reference. The rest, at most 3,000 samples, shows what each
     one's scores look like on data that it does not hold. A member's evidence is how far a score lies above
     the lower tenth of those, in units of the way from there to the upper tenth. The sum is scaled in the
-    same way once more, by predicted class: classes differ in how far apart their samples lie, and a window
-    with more of a wide class is no drift.
+    same way once more, by predicted class. Classes differ in how far apart their samples lie. A window with
+    more of a wide class is no drift.
 
     Args:
         members: `_target_` and settings of each. The default is what the benchmark shows

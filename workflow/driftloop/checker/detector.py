@@ -57,8 +57,8 @@ def settle(scores: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def blocks(features: Features) -> Iterator[tuple[slice, Features]]:
     """Yield slices of the rows, and those rows filled up to `BLOCK` by repeating them.
 
-    Matrix products and transforms choose their path by the shape of what they get: with one shape only,
-    a row's result does not depend on the rows beside it.
+    Matrix products and transforms choose their path by the shape of their input. With one shape only, a row's
+    result does not depend on the rows beside it.
     """
     for start in range(0, len(features), BLOCK):
         block = slice(start, min(start + BLOCK, len(features)))

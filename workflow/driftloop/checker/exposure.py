@@ -1,7 +1,7 @@
 """Images damaged on purpose, with known labels: what teaches the checker how mistakes look from outside.
 
-The damages are generic (noise, blur, a warp, a change of light or of tones, things in the way, two images in
-one, coarse pixels, displaced ones), and imitate no benchmark's corruptions. They come as small windows: all
+The damages are generic: noise, blur, a warp, a change of light or of tones, things in the way, two images in
+one, coarse pixels, displaced ones. They imitate no benchmark's corruptions. They come as small windows: all
 images of one suffer the same one or two damages at the same strength, as production's do.
 """
 
@@ -60,7 +60,7 @@ def expose(
     """Damage labelled images and show them to a classifier, as 320 windows of 50.
 
     Args:
-        images: uint8 (N, H, W, C), of which the classifier should know nothing: not trained on. They may
+        images: uint8 (N, H, W, C), that the classifier was not trained on. They may
             come several times.
         labels: int64 (N,).
         predict: the classifier.

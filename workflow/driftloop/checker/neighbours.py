@@ -101,8 +101,8 @@ def _nearest(
 def _smallest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
     """Return the columns (N, count) of each row's smallest values, in no order.
 
-    They lie in the `count` groups of columns with the smallest minima, so that only those are looked
-    through: several times as fast as a partition of whole rows.
+    They lie in the `count` groups of columns with the smallest minima. So only those are searched, several
+    times as fast as a partition of whole rows.
     """
     width = values.shape[1] // _GROUP
     if width <= count:

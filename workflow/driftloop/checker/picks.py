@@ -33,7 +33,7 @@ def random_share_for(drifted: float) -> float:
     """Return the share of the picks that should be random where such a share of the window has drifted.
 
     Random picks judge the repair. But where a tenth of the window has drifted, nine tenths of them are
-    ordinary samples, which say nothing of it and take a person as long.
+    ordinary samples. They say nothing of the drift and take a person as long.
 
     >>> random_share_for(0.1), random_share_for(0.3), random_share_for(1.0)
     (0.2, 0.3, 0.5)
@@ -54,8 +54,8 @@ def pick_samples(
     """Pick samples for review, the strange ones first, each part in the order in which it was picked.
 
     The random slice is drawn first, from all samples. The rest comes from the strangest part of the window,
-    as large as the share that is surely novel (and no smaller than needed): first the strangest, then each
-    time the one farthest from all that were picked (Gonzalez, 1985).
+    as large as the share that is surely novel (and no smaller than needed). The strangest comes first, then
+    each time the one farthest from all that were picked (Gonzalez, 1985).
 
     Args:
         strangeness: (N,), higher is stranger.

@@ -3,7 +3,8 @@
 No single one of them is novel: each could have come before. So each property of the images
 (`driftloop.checker.appearance.PROPERTIES`) is ranked among the calibration, sample with calibration of the
 same class (van Elteren, 1960), in both directions. A move of the whole window shows best in the sum of the
-ranks, one of a tenth of it in the sum of their logarithms (Savage, 1956). Sums add up over windows.
+ranks. A move of a tenth of it shows best in the sum of their logarithms (Savage, 1956). Sums add up over
+windows.
 """
 
 from __future__ import annotations
@@ -107,11 +108,11 @@ def property_test(*blocks: Ranks, draws: int = 9999, seed: int = 0) -> PropertyT
     """Test whether a property of the samples has moved away from every known kind.
 
     The statistic is the largest standardised sum of scores. It is compared with the largest of normal
-    numbers, as correlated as the scores and the distances: sums of ranks have lighter tails, and those of
-    logarithms, which have heavier ones, are bent to be normal.
+    numbers, as correlated as the scores and the distances. Sums of ranks have lighter tails. Sums of
+    logarithms have heavier ones, and are bent to be normal.
 
     Where several kinds are known, a property has moved up only where samples have more of it than every kind
-    has, and ranks alone count: so a window that mixes known kinds alarms no more often than alpha. Logarithms
+    has. Ranks alone count. So a window that mixes known kinds alarms no more often than alpha. Logarithms
     could not promise that: to each kind the other one's samples may lie far out.
 
     Args:

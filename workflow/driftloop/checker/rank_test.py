@@ -1,8 +1,8 @@
 """One p-value for a window, or for several together: are their samples more of the same as the calibration?
 
-A sample's place among m calibration scores is one of m + 1 gaps, and for one more of the same each gap is as
+A sample's place among m calibration scores is one of m + 1 gaps. For one more of the same, each gap is as
 likely as any other. Where n of them fall is a draw from Polya's urn (the Dirichlet-multinomial law with one
-ball a gap), in which the calibration's own chance is contained: exact at any n and m, also for n far above m.
+ball a gap). It contains the calibration's own chance, and is exact at any n and m, also for n far above m.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from driftloop.checker.conformal import sample_p_values
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-# Gaps are put together in cells, by their share of all gaps counted from the strangest: 20 % apart near the
-# top, where a cell holds one gap or none, and 4 % of all below. Samples of one cell weigh the same.
+# Gaps are put together in cells, by their share of all gaps counted from the strangest. Cells are 20 % apart
+# near the top, where a cell holds one gap or none, and 4 % of all below. Samples of one cell weigh the same.
 _EDGES: Floats = np.concatenate([np.geomspace(1e-5, 0.2, 55), np.linspace(0.24, 1, 20)])
 CELLS = len(_EDGES)
 
@@ -101,9 +101,9 @@ class RankTest:
 def rank_test(*blocks: Standings, draws: int = 9999, seed: int = 0) -> RankTest:
     """Test whether samples are more of the calibration's in every stratum. Only high scores count.
 
-    Several blocks in order of time are looked back upon at every distance at once. The p-value is
-    (1 + k) / (1 + d), k of d null draws having reached the statistic: after the first 999 where 20 or more
-    of them did, which settles every alpha up to 0.02, and else after all.
+    Several blocks in order of time are looked back upon at every distance at once. The p-value is (1 + k) /
+    (1 + d), where k of d null draws reach the statistic. If 20 or more of the first 999 draws do, these are
+    enough: that settles every alpha up to 0.02. Otherwise all draws count.
 
     Args:
         blocks: windows, or several windows as one; of the same strata, with a sample at least. One for the
@@ -134,7 +134,7 @@ def novel_share(
     That is sup over t of (F(t) - t) / (1 - t), F being the law of the samples' p-values, estimated so that
     it is as likely too low as too high. Novel samples that score like ordinary ones are seen by no test on
     scores, and are not counted. The lower limit is Meinshausen and Rice's bound (2006, arXiv math/0501289)
-    with its band drawn from the exact null law, the estimate the same bound at even odds.
+    with its band drawn from the exact null law. The estimate is the same bound at even odds.
 
     Args:
         standings: of at least one sample.

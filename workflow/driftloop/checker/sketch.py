@@ -1,7 +1,7 @@
 """A sketch of a filter: learnt in a second, without a network, so that a reviewer sees what one would do.
 
 Each pixel of the clean image is a ridge regression on the neighbourhood of the same pixel in the corrupted
-one, seen directly and through fixed random units: an extreme learning machine (Huang, Zhu and Siew,
+one, seen directly and through fixed random units. This is an extreme learning machine (Huang, Zhu and Siew,
 Neurocomputing 70, 2006). The real filter, `driftloop.improver.filters`, is larger, trained for longer, and
 looks at how strong the corruption is. This one only shows where it will lead.
 """

@@ -33,9 +33,9 @@ def stand(
 ) -> Evidence:
     """Return where samples stand among the calibration of their kind and class.
 
-    With several kinds, a sample of a known kind stands no higher than under its own one, so that a window
-    which mixes known kinds alarms no more often than alpha. The properties of all samples are compared with
-    those of every kind. The strata are the same for every window.
+    With several kinds, a sample of a known kind stands no higher than under its own one. So a window that
+    mixes known kinds alarms no more often than alpha. The properties of all samples are compared with those
+    of every kind. The strata are the same for every window.
 
     Args:
         fitted: what is known.

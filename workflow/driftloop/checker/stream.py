@@ -3,7 +3,7 @@
 How windows stand among the calibration adds up (`driftloop.checker.window_test.Evidence`), so what a stream
 carries from window to window is small: blocks of consecutive windows, at most two of each power of two (after
 Datar et al., SIAM J. Comput. 31(6), 2002). One test looks back over the latest blocks at every distance at
-once, with the calibration's own chance shared between them: its p-value holds at each window, so that T clean
+once, with the calibration's own chance shared between them. Its p-value holds at each window. So T clean
 windows are expected to raise at most T times alpha false alarms, however the windows depend on each other.
 """
 

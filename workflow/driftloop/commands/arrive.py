@@ -58,10 +58,10 @@ def arrivals_now(overrides: Iterable[str] = (), *, keep: bool) -> dict[str, str]
 def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
     """Return the digest of the model behind the reference and each window that is decided.
 
-    Decided is what has a model of its own, and what a person has answered, even before a run has made
-    anything of that: their answer holds for what they saw, and its incumbent stays what it was. An answer to
-    another report than the present one decides nothing.
-    No digest has a model that is not there, is damaged, or may become another once it is settled.
+    A window is decided if it has a model of its own, or if a person has answered, even before a run has made
+    anything of that. The answer holds for what the person saw, and the incumbent stays what it was. An answer
+    to another report than the present one decides nothing. No digest has a model that is not there, is
+    damaged, or may become another once it is settled.
     """
     models: dict[str, str | None] = {}
     for name in (layout.REFERENCE, *arrivals):

@@ -26,8 +26,8 @@ _REASON = click.option("--reason", default="", help="Your own words, kept with t
 def promote(owner: str, reason: str) -> None:
     """Put the model that stands after WINDOW, or the `reference` model, into production.
 
-    The workflow does this by itself for a repair that has passed the gate; by hand it is for going back to a
-    certain model, or for going on after a rollback.
+    The workflow does this by itself for a repair that has passed the gate. By hand you go back to a certain
+    model, or go on after a rollback.
     """
     from driftloop.params.load import load_params
     from driftloop.tracker.production import move

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 STEP = "review"
 READS = ("seed", "review.reviewer", "review.error_rate", "review.abstention_rate")
-"""The name of the step that writes a verdict, and what can change it beside the ledger: whoever wants people
-to decide is not served with what a simulated reviewer said, nor with what one said who errs otherwise."""
+"""The name of the step that writes a verdict, and the parameters that can change it. A verdict from a
+simulated reviewer does not count when `review.reviewer` is `human` or its rates have changed."""
 
 _DRAFTS = Path(".driftloop") / "drafts"
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -66,7 +66,7 @@ def review(
     """Look at the samples of a drifted WINDOW and decide what should happen.
 
     In a terminal it shows them and asks; with --decision the answer comes from the command line. Answers
-    go into the ledger, decisions/WINDOW.jsonl. Whoever leaves in between goes on where they were.
+    go into the ledger, decisions/WINDOW.jsonl. A reviewer who leaves goes on at the same place.
     """
     from driftloop.commands.console import logging_to
     from driftloop.commands.step import known_window

@@ -42,8 +42,8 @@ def outdated(window: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Say why the report of a window is not that of the present parameters and files, in words.
 
     Asks the records of its check and of all that this was made from, until one no longer holds. Where its
-    check has left none, nothing is known. A review before it is not asked: with another reviewer its verdict
-    is read off the ledger again, and comes out the same unless somebody answers anew.
+    check has left none, nothing is known. A review before it is not asked. With another reviewer its verdict
+    is read off the ledger again. It comes out the same unless somebody answers anew.
     """
     present, digest = {place.record: place.params for place in places(params)}, Digests(read=0)
     first = record(layout.results(window), "check-window")

@@ -1,8 +1,7 @@
 """The build context of an image: every wheel that goes into it, collected with this machine's own pip.
 
-Collecting out here, and not inside the build, means that pip works as its owner configured it (index,
-mirror, certificate, credentials), that none of it can end up in a layer, and that the build itself needs
-no network.
+Packages are collected out here, and not inside the build. So pip works as its owner configured it (index,
+mirror, certificate, credentials). None of that can end up in a layer, and the build itself needs no network.
 """
 
 from __future__ import annotations

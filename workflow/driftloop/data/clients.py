@@ -1,7 +1,7 @@
 """Downloads through the clients that a machine has: npm, apt, torchvision.
 
-Every client is a command that runs in a temporary folder, with a time limit and without a terminal, so that
-an interrupted or hanging download leaves nothing behind and nothing waits for ever.
+Every client is a command that runs in a temporary folder, with a time limit and without a terminal. So an
+interrupted download leaves nothing behind, and a hanging one does not wait for ever.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ _IDX_UINT8 = 0x08
 def unpack(archive: Path, wanted: Collection[str], folder: Path, max_bytes: int = 1 << 28) -> None:
     """Copy the wanted files of a tar archive into `folder`, by their bare names.
 
-    Nothing in the archive decides where a byte is written: directories, links and the paths of members are
-    ignored, so there is nothing for a hostile path to reach. Of two members with one name the first counts.
+    Nothing in the archive decides where a byte is written. Directories, links and the paths of members are
+    ignored. So a hostile path reaches nothing. Of two members with one name the first counts.
 
     Args:
         archive: a tar file, compressed or not.

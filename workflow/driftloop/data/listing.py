@@ -257,7 +257,7 @@ def _within(base: Path, named: str, at: str) -> Path:
 
 
 def _below(base: Path, named: str, at: str) -> str:
-    """Return the path that a list names, relative to its folder, out of which it must not lead."""
+    """Return the path that a list names, relative to its folder. It must not lead out of that folder."""
     start = base.absolute() if Path(named).is_absolute() else Path()
     path = Path(os.path.normpath(named))
     if "\0" in named or ".." in path.parts or not path.is_relative_to(start) or path == start:

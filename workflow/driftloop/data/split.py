@@ -16,10 +16,10 @@ REST = "train"
 def split_indices(n: int, sizes: Mapping[str, int], seed: int) -> dict[str, npt.NDArray[np.int64]]:
     """Draw disjoint random splits. `train` gets whatever the others leave.
 
-    Every split ranks all samples by a permutation of its own and takes the best ranked ones that are still
-    free, in the alphabetical order of the names. So a split that grows or shrinks disturbs the others only
-    where they wanted the same sample, and a smaller split is nearly a prefix of a larger one. Random, never
-    by position: the two halves of MNIST's test set come from different writers.
+    Every split ranks all samples by a permutation of its own. The splits take the best ranked samples that
+    are still free, in the alphabetical order of their names. So a split that grows or shrinks disturbs the
+    others only where they wanted the same sample, and a smaller split is nearly a prefix of a larger one.
+    Random, never by position: the two halves of MNIST's test set come from different writers.
 
     Args:
         n: how many samples there are.

@@ -1,4 +1,4 @@
-"""Two classifiers compared on the same samples: labelled ones, or a window of which few are labelled."""
+"""Two classifiers compared on the same samples: labelled ones, or a window with few labels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class DriftComparison(Comparison):
-    """Candidate against incumbent on a window of which some samples are labelled.
+    """Candidate against incumbent on a window with some labelled samples.
 
     Accuracies and gain hold for the whole window: labelled disagreements stand for all disagreements, other
     labelled samples for all others.

@@ -1,7 +1,7 @@
 """The gate: may a candidate take the incumbent's place? Both answer the same samples: every test is paired.
 
-A candidate must be significantly better on the drift, shown to lose no more than a margin on clean data, and
-not shown to lose more than that on any drift repaired before.
+A candidate must be significantly better on the drift. It must be shown to lose no more than a margin on clean
+data. It must not be shown to lose more than that on any drift repaired before.
 
 What tells the two apart on the drift are the samples that they answer differently, and those are known before
 anybody labels them. They are drawn in random order, and a person labels as many as they like: the test holds
@@ -127,7 +127,7 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     """Choose among several candidates for the same window.
 
     The p-values are corrected for how many candidates tried (Holm, Scandinavian Journal of Statistics 6,
-    1979), so that a window of worthless candidates promotes one with probability alpha at most.
+    1979). So a window of worthless candidates promotes one with probability alpha at most.
 
     Args:
         evaluations: by the candidate's name.

@@ -1,8 +1,8 @@
 """Imitate a drift: do to labelled clean images what the window seems to have gone through.
 
-Production has no clean twins of its images and few labels. But what a reviewer can name, a machine can do
-again: clean images put through the diagnosed corruption are labelled, paired with their clean form, and as
-many as we like. How strong the corruption is nobody says. It is read off the window.
+Production has no clean twins of its images and few labels. But a machine can repeat a corruption that a
+reviewer can name. Clean images put through it are labelled, paired with their clean form, and as many as we
+like. How strong the corruption is nobody says. It is read off the window.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def imitate(
     """Estimate the mixture of corruptions and severities that a window was drawn from.
 
     The window's mean embedding in a kernel's feature space is matched by a mixture of the means of clean
-    images and of clean images after each kind of corruption: kernel mean matching (Iyer, Nath and
-    Sarawagi, ICML 2014), with random Fourier features (Rahimi and Recht, NeurIPS 2007) of what the
-    classifier makes of the images. No label is used.
+    images and of clean images after each kind of corruption. This is kernel mean matching (Iyer, Nath and
+    Sarawagi, ICML 2014). The kernel is one of random Fourier features (Rahimi and Recht, NeurIPS 2007) of the
+    classifier's outputs. No label is used.
 
     Args:
         classifier: the incumbent, with its filters.

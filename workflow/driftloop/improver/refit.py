@@ -1,10 +1,10 @@
 """Refit: correct a network's answers on its embeddings, which stay as they are. Seconds, at any size.
 
 A program made elsewhere cannot be retrained, and of a large network with few images little else can be
-learnt safely (Kumar et al., arXiv 2202.10054). So what the embeddings tell is kept, and how the classes
-are read off them is learnt anew: for embeddings like the drift's, which a second linear layer tells from
-clean ones. How far the correction goes, and whether an imitation of the drift helps it, is read off the
-labels that teach, by cross-validation.
+learnt safely (Kumar et al., arXiv 2202.10054). So the embeddings stay, and only the way to read classes off
+them is learnt anew. That holds for embeddings like the drift's: a second linear layer tells these from clean
+ones. How far the correction goes, and whether an imitation of the drift helps it, is read off the labels that
+teach, by cross-validation.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def refit(
         reviewed: samples of the window, with the labels that the reviewer gave.
         imitation: the drift as it can be done to `clean`, which counts if it helps; or None.
         seed: of the views, the corruptions and the folds.
-        unlabelled: uint8 (M, H, W, C), others of the window, none of which judges the candidate.
+        unlabelled: uint8 (M, H, W, C), others of the window. None of them judges the candidate.
         earlier: the drifts that were repaired before.
         earlier_reviewed: samples that were reviewed for them.
         progress: called after each part of the cross-validation, which is most of it.

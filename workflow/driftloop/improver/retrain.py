@@ -9,8 +9,8 @@ reviewed samples are a large part of each batch, and seen another way each time 
 
 The others have no labels. The candidate's own moving average gives them (a mean teacher: Tarvainen and
 Valpola, arXiv 1703.01780), where it is sure. It is shown a weak view, and the candidate learns to answer
-a strong one likewise (Sohn et al., arXiv 2001.07685). So a drift is learnt that nobody could name, of
-which no imitation is right.
+a strong one likewise (Sohn et al., arXiv 2001.07685). So the candidate also learns a drift that no person
+could name and no imitation matches.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ _VIEWS = (strong_view, weak_view)
 """How the reviewed samples are shown: one half of them each."""
 _SMOOTHING = 0.05
 _MEMORY = 0.98
-"""The candidate is the moving average of the weights; so much of so much of it stays at each step."""
+"""Decay of the moving average of the weights (EMA), which is the candidate."""
 _AWAY, _AWAY_UNNAMED = 0.9, 0.95
-"""How far the candidate goes from the incumbent's weights to the averaged ones: the last step of the way
+"""How far the candidate goes from the incumbent's weights to the averaged ones. The last step of the way
 costs more on clean images than it wins on the drift (Wortsman et al., CVPR 2022)."""
 
 
@@ -122,7 +122,7 @@ def retrain(
         imitation: the drift as it can be done to `clean`. None to learn from the reviewed samples alone.
         settings: how to retrain.
         seed: of the corruptions and the order of the samples.
-        unlabelled: uint8 (M, H, W, C), others of the window, none of which judges the candidate.
+        unlabelled: uint8 (M, H, W, C), others of the window. None of them judges the candidate.
         earlier: the drifts that were repaired before.
         earlier_reviewed: samples that were reviewed for them.
         progress: called after each step.

@@ -1,8 +1,8 @@
 """Train a filter on pairs: clean images, and what the diagnosed corruption makes of them.
 
-The classifier's weights stay as they are. The new filter comes before those that it has: it sees images as
-they arrive, before another takes a drift that it never learnt for its own, and what it restores looks clean
-to the others. Drifts repaired before must pass it as they are.
+The classifier's weights stay as they are. The new filter comes before the earlier ones. It sees images as
+they arrive, before an earlier filter acts on a drift that it never learnt. The images that it restores look
+clean to the others. Drifts repaired before must pass it as they are.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A few labelled images teach more where each step shows them in another way. A network that answers a
 strong view as it answers a weak one has learnt what does not matter (Sohn et al., arXiv 2001.07685).
-Nothing here is made after a suite of corruptions: small turns, shears and stretches, another contrast and
-brightness, a little blur, sharpness or noise, and a square that is blanked (the kinds of Cubuk et al.,
-arXiv 1909.13719).
+No view imitates a suite of corruptions. Views are small turns, shears and stretches, another contrast and
+brightness, a little blur, sharpness or noise, and a blanked square (the kinds of Cubuk et al., arXiv
+1909.13719).
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ def better_order(
 ) -> Order | None:
     """Return the order of the classes with which a model would be right far more often, if there is one.
 
-    An order is fitted to half of the images: the assignment of outputs to classes that makes most of them
-    right (Kuhn, "The Hungarian method for the assignment problem", Naval Research Logistics Quarterly 1955).
-    It counts if it is far better on the other half. So no bad model is praised for chance.
+    An order is fitted to half of the images. It is the assignment of outputs to classes that makes most of
+    them right (Kuhn, "The Hungarian method for the assignment problem", Naval Research Logistics Quarterly
+    1955). It counts if it is far better on the other half. So no bad model is praised for chance.
 
     Args:
         predicted: int64 (N,), the outputs that are largest.

@@ -21,8 +21,8 @@ _SIDE = 64
 def batch_size(classifier: Classifier) -> int:
     """Return how many images go through a classifier at a time: fewer of large ones, which take the memory.
 
-    Fixed for a classifier, and short batches are filled up: kernels are chosen by shape, so the last bits of
-    a result would otherwise depend on how the images were split.
+    Fixed for a classifier, and short batches are filled up. Kernels are chosen by shape. Otherwise the last
+    bits of a result would depend on how the images were split.
     """
     height, width, _ = classifier.input_shape
     return at_once(_BATCH, height, width)

@@ -97,7 +97,7 @@ def read_program(path: Path, output: str | None = None) -> ProgramFile:
 
 
 def describe(taken: Sequence[int | None], given: Sequence[int | None], *, pixels: bool) -> Described:
-    """Say what a program takes and gives from the sizes of its input, of which there are four, and output."""
+    """Say what a program takes and gives, from the four sizes of its input and those of its output."""
     last = taken[3] in (1, 3) and taken[1] not in (1, 3)
     height, width, channels = taken[1:] if last else (taken[2], taken[3], taken[1])
     size = None if height is None or width is None else (height, width)

@@ -69,7 +69,7 @@ class Program(Network):
         """Map normalised float images (N, C, H, W) to embeddings (N, D) and logits (N, K)."""
         if self._opened is None:
             self._opened, self._takes = self.open(self.program.cpu().numpy().tobytes())
-        # Whoever takes whole pixels scales them: they come with mean 0 and std 1.
+        # A program that takes whole pixels scales them itself: they come with mean 0 and std 1.
         x = (x * 255).round().clamp(0, 255) if self._takes is torch.uint8 else x
         x = (x.permute(0, 2, 3, 1) if self.channels_last else x).to(self._takes).contiguous()
         if self.batch is None:

@@ -200,8 +200,8 @@ def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
 def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
     """Return the decision about this drift report.
 
-    Of the images it is only asked that the same ones were seen; comparing their pixels, too, is the
-    review's business and would open every window here.
+    Of the images it is only asked that the same ones were seen. Comparing their pixels, too, is the review's
+    business and would open every window here.
     """
     report = reported(drift)
     entries = [entry for entry in read_ledger(layout.ledger(window)) if entry.answers(report)]

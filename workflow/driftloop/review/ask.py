@@ -68,8 +68,8 @@ def ask(
 def _begin(draft: Draft, questions: Questions, reviewer: str, *, asked_by_name: bool) -> State:
     """Return the state that the draft kept, or the first one.
 
-    Either begins on the first screen, where the key that somebody presses to go on labels nothing. Whoever
-    was asked by name signs with it. The draft may be somebody else's of the same account.
+    Either begins on the first screen, where the key that somebody presses to go on labels nothing. A reviewer
+    who was asked by name signs with it. The draft may be somebody else's of the same account.
     """
     with suppress(ValueError, KeyError, TypeError):
         if draft.saved:

@@ -30,8 +30,8 @@ UNSURE = "(unsure)"
 def repairs_of(decision: str, filter_target: str) -> tuple[str, ...]:
     """Return the repairs that a decision asks for with such a filter.
 
-    What is retrained starts from the network before it was aligned, so behind an alignment nothing else comes
-    of it: the same model twice would only be a rival to itself.
+    Retraining starts from the network before it was aligned. So behind an alignment it gives the same model,
+    which would only be a rival to itself.
 
     >>> repairs_of("both", "driftloop.improver.align.Aligned")
     ('retrain', 'filter')
@@ -109,10 +109,10 @@ def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
 
 
 def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> dict[str, Any]:
-    """Return what the steps after the review read, the same bytes whoever answered and when.
+    """Return what the steps after the review read, the same bytes for every reviewer and time.
 
-    Give it an answer with the labels of the review alone. What is labelled after it, to settle whether a
-    repair helps, is for the gate, which finds it in the ledger: no candidate is trained again for its sake.
+    Give it an answer with the labels of the review alone. Later labels, which settle whether a repair helps,
+    are for the gate. It finds them in the ledger, and no candidate is trained again for their sake.
 
     >>> verdict("w01", drifted=False)
     {'window': 'w01', 'drifted': False, 'decision': 'keep', 'diagnosis': None, 'labels': {}}

@@ -1,10 +1,10 @@
 """The ledger: what people decided about a window, as append-only, hash-chained JSON lines.
 
 One file a window, `decisions/{window}.jsonl`, written by people and tracked by Git. Each line is one
-entry in canonical JSON that ends with its own digest and carries the digest of the line before it, so
-that a change anywhere, also in the last line, is found. Nothing is ever taken out or overwritten: a
-second thought, or a second reviewer, is another line. An empty file is an empty ledger, unless the head
-beside it (`driftloop.tracker.head`) says that there were entries.
+entry in canonical JSON. It ends with its own digest and carries the digest of the line before it. So a change
+anywhere, also in the last line, is found. Nothing is ever taken out or overwritten: a second thought, or a
+second reviewer, is another line. An empty file is an empty ledger, unless the head beside it
+(`driftloop.tracker.head`) says that there were entries.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Entry:
 
     @property
     def why(self) -> str:
-        """What it was signed for, in words. Whoever settles a repair signs the reviewer's words once more."""
+        """What it was signed for, in words. Settling a repair signs the reviewer's words once more."""
         return "to settle what the gate left open" if self.settles else self.answer.reason
 
     @property
@@ -282,7 +282,7 @@ def standing_decision(
 
 
 def as_decided(entries: Sequence[Entry], standing: Entry) -> Entry:
-    """Return what stands as signed by whoever decided it, not by whoever only settled its repair since."""
+    """Return the answer that stands as its reviewer signed it, not as settling its repair did since."""
     if not standing.settles:
         return standing
     before = [entry for entry in entries[: entries.index(standing)] if not entry.settles]
@@ -295,7 +295,7 @@ def settled_labels(
 ) -> dict[int, str]:
     """Return what people labelled beyond the samples of a review, to settle whether a repair helps.
 
-    It stays whoever reviews the window anew; of a sample the newest label counts.
+    A new review by another person does not remove it. Of a sample the newest label counts.
     """
     fitting = [entry for entry in entries if entry.answers(report) and entry.images == images]
     given = [each for entry in fitting if not entry.simulated for each in entry.answer.labels.items()]
@@ -305,7 +305,8 @@ def settled_labels(
 def reviews(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries in which people say what they saw, oldest first.
 
-    Whoever settles a repair signs the answer that stands along with the new labels: no second opinion.
+    A person who settles a repair signs the answer that stands along with the new labels. That is no second
+    opinion.
     """
     return [entry for entry in entries if not entry.simulated and not entry.settles]
 

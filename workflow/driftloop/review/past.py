@@ -62,7 +62,7 @@ class Past:
 def load_past(window: str) -> Past | None:
     """Read what became of a window, as far as it got. None where it was not even checked, or is damaged.
 
-    It is told to a reviewer, and decides nothing. Whoever needs a damaged file finds it out.
+    It is told to a reviewer, and decides nothing. The step that needs a damaged file finds it out.
     """
     try:
         return _load_past(window)

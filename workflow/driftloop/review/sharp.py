@@ -1,8 +1,8 @@
 """Pictures in pixels, for terminals that show them: kitty's and iTerm2's protocols, and sixel.
 
-They take the place of the half-blocks in the same lines of text: the cells stay blank, and the last line of
-a picture draws it over them, so that whoever puts lines together need not know. Inside a multiplexer there
-are none: tmux and screen swallow them or lose track of the cursor.
+They take the place of the half-blocks in the same lines of text. The cells stay blank, and the last line of a
+picture draws it over them. So code that puts lines together need not know. Inside a multiplexer there are
+none: tmux and screen swallow them or lose track of the cursor.
 """
 
 from __future__ import annotations

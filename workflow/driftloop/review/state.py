@@ -63,7 +63,7 @@ class Questions:
 
     @property
     def numbered(self) -> bool:
-        """Whether a digit stands for a class by its place: of ten at most, none of which begins with one."""
+        """Whether a digit stands for a class by its place: of ten at most, and no name begins with one."""
         return len(self.classes) <= 10 and not any(name[:1] in digits for name in self.classes)
 
     @property

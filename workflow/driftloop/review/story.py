@@ -57,9 +57,10 @@ def earlier_labels(
 ) -> tuple[Entry, dict[int, str]] | None:
     """Return a person's answer whose labels can be started from, and these, for the samples shown now.
 
-    Where a person's answer stands, it is the reviewer's own newest one. Whoever gives a second opinion sees
-    no other's. Where none stands, the check has said something else since, and the newest one is offered, but
-    not applied: the same sample of the same images still shows the same. None where there is no such answer.
+    Where a person's answer stands, it is the reviewer's own newest one. A second opinion is given without
+    seeing the first. If none stands, the check has said something else since. Then the newest answer is
+    offered, but not applied: the same sample of the same images still shows the same. None where there is no
+    such answer.
     """
     people = reviews(entries)
     if any(_stands(entry, material) for entry in people):

@@ -22,7 +22,7 @@ def finished(
     stream: Mapping[str, Mapping[str, Any]],
     steps: Callable[[str], Collection[str]],
 ) -> frozenset[str]:
-    """Return the windows of which every product holds, and of every window before them too.
+    """Return the windows whose products all hold, and those of every window before them too.
 
     Args:
         judgements: of all records of the present stream.

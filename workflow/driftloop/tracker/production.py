@@ -2,8 +2,8 @@
 
 `decisions/production.json` is the output of no rule. The workflow moves it along when a repair is promoted on
 top of what is in production. People move it with `driftloop promote` and `driftloop rollback`. After a
-rollback it stays where it is until a person moves it again, and what a person has moved it away from the
-workflow never brings back, whatever it makes anew.
+rollback it stays where it is until a person moves it again. The workflow never brings back a model that a
+person has moved it away from, even if it makes that model anew.
 
 A pointer that lost moves, or is gone, is missed by its head, `decisions/production.json.head`. Then nothing
 is in use until the file is brought back or a person promotes a model.
@@ -198,8 +198,8 @@ def leave_out(rehearsal: str, reference: str) -> Move | None:
 def previous(moves: tuple[Move, ...]) -> Move | None:
     """Return what was in use before what is in use now, or None.
 
-    A rollback is a step back in time: a second one goes further back, not forth again. Whoever promotes an
-    earlier model goes forth to it, and a rollback undoes that.
+    A rollback is a step back in time: a second one goes further back, not forth again. Promoting an earlier
+    model is a move forward to it, and a rollback undoes that.
 
     >>> a, b = Move("reference", "0", "", ""), Move("w02", "1", "", "")
     >>> previous((a, b)).owner, previous((a, b, a)).owner

@@ -1,10 +1,10 @@
 """One run at a time in a project's folder: a lock that ends with its process, however that ends.
 
-Snakemake's own lock stays behind when a run is killed, so that the next one is refused; and two runs that
-start together can both take it. This one is the kernel's. Whoever holds it takes away what a killed run left:
-Snakemake's lock, and files half-written; unless that run was on another machine, which may share the folder
-and no locks. A machine is known by the boot of its kernel, too: containers on it have names of their own,
-which change at each start.
+Snakemake's own lock stays behind when a run is killed, so that the next run is refused. Two runs that start
+together can both take it. This one is the kernel's. The run that holds it removes the rest of a killed
+run: Snakemake's lock and half-written files. It leaves them if that run was on another machine, which may
+share the folder and no locks. A machine is known by the boot of its kernel, too: containers on it have names
+of their own, which change at each start.
 """
 
 from __future__ import annotations
