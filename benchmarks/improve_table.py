@@ -77,7 +77,7 @@ def _sequence_lines(result: dict[str, Any], dataset: str) -> Iterator[str]:
 def _gate_lines(result: dict[str, Any]) -> Iterator[str]:
     gate = result["gate"]
     yield f"Made-up candidates, windows of {WINDOW}, alpha {gate['alpha']}, 100 labels beyond"
-    yield "those that teach at most; what is no better gets all labels where it says so:"
+    yield "those that teach at most. A candidate that is no better gets all labels where it says so:"
     yield ""
     yield "| candidate | promoted | labels used |"
     yield "|---|---|---|"

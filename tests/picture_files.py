@@ -421,18 +421,18 @@ INTRODUCTION = """# Pictures as devices write them
 
 <!-- Made by `make reference` from tests/picture_files.py, which runs in CI. -->
 
-Each row is a file that a test makes with a real library and reads. What is taken has the right grey levels, up to
-what a lossy format loses. What is left out is counted, and told by one message that names the remedy.
+Each row is a file that a test makes with a real library and reads. A picture that is taken has the right grey levels,
+up to the loss of a lossy format. Pictures that are left out are counted, and one message names the remedy.
 
-**More than 8 bits.** One scale holds for all pictures, never a picture's own darkest and brightest point. What the file
-says counts first: BitsPerSample, OME's SignificantBits, or a MaxSampleValue of 2ⁿ - 1 in a TIFF, the header of a PGM.
-Else `dataset.levels` says what is black and what is white. `driftloop init` finds it over the pictures that it looks at:
-the next power of two, so that a camera of 12 bits gets `[0, 4095]`. Without it, black and white are the least and the
-most that 16 bits can hold. It is the same in training, in every window and in `predict`. Values beyond it are cut, and
-a line says in how many pictures.
+**More than 8 bits.** One scale holds for all pictures, never a picture's own darkest and brightest point. The file's
+own tags count first: BitsPerSample, OME's SignificantBits, or a MaxSampleValue of 2ⁿ - 1 in a TIFF, the header of a PGM.
+Otherwise `dataset.levels` gives the values of black and white. `driftloop init` finds them over the pictures that it looks
+at. White is the next power of two, so a camera of 12 bits gets `[0, 4095]`. Without `dataset.levels`, black and white are
+the least and the most that 16 bits can hold. The scale is the same in training, in every window and in `predict`. Values
+beyond it are cut, and a line says in how many pictures.
 
-**DICOM.** Values are in the units that slope and intercept give. Black and white are `dataset.levels`, else the file's
-first window, else what its stored bits hold. MONOCHROME1 is inverted.
+**DICOM.** Values are in the units that slope and intercept give. Black and white are `dataset.levels`. Without
+it they are the file's first window, or else the range of its stored bits. MONOCHROME1 is inverted.
 
 **Bands.** `dataset.bands=[2,1,0]` takes three bands of a TIFF as red, green and blue, `[0]` one as grey. They are counted
 from 0, through the samples of a page and then through the pages.
