@@ -25,24 +25,24 @@ _MARGIN = "  "
 _MEANINGS = {
     "keep": "Leave the model as it is: the drift is harmless, or a false alarm.",
     "retrain": "Train on these labels beside the old data, so that the model learns the new look.",
-    "filter": "Put a filter before the model that takes the corruption out; its weights stay.",
-    "both": "Try each, and the two together; of what helps, what gains most goes into production.",
+    "filter": "Put a filter before the model. It takes the corruption out, and the weights stay.",
+    "both": "Try each, and the two together. Of those that help, the best goes into production.",
 }
 _HELP = (
-    ("Enter", "the model is right about this sample; where all have labels, the next screen"),
+    ("Enter", "the model is right about this sample. Where all have labels: the next screen"),
     ("0-9, letters", "its class: its digit, or the first letters of its name"),
     ("=", "the model is right about all the rest of this page"),
     ("-", "it shows none of the classes"),
     ("/", "I can't tell"),
     ("Space", "skip it"),
     ("Backspace", "undo the last answer"),
-    ("arrows, < >", "move; a page back or on"),
+    ("arrows, < >", "move, or turn the page"),
     ("#", "jump to a sample by its number"),
-    ("+", "look closely, beside the reference; again, through filters; again, back"),
+    ("+", "look closely, beside the reference. Again: through filters. Again: back"),
     ("Tab, Shift-Tab", "the next screen, the one before"),
     ("below each", "the model's confidence, a bar: how strange it is, and your answer: · none yet"),
     ("Ctrl-L", "draw the screen anew"),
-    ("Ctrl-C", "leave; every answer is kept, and the next review goes on from there"),
+    ("Ctrl-C", "leave. Every answer is kept, and the next review goes on from there"),
 )
 
 
@@ -171,7 +171,7 @@ def _notes(decision: str, state: State, view: View) -> list[tuple[str, str]]:
         if find_corruption(view.material.suite, state.diagnosis or "").geometric:
             notes.append((f"{state.diagnosis} moves pixels about: a filter undoes little of that.", "yellow"))
     if decision == "filter" and state.diagnosis is None:
-        notes.append(("Nobody knows what it was: it learns from corruptions of every kind.", "yellow"))
+        notes.append(("Without a diagnosis it learns from corruptions of every kind.", "yellow"))
     return notes
 
 
@@ -186,7 +186,7 @@ def _menu(names: list[str], highlighted: int, view: View, rows: int, columns: in
 
 
 def _reason(state: State, view: View) -> list[str]:
-    wish = "Why? In your own words, for whoever reads the ledger later. (It may stay empty.)"
+    wish = "Why? In your own words, for later readers of the ledger. (It may stay empty.)"
     head = [_MARGIN + view.pen(line, "bold") for line in fold(wish, view.columns - 4)]
     typed = fold(state.reason + "▏", view.columns - 6)
     return ["", *head, "", *[_MARGIN * 2 + line for line in typed]]
