@@ -32,10 +32,14 @@ from driftloop.checker.picks import pick_samples
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.split import split_indices
 from driftloop.files import read_json, write_json, write_text
+from driftloop.improver.comparison import compare
+from driftloop.improver.evidence import gather
+from driftloop.improver.gate import judge
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.margin import AUTO, clean_side
 from driftloop.improver.refit import refit
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
-from driftloop.improver.reviewed import Reviewed, part
+from driftloop.improver.reviewed import Parts, Reviewed, part
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 from driftloop.params.compose import compose
@@ -49,6 +53,8 @@ WINDOW, UNSEEN, CLEAN, TRAINED = 200, 1000, 2000, 16_000
 """Images: of a window, of its kind to score on, clean ones to score on, and those that trained the model."""
 EPOCHS = 3
 LABELS = (20, 50, 100)
+ASKED = 100
+"""Disagreements that a person labels for the gate at most."""
 
 
 @dataclass(frozen=True)
@@ -221,12 +227,37 @@ class Case:
     def _samples(self, rows: Any) -> Samples:
         return Samples(self.drift.window.images[rows], self.drift.window.labels[rows])
 
+    @cached_property
+    def answers(self) -> Any:
+        """What the model makes of the window before any repair."""
+        return predict(self.material.classifier, self.drift.window.images).logits.argmax(1)
+
+    def reviewed(self, n: int) -> tuple[Reviewed, Parts]:
+        """Return n labelled samples, and what the window's samples are for."""
+        index = np.array(sorted(picks := self.picks(n)))
+        reviewed = Reviewed(index, self.drift.window.labels[index])
+        return reviewed, part(reviewed, picks, WINDOW, answers=self.answers)
+
+    def promotes(self, candidate: Classifier, n: int) -> bool:
+        """Send a candidate that n labels have taught through the gate, with as many labels as it asks for."""
+        (reviewed, parts), window = self.reviewed(n), self.drift.window
+        learnt = np.union1d(parts.taught.index, parts.unlabelled)
+        answers = predict(candidate, window.images).logits.argmax(1)
+        evidence = gather(reviewed, self.picks(n), learnt, self.answers, answers, self.seed)
+        asked = {int(index): int(window.labels[index]) for index in evidence.ask(ASKED, {})}
+        clean, alpha = self.material.clean, self.material.params["gate"]["alpha"]
+        before, after = (
+            predict(model, clean.images).logits.argmax(1) == clean.labels
+            for model in (self.material.classifier, candidate)
+        )
+        margin = clean_side(len(clean), float(before.mean()), AUTO, alpha).margin
+        on_clean, tally = compare(before, after, alpha), evidence.tally(asked)
+        drift = evidence.compare(asked, alpha)
+        return judge(drift, on_clean, tally=tally, alpha=alpha, margin=margin).promote
+
     def repaired(self, how: str, n: int) -> Classifier:
         """Repair as the pipeline does, on n labels."""
-        picks = self.picks(n)
-        index = np.array(sorted(picks))
-        answers = predict(self.material.classifier, self.drift.window.images).logits.argmax(1)
-        parts = part(Reviewed(index, self.drift.window.labels[index]), picks, WINDOW, answers=answers)
+        _, parts = self.reviewed(n)
         unlabelled = self.drift.window.images[parts.unlabelled]
         taught = self._samples(parts.taught.index)
         given = (self.material.classifier, self.material.train, taught, self.imitation)
@@ -261,6 +292,7 @@ WITH_LABELS: dict[str, Method] = {
     "retrain": lambda case, n: case.repaired("retrain", n),
 }
 METHODS = WITHOUT_LABELS | WITH_LABELS
+PIPELINE = ("refit", "retrain")
 
 
 def main() -> None:
@@ -298,8 +330,10 @@ def _measure(case: Case, method: str, n: int) -> dict[str, Any]:
     repaired = METHODS[method](case, n)
     seconds = time.process_time() - started
     accuracy, clean = (_right(repaired, each) for each in (case.drift.unseen, case.material.clean))
-    print(case.name, method, n, case.seed, f"{accuracy:.4f} {clean:.4f} {seconds:.1f} s", flush=True)
-    return {"accuracy": accuracy, "clean": clean, "seconds": round(seconds, 1), "promoted": None}
+    promoted = case.promotes(repaired, n) if method in PIPELINE else None
+    said = f"{accuracy:.4f} {clean:.4f} {seconds:.1f} s {promoted}"
+    print(case.name, method, n, case.seed, said, flush=True)
+    return {"accuracy": accuracy, "clean": clean, "seconds": round(seconds, 1), "promoted": promoted}
 
 
 def _right(classifier: Classifier, samples: Samples) -> float:
