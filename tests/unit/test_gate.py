@@ -355,3 +355,22 @@ def test_what_cannot_be_judged_is_refused():
         judge(found.compare({}, ALPHA), CLEAN_KEPT, tally=found.tally(), alpha=2, margin=MARGIN)
     with pytest.raises(DriftloopError, match="no clean samples"):
         verdict(1, 0, 1, clean=compare(CLEAN[:0], CLEAN[:0], ALPHA))
+
+
+def test_where_all_labels_teach_the_accuracies_follow_from_the_random_ones():
+    rng = np.random.default_rng(3)
+    before, after = [], []
+    for seed in range(40):
+        kind = rng.choice(4, 400, p=[0.3, 0.02, 0.63, 0.05])  # only the candidate, only the incumbent, both
+        incumbent, candidate = np.isin(kind, (1, 2)).astype(int), np.isin(kind, (0, 2)).astype(int)
+        picks = {i: i >= 48 for i in range(96)}
+        reviewed = Reviewed(np.arange(96), np.ones(96, np.int64))
+        found = gather(reviewed, picks, np.arange(96), incumbent, candidate, seed)
+        asked = dict.fromkeys(found.ask(30, {}).tolist(), 1)
+        drift = found.compare(asked, ALPHA)
+        before.append(drift.incumbent_accuracy)
+        after.append(drift.candidate_accuracy)
+        assert found.compare({}, ALPHA).candidate_accuracy is None
+    assert np.mean(before) == pytest.approx(0.65, abs=0.03)
+    assert np.mean(after) == pytest.approx(0.93, abs=0.03)
+    assert max(after) < 1

@@ -104,13 +104,21 @@ class Evidence:
             left=tally.left,
             held_against=len(drawn) - len(labelled),
         )
-        if found.incumbent_accuracy is not None or not (len(self.random) and found.labelled_disagreements):
-            return found
-        # Where all labels teach, none tells how often both are right on which they agree.
+        unknown = found.incumbent_accuracy is None and found.labelled_disagreements
+        return self._with_accuracies(found) if unknown and len(self.random) else found
+
+    def _with_accuracies(self, found: DriftComparison) -> DriftComparison:
+        """Fill in accuracies where all labels teach, and so none tells how often both are right together.
+
+        It is how often the incumbent is right on the random samples, less what it has right alone.
+        As it lies near 1, it is estimated by the rule of succession.
+        """
+        told, alike = found.labelled_disagreements, 1 - found.disagreements / found.window
+        better, worse = (share / told * (1 - alike) for share in (found.better, found.worse))
         right = float((self.incumbent[self.random.index] == self.random.labels).mean())
-        return replace(
-            found, incumbent_accuracy=right, candidate_accuracy=min(1.0, max(0.0, right + found.gain))
-        )
+        n = len(self.random) * alike
+        both = alike * (len(self.random) * min(alike, max(0.0, right - worse)) + 1) / (n + 2)
+        return replace(found, incumbent_accuracy=both + worse, candidate_accuracy=both + better)
 
     @cached_property
     def _said(self) -> dict[int, int]:
