@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 FEWEST_WORDS = 3
 """A shorter fragment is no sentence: it must not make the others look light."""
+_ABBREVIATED = "al|e[.]g|i[.]e|cf|vs|J|Theor|Comput|Sci"
+"""Their full stop ends no sentence."""
 _ITEM = re.compile(r"^\s*(?:[-*+]|\d+\.)\s+")
 
 
@@ -63,7 +65,7 @@ def _sentences(block: str) -> list[str]:
     text = re.sub(r"(`+)[^`].*?\1", "code", block)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"<https?:[^>]*>|https?:\S+", "link", text)
-    text = re.sub(r"\*\*|\be\.g\.|\bi\.e\.", "", text)
+    text = re.sub(rf"\b({_ABBREVIATED})\.", r"\1", text.replace("**", ""))
     return re.split(r"(?<=[.!?])[)\"”]*\s+", " ".join(text.split()))
 
 
