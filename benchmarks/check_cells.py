@@ -20,7 +20,6 @@ from driftloop.checker.check import check_window, estimate_accuracy
 from driftloop.checker.combined import DEFAULT_MEMBERS, Combined
 from driftloop.checker.detector import Detector, rows
 from driftloop.checker.exposure import DAMAGES, Exposure, expose
-from driftloop.checker.features import Features
 from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.checker.mahalanobis import Mahalanobis
 from driftloop.checker.neighbours import NearestNeighbours
@@ -29,6 +28,7 @@ from driftloop.checker.softmax import SoftmaxConfidence
 from driftloop.checker.store import load_detector, save_detector
 from driftloop.errors import ModelError
 from driftloop.files import read_array, write_array
+from driftloop.models.features import Features
 from driftloop.models.predict import predict
 
 ALPHAS, SIZES, POWER_SIZES = (0.01, 0.05), (20, 100, 500), (10, 20, 50)

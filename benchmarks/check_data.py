@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from digests import digest_of
 from driftloop.checker.detector import rows
-from driftloop.checker.features import Features
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.dataset import Dataset
 from driftloop.data.split import split_indices
 from driftloop.files import read_array, write_array
 from driftloop.models.classifier import Classifier
+from driftloop.models.features import Features
 from driftloop.models.predict import predict
 from driftloop.models.store import model_digest
 from driftloop.params.compose import compose

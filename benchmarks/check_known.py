@@ -13,12 +13,12 @@ from check_data import CALIBRATION, SHOWN
 from check_windows import DRAWS, Index
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
-from driftloop.checker.features import Features
 from driftloop.checker.fitted import FittedDetector, add_kind, fit_detector
 from driftloop.checker.scores import Scores, score_samples
 from driftloop.corruptions import corrupt
 from driftloop.improver.imitate import imitate
 from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.models.features import Features
 from driftloop.models.predict import predict
 
 

@@ -17,7 +17,7 @@ from scipy.special import softmax
 from scipy.stats import kstwo
 
 from check_data import CALIBRATION, Material
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 
 Floats = npt.NDArray[np.float64]
 MMD_REFERENCE = 1000

@@ -21,10 +21,10 @@ from check_cells import Checked
 from check_data import CALIBRATION, SHOWN
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
-from driftloop.checker.features import Features
 from driftloop.checker.store import load_detector
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.data.predictions import load_predictions, save_predictions
+from driftloop.models.features import Features
 
 SIZE = 10_000
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.checker.features import Features
 from driftloop.checker.property_test import Ranks, correlate, rank_scores
 from driftloop.checker.rank_test import CELLS, Standings, place, rank_test
 from driftloop.checker.scores import Scores
 from driftloop.checker.spaces import view_all
 from driftloop.checker.strata import class_groups
 from driftloop.checker.window_test import Evidence, window_test
+from driftloop.models.features import Features
 
 Index = npt.NDArray[np.int64]
 DRAWS = 999

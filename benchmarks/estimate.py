@@ -21,9 +21,9 @@ from driftloop.checker.check import DriftReport, check_window
 from driftloop.checker.exposure import expose
 from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.corruptions import SUITES, corrupt
+from driftloop.estimate import Estimate, Told, widened, with_labels
 from driftloop.improver.retrain import Samples
 from driftloop.models.predict import predict
-from driftloop.report.estimate import Estimate, Told, widened, with_labels
 from natural import WINDOW, Material, digits
 
 CALIBRATION, DRAWS = 5000, 99

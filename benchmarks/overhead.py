@@ -105,7 +105,7 @@ def outcome(project: Path, window: str) -> tuple[str, str]:
 
 def run_steps() -> None:
     """Run every step of the workflow, in its order, in this process and this working directory."""
-    from driftloop.cli import find_command
+    from driftloop.commands.table import find_command
     from driftloop.params.load import load_params
 
     params = load_params()

@@ -128,9 +128,9 @@ def check_large() -> float:
     """Return the seconds that scoring large images takes, without what fitting them took."""
     import numpy as np
 
-    from driftloop.checker.features import Features
     from driftloop.checker.fitted import fit_detector
     from driftloop.checker.scores import score_samples
+    from driftloop.models.features import Features
 
     rng = np.random.default_rng(0)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from driftloop.cli import COMMANDS, driftloop, find_command
+from driftloop.cli import driftloop
+from driftloop.commands.table import COMMANDS, find_command
 from driftloop.params.validate import schema
 
 HERE = Path(__file__).parent

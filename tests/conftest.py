@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from driftloop import __version__, layout
-from driftloop.cli import steps
+from driftloop.commands.table import steps
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, read_json, write_array, write_json, write_text
 from driftloop.improver.comparison import compare, compare_on_window

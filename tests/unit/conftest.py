@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 
 
 @pytest.fixture(scope="session")

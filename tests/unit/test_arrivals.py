@@ -11,10 +11,10 @@ import pytest
 
 from driftloop import layout
 from driftloop.commands.arrive import arrivals_now
-from driftloop.data.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.errors import DataError
 from driftloop.files import digest_file, digest_json, read_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT
+from driftloop.params.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.params.compose import compose, render
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import append, new_entry, project_id, reported

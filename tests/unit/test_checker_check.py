@@ -11,10 +11,10 @@ import pytest
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.exposure import DAMAGES, expose
-from driftloop.checker.features import Features
 from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.picks import pick_samples
 from driftloop.errors import DataError
+from driftloop.models.features import Features
 
 SPEC = {"_target_": "driftloop.checker.neighbours.NearestNeighbours"}
 

@@ -11,10 +11,10 @@ from scipy.stats import binom
 
 from driftloop.checker.appearance import PROPERTIES, properties
 from driftloop.checker.check import check_window
-from driftloop.checker.features import Features
 from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.property_test import Ranks, correlate, property_test, rank_scores
-from driftloop.report.summary import moved
+from driftloop.findings import moved
+from driftloop.models.features import Features
 
 MIX = np.array(
     [[1, 0, 0, 0, 0], [0.8, 0.6, 0, 0, 0], [0, 0, 0, 0, 0], [0.5, 0, 0, 0.8, 0], [0, 0, 0, 0, 1.0]]

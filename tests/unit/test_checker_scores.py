@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from driftloop.checker import features
 from driftloop.checker.check import check_window
 from driftloop.checker.detector import rows
 from driftloop.checker.exposure import expose
-from driftloop.checker.features import Features
 from driftloop.checker.fitted import FittedDetector, add_kind, fit_detector
 from driftloop.checker.scores import Scores, join_scores, part_rows, score_samples
 from driftloop.checker.store import load_scores, save_scores
 from driftloop.errors import DataError
+from driftloop.models import features
+from driftloop.models.features import Features
 
 
 @pytest.fixture(scope="module")

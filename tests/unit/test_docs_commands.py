@@ -12,7 +12,7 @@ from dvc.cli import DvcParserError
 from tests.docs import ELSEWHERE, OTHERS, PAGES, PAGES_ELSEWHERE, TYPED, Command, commands
 from tests.support import ROOT
 
-from driftloop.cli import find_command
+from driftloop.commands.table import find_command
 from driftloop.errors import DriftloopError
 from driftloop.params.compose import compose
 from driftloop.params.load import read_params

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from driftloop.checker.features import Features
 from driftloop.errors import ModelError
 from driftloop.files import digest_file
 from driftloop.models.classifier import Classifier, ClassifierSpec
+from driftloop.models.features import Features
 from driftloop.models.networks import ConvNet, Network, ResNet
 from driftloop.models.predict import batch_size, predict
 from driftloop.models.store import load_model, model_digest, save_model

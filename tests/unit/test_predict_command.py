@@ -16,7 +16,7 @@ from tests.unit.test_improver import FOG, digits, drifted, filtered, incumbent
 from driftloop import layout
 from driftloop.checker.fitted import fit_detector
 from driftloop.checker.store import save_detector
-from driftloop.cli import find_command
+from driftloop.commands.table import find_command
 from driftloop.errors import DataError, ModelError
 from driftloop.models.predict import predict
 from driftloop.models.store import save_model

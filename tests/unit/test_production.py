@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from driftloop import layout
-from driftloop.cli import find_command
 from driftloop.commands.improve import _put_to_use
 from driftloop.commands.production import _tree
+from driftloop.commands.table import find_command
 from driftloop.errors import ModelError, ParameterError
 from driftloop.files import digest_file, digest_json, write_json, write_text
 from driftloop.models.store import FIELDS, FORMAT

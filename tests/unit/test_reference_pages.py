@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driftloop.cli import COMMANDS, find_command
+from driftloop.commands.table import COMMANDS, find_command
 
 ROOT = Path(__file__).parents[2]
 DOCS, PACKAGE = ROOT / "docs", ROOT / "workflow" / "driftloop"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from driftloop.report.estimate import Estimate, Told, widened, with_labels
-from driftloop.report.summary import share
+from driftloop.estimate import Estimate, Told, widened, with_labels
+from driftloop.findings import share
 
 DRAWINGS = {
     "estimated_accuracy": {"estimate": 0.45, "low": 0.30, "high": 0.60},

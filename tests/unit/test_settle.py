@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from driftloop import layout
-from driftloop.cli import find_command
 from driftloop.commands import watch
 from driftloop.commands.ledger import entries_of
 from driftloop.commands.settle import settling_labels
+from driftloop.commands.table import find_command
 from driftloop.data.inbox import Waiting
 from driftloop.files import read_json, write_json
 from driftloop.params.load import load_params

@@ -14,10 +14,10 @@ import pytest
 
 from driftloop.errors import DataError
 from driftloop.files import link_file, read_json, write_json, write_text
+from driftloop.trace import note_read, tracing
 from driftloop.tracker.history import circumstances, find, followers, settings, trace_back
 from driftloop.tracker.judge import Digests, Place, judge, settle
 from driftloop.tracker.provenance import changes, make, read_made, record
-from driftloop.tracker.trace import note_read, tracing
 
 FIRST, SECOND = Path("data/first.json"), Path("results/second.json")
 RECORDS = {"first": record(FIRST.parent, "first"), "second": record(SECOND.parent, "second")}

@@ -46,7 +46,7 @@ def check_network(make: type[Network], *, channels: int = 3, classes: int = 4, s
 
 def check_detector(detector: Detector) -> None:
     """Check that a detector scores strange samples higher, and each sample by itself."""
-    from driftloop.checker.features import Features
+    from driftloop.models.features import Features
 
     rng = np.random.default_rng(0)
 

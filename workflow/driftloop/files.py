@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DataError, ModelError
-from driftloop.tracker.trace import note_read, note_write
+from driftloop.trace import note_read, note_write
 
 _CHUNK_BYTES = 1 << 24
 _LARGEST_MANIFEST = 1 << 24

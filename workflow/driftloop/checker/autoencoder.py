@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from driftloop.checker.detector import Arrays, Detector, blocks, rows
-from driftloop.checker.features import Features
 from driftloop.checker.neighbours import NearestNeighbours
 from driftloop.models.device import seeded
+from driftloop.models.features import Features
 
 _BATCH = 128
 _LEARNING_RATE = 3e-3

@@ -12,7 +12,6 @@ from scipy.special import log_softmax
 from driftloop.checker.conformal import sample_p_values
 from driftloop.checker.copies import Copies, find_copies
 from driftloop.checker.detector import rows
-from driftloop.checker.features import Features, in_parts
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
 from driftloop.checker.label_shift import LabelShift, label_shift
 from driftloop.checker.picks import Pick, pick_samples, random_share_for
@@ -23,6 +22,7 @@ from driftloop.checker.strata import stand
 from driftloop.checker.stream import NEW, Stream, StreamTest
 from driftloop.checker.window_test import window_test
 from driftloop.errors import DataError
+from driftloop.models.features import Features, in_parts
 
 _LEAST_SHARE = 0.05
 """Of samples that are like a repaired drift, for a window to be named after it."""

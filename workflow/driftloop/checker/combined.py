@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import Arrays, Detector, rows
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 from driftloop.params.instantiate import instantiate
 
 _NEIGHBOURS = "driftloop.checker.neighbours.NearestNeighbours"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from driftloop.checker.features import in_parts
+from driftloop.models.features import in_parts
 
 _OFTEN = 5
 """A picture that comes more than so many times as often as is usual in its window is frozen."""

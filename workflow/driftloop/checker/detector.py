@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """What a detector has learnt: named arrays, ready for a safetensors file."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 from driftloop.spill import empty_images, release
 
 Images = npt.NDArray[np.float64]

@@ -13,10 +13,10 @@ from scipy.special import log_softmax
 from driftloop.checker.accuracy import AccuracyModel, fit_accuracy
 from driftloop.checker.detector import Arrays, Detector, rows
 from driftloop.checker.exposure import Exposure
-from driftloop.checker.features import Features
 from driftloop.checker.neighbours import NearestNeighbours
 from driftloop.checker.spaces import view_all
 from driftloop.errors import DataError
+from driftloop.models.features import Features
 from driftloop.params.instantiate import instantiate
 
 CLEAN = "clean"

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import Arrays, Detector, blocks, settle
-from driftloop.checker.features import Features
 from driftloop.checker.spaces import view, view_all, whitening
+from driftloop.models.features import Features
 
 
 @dataclass(frozen=True)

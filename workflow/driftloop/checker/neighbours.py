@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import Arrays, Detector, blocks, rows, settle
-from driftloop.checker.features import Features
 from driftloop.checker.spaces import view, view_all, whitening
+from driftloop.models.features import Features
 
 _RIDGE = 1e-3
 _GROUP = 16

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.detector import BLOCK
-from driftloop.checker.features import Features, features_in_parts
 from driftloop.checker.fitted import FittedDetector, accuracy_signals
 from driftloop.checker.spaces import view_all
+from driftloop.models.features import Features, features_in_parts
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax, logsumexp
 
 from driftloop.checker.detector import Arrays, Detector, settle
-from driftloop.checker.features import Features
+from driftloop.models.features import Features
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from driftloop.checker import appearance
 from driftloop.checker.detector import blocks
-from driftloop.checker.features import Features
 from driftloop.errors import ParameterError
+from driftloop.models.features import Features
 
 Vectors = npt.NDArray[np.float64]
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from driftloop import layout
 from driftloop.commands.console import say
-from driftloop.data.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.data.inbox import (
     Waiting,
     look_at_entry,
@@ -21,6 +20,7 @@ from driftloop.data.inbox import (
 )
 from driftloop.errors import DataError, LedgerError, ModelError
 from driftloop.files import read_json
+from driftloop.params.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.params.load import load_params
 
 
@@ -95,8 +95,8 @@ def _answered(window: str) -> bool | None:
 
 
 def _digest(owner: str) -> str | None:
+    from driftloop.findings import believed
     from driftloop.models.store import model_digest
-    from driftloop.report.summary import believed
 
     verdict, evaluation = (layout.results(owner) / f"{name}.json" for name in ("verdict", "evaluation"))
     # A run makes anew what is damaged.

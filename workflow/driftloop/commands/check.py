@@ -180,7 +180,7 @@ def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
     """Return what a check has come to: the verdict in its style, and what stands behind it."""
     from dataclasses import asdict
 
-    from driftloop.report.summary import moved
+    from driftloop.findings import moved
 
     low, high = report.novel_share_interval
     share = f"of {report.n:,} samples, p = {report.p_value:.2g}"

@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.checker.features import Features
 from driftloop.commands.console import progress
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import default_device
+from driftloop.models.features import Features
 from driftloop.models.predict import predict
 from driftloop.models.store import load_model
 

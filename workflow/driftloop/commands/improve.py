@@ -159,8 +159,8 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
+    from driftloop.findings import foremost
     from driftloop.improver.evidence import said_of
-    from driftloop.report.summary import foremost
 
     occasion = Occasion(window, params)
     rivals = Rivals(occasion, params)
@@ -229,8 +229,8 @@ def _put_to_use(window: str, facts: Mapping[str, Any]) -> None:
     Where windows arrive from production, those that are simulated are rehearsals, and stay out of it.
     """
     from driftloop.models.store import model_digest
+    from driftloop.trace import tracing
     from driftloop.tracker.production import follow, leave_out, read_moves
-    from driftloop.tracker.trace import tracing
 
     parent: str = layout.REFERENCE if facts["rehearsal"] else facts["parent"]
     model, incumbent = model_digest(layout.model(window)), model_digest(layout.model(parent))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from driftloop.checker.features import Features
     from driftloop.checker.fitted import FittedDetector
     from driftloop.data.pictures import Form
     from driftloop.data.read_images import NamedImages
     from driftloop.models.classifier import Classifier
+    from driftloop.models.features import Features
 
 
 _FORMULA = ("=", "+", "-", "@")
@@ -123,8 +123,8 @@ def predicted_rows(
     import torch
     from scipy.special import softmax
 
-    from driftloop.checker.features import Features
     from driftloop.commands.console import progress
+    from driftloop.models.features import Features
     from driftloop.models.predict import batch_size, fill_batch
 
     total, batch = len(named.images), batch_size(classifier)

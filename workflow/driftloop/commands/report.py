@@ -28,8 +28,8 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
     from driftloop.data.answers import load_answers
     from driftloop.data.dataset import load_dataset
+    from driftloop.findings import foremost
     from driftloop.report.score import score
-    from driftloop.report.summary import foremost
 
     evaluation, candidate = evaluation_of(window), None
     if evaluation:

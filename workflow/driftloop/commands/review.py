@@ -141,7 +141,7 @@ def _clean_side(accuracy: float | None) -> str:
     from driftloop.data.dataset import load_dataset
     from driftloop.improver.margin import clean_side
     from driftloop.params.load import load_params
-    from driftloop.tracker.trace import tracing
+    from driftloop.trace import tracing
 
     splits = [layout.split(name) for name in ("test", "calibration")]
     if accuracy is None or not all((split / "meta.json").exists() for split in splits):

@@ -53,7 +53,7 @@ def simulated_answer(material: Material, shown: list[int], params: dict[str, Any
     from driftloop.corruptions import find_corruption
     from driftloop.data.answers import load_answers
     from driftloop.review.simulated import simulate
-    from driftloop.tracker.trace import tracing
+    from driftloop.trace import tracing
 
     window, rates = material.window, params["review"]
     with tracing():  # the verdict depends on the entry that this makes, not on the truth behind it

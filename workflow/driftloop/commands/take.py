@@ -164,7 +164,7 @@ def _keep(window: str, kept: Dataset, form: Form, known: Dataset) -> None:
     from driftloop.data.dataset import Dataset, save_dataset
     from driftloop.data.pictures import notes, read_picture
     from driftloop.files import read_json, write_json
-    from driftloop.tracker.trace import note_write
+    from driftloop.trace import note_write
 
     home, name = layout.window(window), f"{known.name}-{window}"
     if kept.images.shape[1:] == form.shape:  # then the file stays untouched: it may be all that is left

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def places(params: Mapping[str, Any]) -> Iterator[Place]:
     """Yield every step that the stream may have and leaves a record, with the parameters it would see now."""
-    from driftloop.cli import steps
+    from driftloop.commands.table import steps
 
     for step in (each for each in steps() if not each.temporary):
         for window in params["stream"] if step.windowed else (None,):
@@ -83,7 +83,7 @@ def settle_times(params: Mapping[str, Any], *, keep: bool) -> frozenset[str]:
     Raises:
         ModelError: what is in production cannot be told.
     """
-    from driftloop.cli import steps
+    from driftloop.commands.table import steps
     from driftloop.tracker.finished import finished
     from driftloop.tracker.production import anchor
 

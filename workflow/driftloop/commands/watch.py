@@ -20,8 +20,8 @@ import click
 from driftloop import layout
 from driftloop.commands.arrive import changed_windows, cut_windows, look_for_windows, untaken
 from driftloop.commands.console import say, tell, terminal
-from driftloop.data.arrivals import locked
 from driftloop.errors import DriftloopError, ParameterError
+from driftloop.params.arrivals import locked
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.tracker.run_lock import elsewhere, under_way
 

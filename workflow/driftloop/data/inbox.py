@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from driftloop.data.arrivals import ALLOWED, is_window_name
 from driftloop.data.codecs import SUFFIXES
 from driftloop.errors import DataError
 from driftloop.inside import IRREGULAR, LINK
+from driftloop.params.arrivals import ALLOWED, is_window_name
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from driftloop.checker.features import Features
 from driftloop.data.dataset import load_dataset
 from driftloop.errors import DataError
 from driftloop.files import check_array, digest_array, read_array, read_json, write_array, write_json
+from driftloop.models.features import Features
 
 
 def save_predictions(folder: Path, features: Features, *, images: str, model: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from driftloop.checker.features import Features
 from driftloop.errors import ModelError
 from driftloop.models.classifier import Classifier
+from driftloop.models.features import Features
 from driftloop.spill import release
 
 _BATCH = 256

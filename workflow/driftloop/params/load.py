@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from driftloop import layout
-from driftloop.data.arrivals import read_arrivals
 from driftloop.errors import ParameterError
+from driftloop.params.arrivals import read_arrivals
 from driftloop.params.merge import Params, override
 from driftloop.params.named_class import allow
 from driftloop.params.validate import check_plain, validate

@@ -9,8 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from driftloop.data.arrivals import ALLOWED
 from driftloop.errors import ParameterError
+from driftloop.params.arrivals import ALLOWED
 from driftloop.params.merge import Params
 from driftloop.params.yaml_text import parse_yaml
 

@@ -11,12 +11,12 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.estimate import Estimate, with_labels
+from driftloop.findings import Facts, foremost, moved, share
 from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
-from driftloop.report.estimate import Estimate, with_labels
 from driftloop.report.pictures import affordable, data_url
 from driftloop.report.score import class_accuracy
-from driftloop.report.summary import Facts, foremost, moved, share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Entry
 from driftloop.review.material import Material

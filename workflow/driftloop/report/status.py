@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.errors import DataError, LedgerError
 from driftloop.files import read_json
-from driftloop.report.summary import Facts, alarm, believed, foremost, share
+from driftloop.findings import Facts, alarm, believed, foremost, share
 from driftloop.review.decision import verdict
 from driftloop.review.ledger import (
     Entry,

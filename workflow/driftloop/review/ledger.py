@@ -31,8 +31,8 @@ from driftloop.review.ledger_file import (
     sync_folder,
     write_from,
 )
+from driftloop.trace import note_read
 from driftloop.tracker.head import Head, moving_head, read_head
-from driftloop.tracker.trace import note_read
 
 
 class Reported(NamedTuple):

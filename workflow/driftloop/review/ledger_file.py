@@ -14,8 +14,8 @@ from pathlib import Path
 
 from driftloop.errors import LedgerError
 from driftloop.files import atomic
+from driftloop.trace import note_read, tracing
 from driftloop.tracker.head import Head, read_head
-from driftloop.tracker.trace import note_read, tracing
 
 
 @contextmanager

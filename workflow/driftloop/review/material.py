@@ -19,15 +19,15 @@ from driftloop import layout
 from driftloop.checker.previews import Preview
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
+from driftloop.estimate import Estimate, Told
 from driftloop.files import digest_array, digest_json, read_json
+from driftloop.findings import share
 from driftloop.models.fixed import is_fixed
-from driftloop.report.estimate import Estimate, Told
-from driftloop.report.summary import share
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Reported, reported
 from driftloop.review.past import Past, load_past, seconds_of
 from driftloop.review.previews import load_previews
-from driftloop.tracker.trace import note_read, tracing
+from driftloop.trace import note_read, tracing
 
 STRANGE = 0.05
 """A sample is called strange when at most this share of clean ones is as far from everything known."""

@@ -10,7 +10,7 @@ from typing import Any
 from driftloop import layout
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
-from driftloop.report.summary import believed, foremost
+from driftloop.findings import believed, foremost
 from driftloop.review.decision import STEPS
 from driftloop.tracker.provenance import read_made, record
 

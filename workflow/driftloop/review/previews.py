@@ -11,7 +11,7 @@ import numpy as np
 from driftloop.checker.previews import Preview
 from driftloop.errors import DataError
 from driftloop.files import atomic
-from driftloop.tracker.trace import note_read
+from driftloop.trace import note_read
 
 _FACTS = "previews"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from driftloop.report.estimate import Estimate
-from driftloop.report.summary import alarm, moved
+from driftloop.estimate import Estimate
+from driftloop.findings import alarm, moved
 from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry, reviews
 from driftloop.review.material import STRANGE, Material

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from driftloop.errors import LedgerError
 from driftloop.files import atomic, digest_json
-from driftloop.tracker.trace import note_read, tracing
+from driftloop.trace import note_read, tracing
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from driftloop import __version__, layout
 from driftloop.containers.image import current_image, revision
 from driftloop.errors import DataError
 from driftloop.files import digest_file, digest_json, read_json, write_json
-from driftloop.tracker.trace import Trace, tracing
+from driftloop.trace import Trace, tracing
 
 SUFFIX = ".made.json"
 
