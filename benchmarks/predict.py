@@ -71,10 +71,12 @@ def compare(classifier: Classifier, images: np.ndarray[Any, np.dtype[np.uint8]])
     """Time the classifier alone, its filters included, against the rows that are printed."""
     named = NamedImages(images, tuple(f"images.npy[{place}]" for place in range(len(images))), ())
 
+    size = batch_size(classifier, len(images))
+
     def bare() -> None:
         with torch.inference_mode():
-            for start in range(0, len(images), batch_size(classifier)):
-                classifier(torch.from_numpy(images[start : start + batch_size(classifier)])).numpy()
+            for start in range(0, len(images), size):
+                classifier(torch.from_numpy(images[start : start + size])).numpy()
 
     def printed() -> None:
         writer = csv.DictWriter(io.StringIO(), ["name", "class", "confidence", "filters"])

@@ -206,11 +206,20 @@ def test_incomplete_folders_are_refused(classifier: Classifier, tmp_path: Path) 
 
 
 def test_prediction_does_not_depend_on_the_split(classifier: Classifier, tmp_path: Path) -> None:
-    images = random_images(2 * batch_size(classifier) + 3)
+    images = random_images(2 * batch_size(classifier, 1000) + 3)
     whole = predict(classifier, images)
-    parts = [predict(classifier, images[part]) for part in (slice(0, 5), slice(5, 300), slice(300, None))]
+    parts = [predict(classifier, images[part]) for part in (slice(0, 20), slice(20, 300), slice(300, None))]
     assert np.array_equal(whole.logits, np.concatenate([part.logits for part in parts]))
     assert np.array_equal(whole.embeddings, np.concatenate([part.embeddings for part in parts]))
+
+
+def test_a_few_images_are_seen_one_at_a_time_and_alike(classifier: Classifier) -> None:
+    images = random_images(300)
+    many, few = predict(classifier, images), predict(classifier, images[:16])
+    alone = [predict(classifier, images[place : place + 1]) for place in range(16)]
+    assert np.array_equal(few.logits, np.concatenate([each.logits for each in alone]))
+    np.testing.assert_allclose(few.logits, many.logits[:16], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(few.embeddings, many.embeddings[:16], rtol=1e-5, atol=1e-5)
 
 
 def test_prediction_is_what_the_classifier_says(classifier: Classifier) -> None:
@@ -226,7 +235,7 @@ def test_prediction_is_what_the_classifier_says(classifier: Classifier) -> None:
 
 
 def test_prediction_reads_a_memory_map_and_reports_progress(classifier: Classifier, tmp_path: Path) -> None:
-    batch = batch_size(classifier)
+    batch = batch_size(classifier, 1000)
     np.save(tmp_path / "images.npy", random_images(batch + 1))
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
     seen: list[tuple[int, int]] = []
@@ -273,6 +282,5 @@ class Linear(Network):
 @pytest.mark.parametrize(("side", "batch"), [(28, 256), (64, 256), (224, 20), (2048, 1)])
 def test_of_large_images_fewer_go_through_the_network_at_a_time(side: int, batch: int) -> None:
     network = {"_target_": "driftloop.models.networks.ConvNet", "width": 2, "embedding": 2}
-    assert (
-        batch_size(Classifier(ClassifierSpec(network, (side, side, 1), ("a", "b"), (0.5,), (0.5,)))) == batch
-    )
+    classifier = Classifier(ClassifierSpec(network, (side, side, 1), ("a", "b"), (0.5,), (0.5,)))
+    assert batch_size(classifier, 1000) == batch

@@ -127,12 +127,13 @@ def predicted_rows(
     from driftloop.models.features import Features
     from driftloop.models.predict import batch_size, fill_batch
 
-    total, batch = len(named.images), batch_size(classifier)
+    total = len(named.images)
+    batch = batch_size(classifier, total)
     with progress("predicting") as advance:
         for start in range(0, total, batch):
             images = named.images[start : start + batch]
             with torch.inference_mode():
-                seen = classifier.trace(fill_batch(classifier, images))
+                seen = classifier.trace(fill_batch(classifier, images, batch))
             embeddings, logits, acted = (part[: len(images)].cpu().numpy() for part in seen)
             probabilities = softmax(logits, axis=1)
             drift = drift_scores(detector, Features(images, embeddings, logits)) if detector else None

@@ -153,7 +153,7 @@ def _around(classifier: Classifier, embeddings: Tensor) -> Refitted:
 def _see(classifier: Classifier, samples: Samples, *, generator: torch.Generator, views: int = 1) -> _Seen:
     """Let a classifier's network look at what its filters make of samples, and at more views of that."""
     held = through_filters(classifier, samples.images)
-    found, step = [], batch_size(classifier)
+    found, step = [], batch_size(classifier, len(held))
     for view in range(views):
         for start in range(0, len(held), step):
             x = floats(held[start : start + step])

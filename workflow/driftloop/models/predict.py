@@ -16,14 +16,18 @@ from driftloop.spill import release
 _BATCH = 256
 _SIDE = 64
 """Up to this many pixels a side, so many images go through the network at a time; of larger ones fewer."""
+_FEW = 16
+"""Up to so many images go through the network one at a time. Filling a batch for them would take longer."""
 
 
-def batch_size(classifier: Classifier) -> int:
-    """Return how many images go through a classifier at a time: fewer of large ones, which take the memory.
+def batch_size(classifier: Classifier, n: int) -> int:
+    """Return how many of n images go through a classifier at a time: of large ones fewer, for their memory.
 
-    Fixed for a classifier, and short batches are filled up. Kernels are chosen by shape. Otherwise the last
-    bits of a result would depend on how the images were split.
+    Short batches are filled up. Kernels are chosen by shape. Otherwise the last bits of a result would depend
+    on how the images were split. A few images and many differ in these bits, by less than 1e-5.
     """
+    if n <= _FEW:
+        return 1
     height, width, _ = classifier.input_shape
     return at_once(_BATCH, height, width)
 
@@ -57,10 +61,10 @@ def predict(
     classifier.eval()
     embeddings: npt.NDArray[np.float32] | None = None
     logits = np.empty((len(images), len(classifier.classes)), dtype=np.float32)
-    batch = batch_size(classifier)
+    batch = batch_size(classifier, len(images))
     for start in range(0, max(len(images), 1), batch):
         rows = slice(start, min(start + batch, len(images)))
-        embedded, scored = predict_batch(classifier, images[rows])
+        embedded, scored = predict_batch(classifier, images[rows], batch)
         if embeddings is None:
             embeddings = np.empty((len(images), embedded.shape[1]), dtype=np.float32)
         embeddings[rows], logits[rows] = embedded, scored
@@ -73,17 +77,17 @@ def predict(
 
 @torch.inference_mode()
 def predict_batch(
-    classifier: Classifier, images: npt.NDArray[np.uint8]
+    classifier: Classifier, images: npt.NDArray[np.uint8], size: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return embeddings (n, D) and logits (n, K), both float32, of a batch of images, or fewer."""
-    embeddings, logits = classifier.embed(fill_batch(classifier, images))
+    """Return embeddings (n, D) and logits (n, K), both float32, of a batch of `size` images, or fewer."""
+    embeddings, logits = classifier.embed(fill_batch(classifier, images, size))
     n = len(images)
     return embeddings[:n].float().cpu().numpy(), logits[:n].float().cpu().numpy()
 
 
-def fill_batch(classifier: Classifier, images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    """Return a batch of images, or fewer, on the classifier's device, filled up with black ones."""
-    full = np.zeros((batch_size(classifier), *classifier.input_shape), dtype=np.uint8)
+def fill_batch(classifier: Classifier, images: npt.NDArray[np.uint8], size: int) -> torch.Tensor:
+    """Return a batch of `size` images, or fewer, on the classifier's device, filled up with black ones."""
+    full = np.zeros((size, *classifier.input_shape), dtype=np.uint8)
     full[: len(images)] = images
     return torch.from_numpy(full).to(classifier.mean.device)
 
