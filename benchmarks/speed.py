@@ -44,6 +44,8 @@ ROWS = {
     "check-window, 10,000 images of 28 x 28": Row(5, ("driftloop", "check-window", "w01", "--anew")),
     "check of images of 224 x 224": Row(8, (sys.executable, __file__, "--inside", "check_large")),
     "fit-detector": Row(3, ("driftloop", "fit-detector", "--anew")),
+    "one image through the residual network": Row(50, (sys.executable, __file__, "--inside", "see_one")),
+    "predict ONE.png": Row(2, ("driftloop", "predict", "models/reference", "one.png")),
 }
 
 
@@ -86,6 +88,7 @@ def prepare(name: str, build: Path) -> Path:
         subprocess.run(["cp", "-r", str(build / part), str(folder)], check=True)
     run(build, folder, ("driftloop", "configure", *CHOICES))
     run(build, folder, ("snakemake", "--cores", "2", "--until", "predict_window", "fit_detector"))
+    run(build, folder, (sys.executable, __file__, "--inside", "draw_one"))
     return folder
 
 
@@ -147,7 +150,38 @@ def check_large() -> float:
     return time.perf_counter() - started
 
 
-INSIDE: dict[str, Callable[[], float]] = {"check_large": check_large}
+def draw_one() -> float:
+    """Write a training image of the project as `one.png`."""
+    import numpy as np
+    from PIL import Image
+
+    images = np.load("data/splits/train/images.npy", mmap_mode="r")
+    Image.fromarray(images[0, :, :, 0]).save("one.png")
+    return 0.0
+
+
+def see_one() -> float:
+    """Return the seconds that one image of 32 pixels takes through the preset's residual network."""
+    import numpy as np
+
+    from driftloop.models.classifier import Classifier, ClassifierSpec
+    from driftloop.models.predict import predict
+
+    network = {"_target_": "driftloop.models.networks.ResNet"}
+    form = (32, 32, 3), tuple("abcdefghij"), (0.5,) * 3, (0.2,) * 3
+    classifier = Classifier(ClassifierSpec(network, *form))
+    image = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    predict(classifier, image)
+    started = time.perf_counter()
+    predict(classifier, image)
+    return time.perf_counter() - started
+
+
+INSIDE: dict[str, Callable[[], float]] = {
+    "check_large": check_large,
+    "draw_one": draw_one,
+    "see_one": see_one,
+}
 
 if __name__ == "__main__":
     main()
