@@ -1,4 +1,4 @@
-"""What Slurm keeps of its jobs: where that is nothing, Snakemake would wait for their end for ever."""
+"""The record that Slurm keeps of its jobs. Without one, Snakemake would wait for their end for ever."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@
     └── ReviewPendingError       a person has to decide first. Exit status 75 (EX_TEMPFAIL)
 
 A message says what is wrong, where, what came, what is allowed, and the next command. Only
-`driftloop.cli` turns an exception into an exit status. What the machine lacks (disk, memory, rights) comes as
-an exception of some library. `lacking` tells those from mistakes in the code.
+`driftloop.cli` turns an exception into an exit status. Lack of disk, memory or rights comes as an exception
+of some library. `lacking` tells those from mistakes in the code.
 """
 
 from __future__ import annotations

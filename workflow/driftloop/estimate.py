@@ -2,7 +2,7 @@
 
 The check's interval is right for shifts like the damages that taught it. On images unlike everything known,
 such as photographs that became drawings, the estimate was off by far more. So the interval is told the wider,
-the more of the window is novel. What the check wrote stays as it is: people's answers are bound to it.
+the more of the window is novel. The check's own report stays as it is: people's answers are bound to it.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def empty_images(shape: tuple[int, ...]) -> Images:
 def select(images: Images, rows: npt.NDArray[np.integer[Any]]) -> Images:
     """Return the images at sorted `rows`: a copy in memory, or on disk where it is large.
 
-    What is mapped already and wanted as a whole is returned as it is.
+    An array that is mapped already and wanted as a whole is returned as it is.
     """
     shape = (len(rows), *images.shape[1:])
     if not is_large(int(np.prod(shape, dtype=np.int64))):

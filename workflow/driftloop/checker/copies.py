@@ -68,8 +68,8 @@ class Copies:
 def find_copies(images: npt.NDArray[np.uint8]) -> Copies:
     """Find samples that are the same to the pixel.
 
-    What is usual is the median of how often the different pictures come. Once, where there are no more than
-    five of them, as in a feed that froze before the window began.
+    The usual number is the median of how often the different pictures come. Once, where there are no more
+    than five of them, as in a feed that froze before the window began.
 
     Args:
         images: uint8 (N, H, W, C). May be a memory map.

@@ -34,9 +34,9 @@ def rank_likeness(
 ) -> list[Likeness]:
     """Rank corruptions by how much clean images corrupted that way look like the window, likeliest first.
 
-    What is compared are means of statistics that tell corruptions apart whatever the image shows: its
-    histogram, its contrasts between neighbours, its brightness by place. It is a hint for a person, not
-    a verdict: nothing is decided by it.
+    The comparison takes means of statistics that tell corruptions apart in any image: its histogram, its
+    contrasts between neighbours, its brightness by place. It is a hint for a person, not a verdict: nothing
+    is decided by it.
 
     Args:
         window: uint8 (N, H, W, C), strange samples of the window.

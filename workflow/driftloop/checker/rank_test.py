@@ -220,7 +220,7 @@ def _null_sums(m: int, sizes: tuple[int, ...], draws: int, seed: tuple[int, int,
 def _draw(m: int, sizes: tuple[int, ...], draws: int, seed: tuple[int, int, int]) -> list[Floats]:
     """Return the cells' counts (draws, CELLS) of blocks, so large, of more of the same as m.
 
-    What chance has done to the calibration is drawn once for all blocks: they share it.
+    The calibration's own chance is drawn once for all blocks: they share it.
     """
     gaps = _cells(m)[0]
     used = np.flatnonzero(gaps)

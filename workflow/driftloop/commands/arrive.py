@@ -77,7 +77,7 @@ def _models(arrivals: Iterable[str]) -> dict[str, str | None]:
 def _answered(window: str) -> bool | None:
     """Tell whether an answer stands on the present report of a window. None where it asks for none.
 
-    What cannot be told, for want of a report or since the ledger is damaged, is left as it is.
+    A window stays as it is if its report is missing or its ledger is damaged.
     """
     from driftloop.review.ledger import read_ledger, reported
 
@@ -124,7 +124,7 @@ def look_for_windows(params: Mapping[str, Any]) -> Waiting:
 def changed_windows(params: Mapping[str, Any]) -> dict[str, str]:
     """Say of each window under whose name the inbox holds something else than was taken in how that differs.
 
-    What still changes is not judged yet, and what is gone is no change.
+    Files that still change are not judged yet, and missing ones are no change.
     """
     return {
         window: (

@@ -58,7 +58,7 @@ def tell(line: str) -> None:
 
 
 def tell_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a value to standard output as JSON. What a terminal would obey is escaped, as JSON escapes it."""
+    """Print a value to standard output as JSON, which escapes characters that a terminal would obey."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     if not text.replace("\n", "").isprintable():
         text = json.dumps(value, indent=indent)

@@ -159,7 +159,7 @@ def show(windows: tuple[str, ...], as_json: bool) -> None:
 def merge(window: str, other: Path) -> None:
     """Add to WINDOW's ledger what OTHER, the ledger of another clone of this project, has beside it.
 
-    What is added counts as newer than what is there.
+    Added entries count as newer than those that are there.
     """
     from driftloop.commands.console import say
     from driftloop.commands.step import known_window

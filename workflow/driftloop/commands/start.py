@@ -394,7 +394,7 @@ def _copy_workflow(folder: Path, stream: list[str]) -> None:
     stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8").replace("      - rules\n", "")
     stages = stages.replace("path: models/w05", f"path: models/{[REFERENCE, *stream][-1]}")
     for name, text in (("Snakefile", SNAKEFILE_TEXT), ("dvc.yaml", stages)):
-        # What an init that was cut short wrote, somebody may have changed since.
+        # A person may have changed the files of an init that was cut short.
         if not (folder / name).exists():
             write_text(folder / name, text)
     if not (folder / "profiles").exists():

@@ -121,7 +121,7 @@ def _kept(window: str, inbox: Path, form: Form) -> Dataset | None:
 def _is_source(entry: Path, window: str, kept: Dataset, form: Form) -> bool:
     """Tell whether what lies in the inbox is what a window was taken in from.
 
-    An earlier version did not note that. What somebody has answered about stays then, unless the same lies
+    An earlier version did not note that. A window that a person has answered stays then, unless the same lies
     there.
     """
     import numpy as np

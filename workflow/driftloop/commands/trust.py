@@ -19,8 +19,8 @@ from driftloop.params.load import PARAMS_FILE, read_params
 def trust(yes: bool) -> None:
     """Show which classes and files of its own this project runs, and remember that you have looked.
 
-    What changes afterwards is shown as such, here and by `driftloop status`. It is remembered by digest, in
-    your own state folder and not in the project. Nothing is run to show it.
+    Later changes are shown as such, here and by `driftloop status`. It is remembered by digest, in your own
+    state folder and not in the project. Nothing is run to show it.
     """
     from driftloop.tracker.own_code import CLASS, own_code, remember, seen
 

@@ -231,8 +231,8 @@ def _run_to_end(command: Sequence[str]) -> tuple[int, str]:
 def _stop(run: _Run) -> None:
     """End a run with all its steps, as Ctrl-C would in its own terminal. Harder what does not listen.
 
-    A step that is interrupted puts nothing half-made into place. What one that is killed leaves beside it the
-    next run takes away. Another Ctrl-C loses patience.
+    A step that is interrupted puts nothing half-made into place. The next run removes the rest of one that
+    was killed. Another Ctrl-C loses patience.
     """
     if run.process is None or not _lives(run.process):
         return

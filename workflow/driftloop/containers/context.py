@@ -46,7 +46,7 @@ def collect(root: Path, facts: dict[str, Any], model: Path | None, folder: Path)
 
 
 def _copy_model(model: Path, target: Path) -> None:
-    """Copy the files of a model's folder. What a link in it leads to is no part of the model.
+    """Copy the files of a model's folder. The target of a link in it is no part of the model.
 
     Raises:
         ImageError: a file in it is a link, or cannot be read.
@@ -115,7 +115,7 @@ def last_lines(text: str) -> str:
 
 
 def _wheel(what: list[str], folder: Path, *, alone: bool = True) -> None:
-    """Let pip collect wheels. What comes as source is built with what is installed here, by `build.lock`."""
+    """Let pip collect wheels. Source packages are built with what is installed here, by `build.lock`."""
     options = ["--quiet", "--no-build-isolation", *(["--no-deps"] if alone else [])]
     command = [sys.executable, "-P", "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), *what]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own command line)

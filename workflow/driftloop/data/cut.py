@@ -23,9 +23,10 @@ def cut_loose(
 
     By count, pictures are taken in the order in which they were written, and a window is cut once there are
     enough of them: `cut-000001`, `cut-000002`, … By day (UTC, of the last change), a window is cut once the
-    day is over: `day-2026-11-24`. What comes late to a day that was cut goes into the next one. Pictures that
-    changed lately stay. A folder is filled under a hidden name and then renamed. What an interrupted run left
-    in one is loose again first. Only one process may cut at a time, see `driftloop.params.arrivals.locked`.
+    day is over: `day-2026-11-24`. A picture that comes late to a day that was cut goes into the next one.
+    Pictures that changed lately stay. A folder is filled under a hidden name and then renamed. What an
+    interrupted run left in one is loose again first. Only one process may cut at a time, see
+    `driftloop.params.arrivals.locked`.
 
     Args:
         inbox: the folder.

@@ -172,7 +172,7 @@ def list_pictures(path: Path, stream: BinaryIO, changes: Counter[str]) -> list[s
 
 
 def _rows(path: Path, stream: BinaryIO) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Yield a row's line, for messages, and the row. What is in memory at a time is one row."""
+    """Yield a row's line, for messages, and the row. Only one row is in memory at a time."""
     kind = path.suffix.lower()
     # Line ends in quotes belong to a cell.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="" if kind in _TABLES else "\n")

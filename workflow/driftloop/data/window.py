@@ -131,8 +131,8 @@ def draw_window(
 ) -> Window:
     """Draw the next window of the stream from the production pool.
 
-    The same pool, sizes before it, spec and seed give the same window. What the windows before it
-    went through does not matter.
+    The same pool, sizes before it, spec and seed give the same window. The corruptions of the windows before
+    it do not matter.
 
     Args:
         pool: the production split with its labels, in random order.

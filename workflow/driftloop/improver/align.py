@@ -1,8 +1,8 @@
 """Align: a drift gets batch-norm statistics of its own. No labels, no diagnosis, seconds. The weights stay.
 
-What a corruption does to an image moves the activations behind it, and statistics of clean data no longer fit
-them. Those of the window do (Schneider et al., arXiv 2006.16971). Applied to every image they would cost
-accuracy on clean ones: a gate, learnt from the window against clean images, decides for each.
+A corruption of an image moves the activations behind it. Statistics of clean data no longer fit them. Those
+of the window do (Schneider et al., arXiv 2006.16971). Applied to every image they would cost accuracy on
+clean ones: a gate, learnt from the window against clean images, decides for each.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A candidate must be significantly better on the drift. It must be shown to lose no more than a margin on clean
 data. It must not be shown to lose more than that on any drift repaired before.
 
-What tells the two apart on the drift are the samples that they answer differently, and those are known before
+The samples that they answer differently tell the two apart on the drift. Those samples are known before
 anybody labels them. They are drawn in random order, and a person labels as many as they like: the test holds
 at every number of them (`driftloop.improver.tally`). `driftloop.improver.evidence` says which labels judge.
 """

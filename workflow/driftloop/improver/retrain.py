@@ -176,7 +176,7 @@ def _sources(
 ) -> list[_Source]:
     rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
     images, labels = select(clean.images, rows), clean.labels[rows]
-    # What the incumbent makes of a clean image is asked of the candidate too, also for its drifted twin.
+    # The candidate must answer a clean image as the incumbent does, and its drifted twin too.
     taught = torch.from_numpy(predict(classifier, images).logits).softmax(1)
     device, classes = classifier.mean.device, len(classifier.classes)
 
@@ -263,7 +263,7 @@ def _batch(
 ) -> tuple[Tensor, Tensor]:
     """Draw a batch: normalised images (N, C, H, W) and targets (N, K).
 
-    What has no targets gets the teacher's, or none, all zeros, as long as there is no teacher.
+    Images without targets get the teacher's. As long as there is no teacher they get none, all zeros.
     """
     batch = []
     for source, size in zip(sources, sizes, strict=True):
@@ -303,7 +303,7 @@ def _blend(
 ) -> None:
     """Give a network weights and statistics that lie between two sets of them, `away` from the first.
 
-    What training left alone stays: a buffer that holds infinities, such as a mask, has no average.
+    Values that training left alone stay: a buffer that holds infinities, such as a mask, has no average.
     """
     now = network.state_dict()
 

@@ -1,8 +1,8 @@
 """Programs saved by torch.export (.pt2), opened without running anything that they bring along.
 
 `torch.export.load` alone would do so. An archive may hold Python source for its guards and names of any
-function of torch. It may also hold expressions that are evaluated, pickles and compiled libraries. What is
-opened here is a copy with operators of aten only, plain symbolic sizes, weights alone and no guards.
+function of torch. It may also hold expressions that are evaluated, pickles and compiled libraries. This
+module opens a copy with operators of aten only, plain symbolic sizes, weights alone and no guards.
 """
 
 from __future__ import annotations

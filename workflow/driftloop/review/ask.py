@@ -39,8 +39,8 @@ def ask(
     """Take a person through the review at the terminal, and hand what they signed to `record`.
 
     With `unsettled` they are asked for labels alone. What a run still has to say when it opens the review
-    (`in_a_run`) may fall on the first screen, so that is drawn anew after a moment. Every answer is in the
-    draft under `drafts` before the next screen shows. The draft goes when `record` has returned.
+    (`in_a_run`) may fall on the first screen. So that screen is drawn anew after a moment. Every answer is in
+    the draft under `drafts` before the next screen shows. The draft goes when `record` has returned.
 
     Raises:
         ReviewPendingError: they left. Nothing is decided, and the draft is kept.

@@ -94,7 +94,8 @@ def _tile(
     name = clip(pick.predicted, width - len(number))
     head = pen(name + number, "bold reverse") if current else pen(name, "bold") + pen(number, "dim")
     text, style = describe_label(label, pick)
-    # What the label leaves over is the bar's, up to a third of the tile. Too little is no bar at all.
+    # The bar gets the space that the label leaves over, up to a third of the tile. Too little is no bar at
+    # all.
     sure, bar = f"{pick.confidence:<4.0%} ", ""
     bar_width = min(width // 3, width - len(sure) - 1 - cell_len(text))
     if bar_width >= _SHORTEST_BAR:

@@ -16,7 +16,7 @@ def restore(path: Path, copies: Sequence[bytes], *, project: str, as_it_is: bool
     """Put a damaged ledger back to the longest of its states that has all that its head tells of.
 
     Args:
-        path: of the ledger. What of it still holds is one of the states to choose from.
+        path: of the ledger. The part of it that still holds is one of the states to choose from.
         copies: bytes that it had at other times, in any order, damaged or not.
         project: that it belongs to.
         as_it_is: go on with the entries that still hold, where no copy has those that are gone.

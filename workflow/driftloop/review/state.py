@@ -31,7 +31,8 @@ class Unsettled:
     Attributes:
         answer: what was signed.
         said: what the gate said of each candidate.
-        images: SHA-256 of the samples of the review. What was labelled goes on from whatever is asked now.
+        images: SHA-256 of the samples of the review. Labels given so far go on from the samples that are
+            asked now.
     """
 
     answer: Answer

@@ -80,7 +80,7 @@ def _stands(entry: Entry, material: Material) -> bool:
 def how_it_fared(material: Material, repair: str, diagnosis: str | None) -> str:
     """Return how a repair did on this kind of drift before. Nothing where that means nothing.
 
-    What was tried on this very window comes last, so that it is what a second look reads.
+    Repairs tried on this very window come last, so that a second look reads them.
     """
     if repair not in REPAIRS[repair] or diagnosis is None:
         return ""

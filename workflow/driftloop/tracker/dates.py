@@ -14,8 +14,8 @@ from driftloop.files import atomic, link_file
 def set_time(path: Path, moment: int, copies: dict[int, Path]) -> None:
     """Set a file's time (ns since 1970), and that of the link where it is one: Snakemake asks both.
 
-    Only its owner may set a file's time. What another member of the project's group owns is replaced by a
-    copy of one's own, which takes no right but to write into the folder.
+    Only its owner may set a file's time. A file that another member of the project's group owns is replaced
+    by a copy of one's own. That takes only the right to write into the folder.
 
     Args:
         path: the file.

@@ -3,9 +3,9 @@
 Snakemake reruns what is older than its input. Before it plans, `settle` compares every record with the
 present parameters and files, and sets the times: products that hold are all as new as the newest file
 that they may depend on, all others are older than `params.yaml`, which every rule has as an input; nothing is
-dated in the future, as after a clock that was ahead. What
-Snakemake then reruns for the sake of something before it, the step itself leaves standing when nothing
-that it reads has changed after all (`driftloop.tracker.provenance.make`).
+dated in the future, as after a clock that was ahead. Snakemake may then rerun a step for the sake of
+something before it. The step leaves its products standing when nothing that it reads has changed after all
+(`driftloop.tracker.provenance.make`).
 """
 
 from __future__ import annotations

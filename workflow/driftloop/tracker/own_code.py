@@ -1,7 +1,7 @@
 """What a project runs that is not driftloop's, and whether this user has looked at it.
 
 A cloned project's `params.yaml` names classes, and its workflow files name commands: a run executes them.
-What was looked at is remembered by digest in the user's own state folder, so that a project cannot bring
+The digests of files that were looked at are kept in the user's own state folder. So a project cannot bring
 its own record along.
 """
 

@@ -2,8 +2,8 @@
 
 A record holds digests of what the step read and wrote, the parameters that it could see, and what it ran
 on. It is taken away before the step begins and comes after everything else, so that products without a
-record are not believed. Whether they still hold is asked of the record by content, never by time. What a step
-reads is held against the record of the step that made it.
+record are not believed. Whether they still hold is asked of the record by content, never by time. Every file
+that a step reads is held against the record of the step that made it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def vouched() -> AbstractContextManager[Trace]:
     """Keep a trace of a block that must not believe what was damaged.
 
     Reading raises a DataError where a file is not what the step that made it has left. That is asked of the
-    records beside it. What no step made, or a step whose record is gone, is read as it is.
+    records beside it. A file that no step made, or a step whose record is gone, is read as it is.
     """
     left: dict[Path, dict[str, tuple[str, str]]] = {}
 
