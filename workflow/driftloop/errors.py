@@ -1,12 +1,12 @@
 """Everything that driftloop refuses, as a tree of exceptions.
 
-    DriftloopError            a user's mistake or an unusable input. Exit status 1
-    ├── ParameterError        params.yaml, an override or an option. Exit status 2
+    DriftloopError            a user's mistake or an unusable input; exit status 1
+    ├── ParameterError        params.yaml, an override or an option; exit status 2
     ├── DataError             a dataset, a window, a download
     ├── ModelError            a model or detector folder, or a network that does not fit the data
     ├── ImageError            a container image, or the engine that builds and runs it
     ├── LedgerError           a decision that cannot be read, verified or written
-    └── ReviewPendingError       a person has to decide first. Exit status 75 (EX_TEMPFAIL)
+    └── ReviewPendingError       a person has to decide first; exit status 75 (EX_TEMPFAIL)
 
 A message says what is wrong, where, what came, what is allowed, and the next command. Only
 `driftloop.cli` turns an exception into an exit status. Lack of disk, memory or rights comes as an exception
@@ -84,7 +84,7 @@ def lacking(error: BaseException) -> str | None:
     """Say what the machine or the folder lacks where that is why something failed. None where it is not.
 
     >>> lacking(OSError(28, "No space left on device"))
-    'The disk is full. Free some space. What was made so far is kept. ([Errno 28] No space left on device)'
+    'The disk is full. Free some space; what was made so far is kept. ([Errno 28] No space left on device)'
     >>> lacking(ValueError("a mistake in the code"))
     """
     if isinstance(error, MemoryError):
