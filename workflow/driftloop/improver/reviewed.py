@@ -100,8 +100,8 @@ def part(
         different: positions of the pictures that are no copies of others; all of them by default.
         answers: int64 (n,), the incumbent's.
 
-    >>> reviewed, answers = Reviewed(np.array([2, 5, 7]), np.array([0, 1, 0])), np.zeros(11, np.int64)
-    >>> parts = part(reviewed, {2: True, 5: False, 7: True}, n=11, answers=answers)
+    >>> reviewed, answers = Reviewed(np.array([2, 5, 7]), np.array([0, 1, 0])), np.zeros(21, np.int64)
+    >>> parts = part(reviewed, {2: True, 5: False, 7: True}, n=21, answers=answers)
     >>> parts.taught.index, len(parts.unlabelled)
     (array([2, 5, 7]), 1)
     """
