@@ -44,7 +44,6 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     numbered as they were added. In CSV, a text that a spreadsheet would run begins with an apostrophe, and
     control characters are written out. --jsonl has every text as it is.
     """
-    from driftloop.checker.store import load_detector
     from driftloop.commands.classify import open_model
     from driftloop.commands.console import say, tell_json
     from driftloop.data.read_images import read_images
@@ -54,7 +53,7 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     named_model = bool(images) and (images[0] / "model.json").exists()
     with vouched():
         folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
-        classifier, detector = open_model(folder), load_detector(folder) if drift else None
+        classifier, detector = open_model(folder), _detector(folder) if drift else None
     with _given(images) as paths:
         named = read_images(paths, _form(classifier.input_shape))
     if not images:
@@ -74,6 +73,12 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
         raise DataError(
             f"{left:,} of {left + len(named.names):,} were left out, see above; all others are classified."
         )
+
+
+def _detector(folder: Path) -> FittedDetector:
+    from driftloop.checker.store import load_detector  # with scipy, a third of a second
+
+    return load_detector(folder)
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
@@ -121,7 +126,6 @@ def predicted_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield what is to be told of each image, a batch at a time. With a detector, its drift score too."""
     import torch
-    from scipy.special import softmax
 
     from driftloop.commands.console import progress
     from driftloop.models.features import Features
@@ -135,7 +139,7 @@ def predicted_rows(
             with torch.inference_mode():
                 seen = classifier.trace(fill_batch(classifier, images, batch))
             embeddings, logits, acted = (part[: len(images)].cpu().numpy() for part in seen)
-            probabilities = softmax(logits, axis=1)
+            probabilities = torch.from_numpy(logits).softmax(1).numpy()
             drift = drift_scores(detector, Features(images, embeddings, logits)) if detector else None
             best = probabilities.argmax(1)
             for row, place in enumerate(best.tolist()):
