@@ -173,3 +173,12 @@ def test_no_room_imports_from_one_above_it() -> None:
         there = {each for each in named if (PACKAGE / each).is_dir() or (PACKAGE / f"{each}.py").is_file()}
         below.setdefault(room, set()).update(there - {room})
     TopologicalSorter(below).prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("product", ["drift.json", "verdict.json", "evaluation.json", "score.json"])
+def test_one_module_knows_where_a_windows_product_lies(product: str) -> None:
+    def knows(module: str) -> bool:
+        tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
+        return any(isinstance(node, ast.Constant) and node.value == product for node in ast.walk(tree))
+
+    assert [module for module in MODULES if knows(module)] == ["layout.py"]

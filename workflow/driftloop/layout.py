@@ -68,6 +68,26 @@ def results(name: str) -> Path:
     return Path("results") / name
 
 
+def drift(name: str) -> Path:
+    """What the check found."""
+    return results(name) / "drift.json"
+
+
+def verdict(name: str) -> Path:
+    """What the reviewer decided, as the steps after it read it."""
+    return results(name) / "verdict.json"
+
+
+def evaluation(name: str) -> Path:
+    """How the candidates did beside the incumbent."""
+    return results(name) / "evaluation.json"
+
+
+def score(name: str) -> Path:
+    """How incumbent and candidate do by the true labels of a simulated window."""
+    return results(name) / "score.json"
+
+
 def predictions(name: str) -> Path:
     """What the incumbent sees in a window."""
     return results(name) / "predictions"

@@ -83,7 +83,7 @@ def _answered(window: str) -> bool | None:
 
     ledger = layout.ledger(window)
     try:
-        report = read_json(layout.results(window) / "drift.json")
+        report = read_json(layout.drift(window))
         if not report["drifted"]:
             return None
         seen = reported(report)

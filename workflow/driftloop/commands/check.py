@@ -147,7 +147,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
     write_json(layout.carried(window), {"detector": detector, "stream": report.carried.to_json()})
     facts = {"window": window, **report.to_json()}
     facts["label_shift"]["grown"] = classes[report.label_shift.grown]
-    write_json(layout.results(window) / "drift.json", facts)
+    write_json(layout.drift(window), facts)
     say(f"{window}: ", *_found(report), ".")
     if report.copies:
         again = f", one of them {report.frozen:,} times, as a frozen feed sends it" if report.frozen else ""

@@ -194,7 +194,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     write_array(layout.results(window) / "population.npy", np.stack(predicted))
     write_array(layout.results(window) / "strip.npy", images)
     found["strip"] = {**said, "taught": not len(others)}
-    write_json(layout.results(window) / "evaluation.json", found)
+    write_json(layout.evaluation(window), found)
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
     if unsettled:
@@ -281,7 +281,7 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 
     repair, home = evaluation["winner"], layout.model(window)
-    candidate, verdict = layout.candidate(window, repair), layout.results(window) / "verdict.json"
+    candidate, verdict = layout.candidate(window, repair), layout.verdict(window)
     _copy(candidate, home, "model")
     digest = model_digest(home)
     added = Repair(
@@ -316,6 +316,6 @@ def evaluation_of(window: str) -> Any:
 
     An `evaluation.json` may be left from an earlier verdict. Only the verdict says whether it counts.
     """
-    if read_json(layout.results(window) / "verdict.json")["decision"] == "keep":
+    if read_json(layout.verdict(window))["decision"] == "keep":
         return None
-    return read_json(layout.results(window) / "evaluation.json")
+    return read_json(layout.evaluation(window))

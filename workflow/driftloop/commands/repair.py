@@ -42,7 +42,7 @@ class Occasion:
     def __init__(self, window: str, params: dict[str, Any]) -> None:
         self.window = window
         self.parent = layout.model(params["stream"][window]["parent"])
-        self.verdict = read_json(layout.results(window) / "verdict.json")
+        self.verdict = read_json(layout.verdict(window))
         self.repairs: tuple[Repair, ...] = load_lineage(self.parent).repairs
         self._seed, self._suite = params["seed"], params["corruptions"]
 
@@ -169,14 +169,14 @@ def parts_of(window: str) -> Parts:
 def reviewed_of(window: str) -> Reviewed:
     """Return the samples of a window to which the reviewer gave a class."""
     arrived = load_dataset(layout.window(window))
-    verdict = read_json(layout.results(window) / "verdict.json")
+    verdict = read_json(layout.verdict(window))
     labels = {int(index): label for index, label in verdict["labels"].items()}
     return read_reviewed(labels, arrived.classes, len(arrived))
 
 
 def picks_of(window: str) -> dict[int, bool]:
     """Return the samples of a window that the check picked, and whether each was drawn at random."""
-    picks = read_json(layout.results(window) / "drift.json")["picks"]
+    picks = read_json(layout.drift(window))["picks"]
     return {int(pick["index"]): bool(pick["random"]) for pick in picks}
 
 

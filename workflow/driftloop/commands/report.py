@@ -41,7 +41,7 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
         candidate,
         classes=len(load_dataset(layout.window(window)).classes),
     )
-    write_json(layout.results(window) / "score.json", found)
+    write_json(layout.score(window), found)
 
 
 @step("summarize-run", reads=("stream", "corruptions"), home="results")
@@ -57,11 +57,11 @@ def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
-    folder, material = layout.results(window), _material(window, params)
+    material = _material(window, params)
     entry, _ = _decision(material)
     return summary_row(
-        read_json(folder / "drift.json"),
-        read_json(folder / "verdict.json"),
+        read_json(layout.drift(window)),
+        read_json(layout.verdict(window)),
         evaluation_of(window),
         _score(window, params),
         reviewer=entry.reviewer if entry else None,
@@ -133,7 +133,7 @@ def _unfinished_row(state: WindowState, params: dict[str, Any]) -> dict[str, Any
 
     window, home = state.window, layout.model(params["stream"][state.window]["parent"])
     clean = load_lineage(home).clean_accuracy if (home / "lineage.json").exists() else None
-    drift = None if state.drifted is None else read_json(layout.results(window) / "drift.json")
+    drift = None if state.drifted is None else read_json(layout.drift(window))
     answer = None
     if state.decision is not None:
         answer = {"decision": state.decision, "labels": range(state.labels or 0)}
@@ -197,7 +197,7 @@ def _material(window: str, params: dict[str, Any]) -> Material:
 def _score(window: str, params: dict[str, Any]) -> Any:
     """Return the true score of a simulated window, or None of one whose labels nobody knows."""
     simulated = params["stream"][window]["simulated"]
-    return read_json(layout.results(window) / "score.json") if simulated else None
+    return read_json(layout.score(window)) if simulated else None
 
 
 def _decision(material: Material) -> tuple[Entry | None, int]:

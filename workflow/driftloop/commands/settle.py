@@ -117,7 +117,7 @@ def _evaluation(window: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
     from driftloop.files import read_json
     from driftloop.findings import believed
 
-    path = layout.results(window) / "evaluation.json"
+    path = layout.evaluation(window)
     found: dict[str, Any] = read_json(path) if path.exists() else {}
     if found and believed(verdict, found) is None:
         raise LedgerError(

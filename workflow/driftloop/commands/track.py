@@ -156,7 +156,7 @@ def _repairs(window: str, filter_target: str) -> Sequence[str]:
     from driftloop.review.decision import repairs_of
 
     try:
-        return repairs_of(read_json(layout.results(window) / "verdict.json")["decision"], filter_target)
+        return repairs_of(read_json(layout.verdict(window))["decision"], filter_target)
     except (DataError, KeyError, TypeError):
         return ()
 

@@ -151,8 +151,7 @@ def under_way(state: WindowState) -> str:
 
 
 def _read_state(window: str, mode: str) -> WindowState:
-    folder = layout.results(window)
-    drift = _read(folder / "drift.json")
+    drift = _read(layout.drift(window))
     if drift is None:
         failed = _failure(window)
         return WindowState(window, "broken" if failed else "waiting", problem=failed)
@@ -161,9 +160,9 @@ def _read_state(window: str, mode: str) -> WindowState:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
     shown = {pick["index"] for pick in drift["picks"]}
     answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
-    if _read(folder / "verdict.json") != answer:  # the ledger has moved on. What follows is not made yet
+    if _read(layout.verdict(window)) != answer:  # the ledger has moved on. What follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
-    evaluation = believed(answer, _read(folder / "evaluation.json"))
+    evaluation = believed(answer, _read(layout.evaluation(window)))
     asked = evaluation.get("ask", ()) if evaluation and entry else ()
     if asked and evaluation and entry and _settled(window, entry, shown).items() - _known(evaluation).items():
         # Labels were signed since. The gate looks at them in the next run.

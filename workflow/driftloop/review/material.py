@@ -205,12 +205,10 @@ def load_material(
     Raises:
         DataError: the window was not checked yet, or a file of it is damaged.
     """
-    folder = layout.results(window)
-    if not (folder / "drift.json").exists():
-        raise DataError(
-            f"{folder / 'drift.json'} does not exist: {window} is not checked yet. Run: snakemake --cores all"
-        )
-    report = read_json(folder / "drift.json")
+    path = layout.drift(window)
+    if not path.exists():
+        raise DataError(f"{path} does not exist: {window} is not checked yet. Run: snakemake --cores all")
+    folder, report = path.parent, read_json(path)
     dataset = load_dataset(layout.window(window))
     rows = read_samples(folder / "samples.csv")
     try:

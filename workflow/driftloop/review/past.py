@@ -71,8 +71,8 @@ def load_past(window: str) -> Past | None:
 
 
 def _load_past(window: str) -> Past | None:
-    folder = layout.results(window)
-    drift, verdict, evaluation = (_optional(folder / f"{name}.json") for name in _OUTCOME)
+    products = (layout.drift, layout.verdict, layout.evaluation)
+    drift, verdict, evaluation = (_optional(path(window)) for path in products)
     if drift is None:
         return None
     evaluation = believed(verdict, evaluation) if verdict else None
@@ -108,9 +108,6 @@ def _trials(evaluation: Mapping[str, Any]) -> dict[str, Trial]:
         )
         for repair, found in evaluation["candidates"].items()
     }
-
-
-_OUTCOME = ("drift", "verdict", "evaluation")
 
 
 def _optional(path: Path) -> Any:
