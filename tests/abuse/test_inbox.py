@@ -231,14 +231,17 @@ def test_whatever_is_not_taken_is_counted_and_named_by_reason(project: Path, dri
     folder(project / "elsewhere", d_png=picture())
     (at / "camera2").symlink_to(project / "elsewhere")
     os.mkfifo(at / "pipe.png")
+    (at / "bell\a.png").write_bytes(picture())
     said = arrive(driftloop).said
     for words in (
-        "6 of 7 left out", "2 left out, such as inbox/w/b.xyz: it ends in .xyz, which is not read",
+        "6 of 8 left out", "2 left out, such as inbox/w/b.xyz: it ends in .xyz, which is not read",
         "inbox/w/camera2: it is a link", "inbox/w/pipe.png: it is not a regular file", "it is hidden",
         "inbox/w/notes: it has no ending",
     ):  # fmt: skip
         assert words in said
-    assert len(Path("data/windows/w/origins.csv").read_text().splitlines()) == 8
+    told = Path("data/windows/w/origins.csv").read_text()
+    assert len(told.splitlines()) == 9
+    assert "bell\\x07.png" in told
 
 
 def test_a_list_that_repeats_itself_says_so(project: Path, driftloop: Command) -> None:

@@ -30,6 +30,20 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(each if _is_plain(each, lines) else _escaped(each) for each in text)
 
 
+_FORMULA = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+def cell(text: str) -> str:
+    """Return text as a cell of CSV: no terminal obeys it, and no spreadsheet takes it for a formula.
+
+    >>> cell("=1+1"), cell("a.png")
+    ("'=1+1", 'a.png')
+    """
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
 def _is_plain(character: str, lines: bool) -> bool:
     if lines and character in "\n\t":
         return True

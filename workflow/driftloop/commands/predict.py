@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftloop.errors import DataError, DriftloopError
-from driftloop.printable import printable
+from driftloop.printable import cell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from driftloop.data.read_images import NamedImages
     from driftloop.models.classifier import Classifier
     from driftloop.models.features import Features
-
-
-_FORMULA = ("=", "+", "-", "@")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 @click.command()
@@ -82,9 +78,8 @@ def _detector(folder: Path) -> FittedDetector:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """Return a row's texts as cells: no terminal obeys them, and no spreadsheet takes them for a formula."""
-    cells = {column: printable(row[column]) for column in ("name", "class")}
-    safe = {column: f"'{text}" if text.startswith(_FORMULA) else text for column, text in cells.items()}
+    """Return a row's texts as cells."""
+    safe = {column: cell(row[column]) for column in ("name", "class")}
     return {**safe, "filters": " ".join(map(str, row["filters"]))}
 
 

@@ -216,6 +216,7 @@ def _save_origins(window: str, arrived: Arrived) -> None:
     import csv
 
     from driftloop.files import atomic
+    from driftloop.printable import cell
 
     with (
         atomic(layout.window(window) / "origins.csv") as path,
@@ -223,8 +224,8 @@ def _save_origins(window: str, arrived: Arrived) -> None:
     ):
         writer = csv.writer(stream)
         writer.writerow(["index", "name", "left out because"])
-        writer.writerows([index, name, ""] for index, name in enumerate(arrived.names))
-        writer.writerows(["", name, reason] for name, reason in arrived.passed.entries)
+        writer.writerows([index, cell(name), ""] for index, name in enumerate(arrived.names))
+        writer.writerows(["", cell(name), cell(reason)] for name, reason in arrived.passed.entries)
 
 
 def _save_nothing(window: str, name: str, classes: tuple[str, ...], form: Form) -> None:
