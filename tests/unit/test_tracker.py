@@ -17,7 +17,7 @@ from driftloop.files import link_file, read_json, write_json, write_text
 from driftloop.trace import note_read, tracing
 from driftloop.tracker.history import circumstances, find, followers, settings, trace_back
 from driftloop.tracker.judge import Digests, Place, judge, settle
-from driftloop.tracker.provenance import changes, make, read_made, record
+from driftloop.tracker.provenance import changes, make, read_made, record, source_digest
 
 FIRST, SECOND = Path("data/first.json"), Path("results/second.json")
 RECORDS = {"first": record(FIRST.parent, "first"), "second": record(SECOND.parent, "second")}
@@ -65,6 +65,7 @@ def test_a_record_holds_what_made_the_product() -> None:
     assert list(made.outputs) == ["results/second.json"]
     assert len(made.outputs["results/second.json"]) == len(made.inputs["data/first.json"] or "") == 64
     assert made.code["version"]
+    assert made.code["source"] == source_digest()
     assert made.hardware["cpus"] == os.cpu_count()
     assert made.seconds >= 0
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Made:
         params: all parameters that it could see, its seed among them.
         inputs: SHA-256 of every file that it read, as it read it. None for one that was not there.
         outputs: SHA-256 of every file that it left.
-        code: driftloop's version, and the Git revision of its source.
+        code: driftloop's version, the Git revision of its source, and a digest of the source as it ran.
         image: digest of what the container image was made from, or None on the host.
         hardware: the machine, its processor cores, and its GPU or None.
         began: UTC, as `2026-01-31T23:59:59Z`.
@@ -162,6 +163,7 @@ def make(
         code={
             "version": __version__,
             "revision": image["revision"] if image else revision(Path(__file__).parent),
+            "source": source_digest(),
         },
         image=image["inputs"] if image else None,
         hardware=_hardware(),
@@ -209,6 +211,14 @@ def _short(value: Any) -> str:
 
 def _digest(path: str) -> str | None:
     return digest_file(Path(path)) if Path(path).is_file() else None
+
+
+@cache
+def source_digest() -> str:
+    """Return the SHA-256 of the package's own Python files: it names also what no Git revision does."""
+    package = Path(layout.__file__).parent
+    files = sorted(package.rglob("*.py"))
+    return digest_json({path.relative_to(package).as_posix(): digest_file(path) for path in files})
 
 
 def _hardware() -> dict[str, Any]:
