@@ -52,7 +52,7 @@ def contained(
     fetched = snakemake(prepared, "--use-singularity", "data/raw/meta.json")
     assert fetched.returncode == 0, fetched.stdout
 
-    carried = tmp_path_factory.mktemp("carried")
+    carried = tmp_path_factory.mktemp("carried there")  # a path with a space
     with subprocess.Popen(["tar", "c", *CARRIED], cwd=prepared, stdout=subprocess.PIPE) as tar:
         subprocess.run(["tar", "x", "-C", carried], stdin=tar.stdout, check=True)
     # A rule that ran on the host would meet this program there.
