@@ -19,6 +19,7 @@ from driftloop.files import digest_json, read_json, write_array, write_json, wri
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.improver.tally import count
+from driftloop.params import named_class
 from driftloop.params.compose import compose, render
 from driftloop.params.load import load_params
 from driftloop.report.score import score
@@ -36,6 +37,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 MNIST_C = Path(__file__).parents[2] / "shared" / "data" / "mnist-c-reference.npz"
 DIGITS = tuple("0123456789")
 N = 120
+
+
+@pytest.fixture(autouse=True)
+def _no_trust_from_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after each test which classes its parameters named. Outside tests a process has one project."""
+    monkeypatch.setattr(named_class, "_allowed", set(named_class._allowed))
 
 
 @pytest.fixture(scope="session")
