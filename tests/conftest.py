@@ -18,7 +18,7 @@ from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, read_json, write_array, write_json, write_text
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
-from driftloop.improver.tally import count
+from driftloop.improver.tally import count_draws
 from driftloop.params import named_class
 from driftloop.params.compose import compose, render
 from driftloop.params.load import load_params
@@ -194,7 +194,7 @@ class Project:
             tried[repair] = judge(
                 compare_on_window(incumbent, candidate, every, truth, 0.05),
                 compare(right(0.995, 2000), right(0.994, 2000), 0.05),
-                tally=count(incumbent[differs], candidate[differs], truth[differs]),
+                tally=count_draws(incumbent[differs], candidate[differs], truth[differs]),
                 alpha=0.05,
                 margin=0.005,
             )

@@ -11,7 +11,7 @@ import numpy as np
 
 from driftloop.improver.evidence import said_of
 from driftloop.improver.outlook import foresee
-from driftloop.improver.tally import answers, count
+from driftloop.improver.tally import answers, count_draws
 from driftloop.review.material import Material
 
 
@@ -48,7 +48,7 @@ def look_again(draws: Mapping[str, Any], labels: Mapping[int, str], reviewed: Ma
         index, incumbent, candidate = (
             np.array(draw[key], np.int64) for key in ("index", "incumbent", "candidate")
         )
-        tally = count(incumbent, candidate, answers(said, index))
+        tally = count_draws(incumbent, candidate, answers(said, index))
         if tally.shows_gain(draw["level"]):
             return Look((), f"{name}: its gain on the drift is shown.")
         outlook = foresee(tally, draw["level"])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from driftloop.improver.comparison import Classes, DriftComparison, compare_on_window
 from driftloop.improver.reviewed import Reviewed, join, read_reviewed
-from driftloop.improver.tally import UNTOLD, Tally, answers, count
+from driftloop.improver.tally import UNTOLD, Tally, answers, count_draws
 
 Index = npt.NDArray[np.int64]
 
@@ -71,7 +71,9 @@ class Evidence:
             asked: what was said of samples after the review: position to class, or `UNTOLD`.
         """
         draw = self.draw
-        return count(self.incumbent[draw], self.candidate[draw], answers(self._said | dict(asked), draw))
+        return count_draws(
+            self.incumbent[draw], self.candidate[draw], answers(self._said | dict(asked), draw)
+        )
 
     def ask(self, n: int, asked: Mapping[int, int]) -> Index:
         """Return the first n drawn ones which nobody was shown yet, in their order."""

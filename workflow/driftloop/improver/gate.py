@@ -93,11 +93,11 @@ def judge(
 
     >>> import numpy as np
     >>> from driftloop.improver.comparison import compare, compare_on_window
-    >>> from driftloop.improver.tally import count
+    >>> from driftloop.improver.tally import count_draws
     >>> same = np.zeros(40, np.int64)
     >>> drift = compare_on_window(same, same + 1, np.arange(40), same + 1, 0.02)
     >>> clean = compare(np.ones(5000, bool), np.ones(5000, bool), 0.02)
-    >>> judge(drift, clean, tally=count(same, same + 1, same + 1), alpha=0.02, margin=0.005).promote
+    >>> judge(drift, clean, tally=count_draws(same, same + 1, same + 1), alpha=0.02, margin=0.005).promote
     True
     """
     if not 0 < alpha < 1:

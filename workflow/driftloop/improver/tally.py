@@ -141,7 +141,7 @@ class Tally:
         return np.where(first == OPEN, np.int8(LOST), first)
 
 
-def count(incumbent: Classes, candidate: Classes, said: Classes) -> Tally:
+def count_draws(incumbent: Classes, candidate: Classes, said: Classes) -> Tally:
     """Count the draws of a candidate.
 
     Args:
@@ -150,7 +150,8 @@ def count(incumbent: Classes, candidate: Classes, said: Classes) -> Tally:
         said: the true classes, int64 (M,): `UNTOLD` where a person gave none, below that where nobody was
             asked.
 
-    >>> count(np.array([0, 0, 0, 0, 0]), np.array([1, 1, 1, 1, 1]), np.array([1, 0, 2, UNTOLD, -2])).outcomes
+    >>> said = np.array([1, 0, 2, UNTOLD, -2])
+    >>> count_draws(np.array([0, 0, 0, 0, 0]), np.array([1, 1, 1, 1, 1]), said).outcomes
     array([ 1, -1,  0, -1,  2], dtype=int8)
     """
     outcomes = np.full(len(said), NEITHER, np.int8)
@@ -161,7 +162,7 @@ def count(incumbent: Classes, candidate: Classes, said: Classes) -> Tally:
 
 
 def answers(labels: Mapping[int, int], index: Classes) -> Classes:
-    """Return what was said of the samples at `index`, int64, as `count` takes it.
+    """Return what was said of the samples at `index`, int64, as `count_draws` takes it.
 
     >>> answers({4: 1, 7: UNTOLD}, np.array([7, 3, 4]))
     array([-1, -2,  1])
