@@ -86,6 +86,13 @@ def test_own_classes_are_shown_and_remembered_outside_the_project(
     assert not list(project.rglob("*.ran"))  # nothing was run to show it
 
 
+def test_a_class_that_only_lies_within_driftloop_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driftloop: Command
+) -> None:
+    monkeypatch.chdir(clone(tmp_path, "driftloop.files.os.stat_result"))
+    refused(driftloop("trust"), "class         driftloop.files.os.stat_result")
+
+
 def test_a_workflow_of_its_own_is_shown_with_the_code_that_it_may_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driftloop: Command
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import subprocess
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,3 +133,21 @@ def test_no_class_is_imported_that_the_project_does_not_name(
     Path("params.yaml").write_text("trust: [brought_along.Ruler]")
     assert type(module.instantiate(spec, object)).__name__ == "Ruler"
     assert str(tmp_path) not in sys.path
+
+
+@pytest.mark.parametrize("where", ["forged", "package.forged"])
+def test_of_a_projects_own_module_the_source_is_run_that_anybody_can_read(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = Path(where.replace(".", "/") + ".py")
+    source.parent.mkdir(exist_ok=True)
+    source.write_text("class Ruler: pass\n")
+    cached = Path(cache_from_source(str(source)))
+    cached.parent.mkdir()
+    other = compile("open('executed', 'w').close()\nclass Ruler: pass\n", source, "exec")
+    unchecked = (1).to_bytes(4, "little") + bytes(8)  # Python would believe it without a look at the source
+    cached.write_bytes(MAGIC_NUMBER + unchecked + marshal.dumps(other))
+    Path("params.yaml").write_text(f"trust: [{where}.Ruler]")
+    assert type(module.instantiate({"_target_": f"{where}.Ruler"}, object)).__name__ == "Ruler"
+    assert not Path("executed").exists()

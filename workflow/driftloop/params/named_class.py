@@ -10,7 +10,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from functools import partial
+from importlib import import_module, machinery
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,15 @@ def _check_allowed(target: str, where: str, error: type[DriftloopError]) -> None
     )
 
 
+def is_ours(target: str) -> bool:
+    """Whether a name is that of one of driftloop's own classes.
+
+    >>> is_ours("driftloop.models.networks.Small"), is_ours("driftloop.files.os.stat_result")
+    (True, False)
+    """
+    return _OURS.fullmatch(target) is not None
+
+
 def names(specs: Any) -> Iterator[str]:
     """Yield every `_target_` in parameters, at any depth, and what their list of trusted classes holds."""
     if isinstance(specs, Mapping):
@@ -101,12 +111,39 @@ def _get_object(target: str) -> Any:
     return get_object(target)
 
 
+class _FromSource(machinery.SourceFileLoader):
+    """Compiles a module from its source. A received `__pycache__` may hold something else under its name."""
+
+    def get_code(self, fullname: str) -> Any:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+_LOADERS: Any = (
+    (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+    (_FromSource, machinery.SOURCE_SUFFIXES),
+    (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),  # `driftloop trust` shows these
+)
+
+
+def _finder(project: Path, folder: str) -> machinery.FileFinder:
+    """Return what finds a project's own modules; for installed packages, raise what leaves them to Python."""
+    path = Path(folder)
+    if not path.is_relative_to(project) or path.is_relative_to(sys.prefix):  # .venv may lie in the project
+        raise ImportError(folder)
+    return machinery.FileFinder(folder, *_LOADERS)
+
+
 @contextmanager
 def _project_on_path() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.append(here)
+    here = Path.cwd()
+    hook = partial(_finder, here)
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.pop(str(here), None)
+    sys.path.append(str(here))
     try:
         yield
     finally:
-        if here in sys.path:  # the module itself may have changed the path
-            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(here)]
+        sys.path_hooks.remove(hook)
+        if str(here) in sys.path:  # the module itself may have changed the path
+            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(str(here))]

@@ -15,6 +15,7 @@ from typing import Any
 
 from driftloop.errors import DriftloopError
 from driftloop.files import digest_file, read_json, write_json
+from driftloop.params.named_class import is_ours as is_our_class
 from driftloop.params.named_class import names
 
 _WORKFLOW = (
@@ -37,7 +38,7 @@ def own_code(root: Path, params: Any, is_ours: Callable[[str, Path], bool]) -> d
         The classes that the parameters name, each with `CLASS`; and files, as they are named in the project,
         each with its SHA-256.
     """
-    classes = {name for name in names(params) if not name.startswith("driftloop.")}
+    classes = {name for name in names(params) if not is_our_class(name)}
     found = {name: path for name, path in _workflow(root) if not is_ours(name, path)}
     if found or classes:  # these can import or call anything that lies beside them
         found |= {str(path.relative_to(root)): path for path in _code(root)}
