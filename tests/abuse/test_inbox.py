@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from tests.abuse.conftest import Command, files, refused
 
+from driftloop.data import packed
 from driftloop.data.inbox import look_into
 from driftloop.data.packed import members
 from driftloop.data.pictures import Form
@@ -195,6 +197,17 @@ def test_a_tar_whose_headers_lead_back_is_not_read_again_and_again(tmp_path: Pat
     tar_that_goes_back(tmp_path / "w.tar.gz")
     with (tmp_path / "w.tar.gz").open("rb") as stream, pytest.raises(DataError, match="size in its headers"):
         list(members("w.tar.gz", stream))
+
+
+@pytest.mark.parametrize("name", ["w.zip", "w.tar.gz"])
+def test_an_archive_that_takes_too_long_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "w", a_png=picture())
+    shutil.make_archive(str(tmp_path / "w"), "zip" if name.endswith("zip") else "gztar", tmp_path / "w")
+    monkeypatch.setattr(packed, "_PATIENCE", -1e9)
+    with (tmp_path / name).open("rb") as stream, pytest.raises(DataError, match="takes too long to unpack"):
+        list(members(name, stream))
 
 
 def test_a_window_that_changes_while_it_is_read_is_not_taken(

@@ -1,7 +1,7 @@
 """The files in a zip or tar archive, read one after the other. Nothing that the archive claims is believed.
 
-An archive's directory, its headers, the number of its members and how much it unpacks to are all bounded,
-that by its size. Nothing is unpacked under a name that the archive gives.
+An archive's directory, its headers, the number of its members, how much it unpacks to and how long that takes
+are all bounded, the last two by its size. Nothing is unpacked under a name that the archive gives.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gzip
 import os
 import shutil
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ _IN_MEMORY = 1 << 24
 _LEAST_UNPACKED = 1 << 30
 _DENSEST = 100
 """An archive may unpack to 1 GiB, and to so many times its own size. Pictures are packed already."""
+_PATIENCE, _PACE = 900.0, 1e6
+"""An archive may take so many seconds, and one more for so many bytes of what it may unpack to."""
 _ENTRY = b"PK\x01\x02"
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 
@@ -63,6 +66,7 @@ class _Bounded:
     def __init__(self, name: str, stream: IO[bytes], *, left: int, end: int) -> None:
         self.name, self.stream, self.left, self.end = name, stream, left, end
         self.last = b""
+        self.until = time.monotonic() + _PATIENCE + _unpacked(stream) / _PACE
 
     def read(self, size: int = -1) -> bytes:
         wanted = self.left + 1 if size < 0 else size
@@ -89,6 +93,8 @@ class _Bounded:
     def _check(self, place: int) -> None:
         if place > self.end:
             raise DataError(_too_much(self.name, self.end))
+        if time.monotonic() > self.until:
+            raise DataError(f"{self.name} takes too long to unpack. Cut it into several windows.")
 
 
 def _too_many(name: str) -> str:
@@ -99,7 +105,7 @@ def _too_much(name: str, most: int) -> str:
     return f"{name} unpacks to more than {most:,} bytes, which pictures of its size do not."
 
 
-def _unpacked(stream: BinaryIO) -> int:
+def _unpacked(stream: IO[bytes]) -> int:
     """Return how much an archive may unpack to."""
     return max(_LEAST_UNPACKED, _DENSEST * os.fstat(stream.fileno()).st_size)
 
