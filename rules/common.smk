@@ -90,7 +90,9 @@ def forced():
 
 def planned(window):
     """Whether a plan names a window's jobs. A finished window costs none, unless all jobs are only shown."""
-    shown = workflow.executor_plugin is None  # as by --dag, --summary and --delete-all-output
+    shown = (
+        workflow.executor_plugin is None
+    )  # as by --dag, --summary and --delete-all-output
     return shown or forced() or window not in FINISHED
 
 
