@@ -90,9 +90,8 @@ def forced():
 
 def planned(window):
     """Whether a plan names a window's jobs. A finished window costs none, unless all jobs are only shown."""
-    shown = (
-        workflow.executor_plugin is None
-    )  # as by --dag, --summary and --delete-all-output
+    # Shown alone, as by --dag, --summary and --delete-all-output.
+    shown = workflow.executor_plugin is None
     return shown or forced() or window not in FINISHED
 
 
@@ -226,3 +225,13 @@ def evaluation(wildcards):
     return (
         [f"results/{wildcards.window}/evaluation.json"] if candidates(wildcards) else []
     )
+
+
+def last_of_each(wildcards):
+    """What comes last of each window, for all that is read of it: whatever changes before has it asked again."""
+    windows = [*filter(planned, PARAMS["stream"])]
+    simulated = [window for window in windows if window in SIMULATED]
+    return [
+        *expand("models/{owner}/lineage.json", owner=["reference", *windows]),
+        *expand("results/{window}/score.json", window=simulated),
+    ]

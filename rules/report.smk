@@ -23,16 +23,6 @@ rule score_window:
         "driftloop score-window {wildcards.window} --log {log} {params.overrides}"
 
 
-def last_of_each(wildcards):
-    """What comes last of each window, for all that is read of it: whatever changes before has it asked again."""
-    windows = [*filter(planned, PARAMS["stream"])]
-    simulated = [window for window in windows if window in SIMULATED]
-    return [
-        *expand("models/{owner}/lineage.json", owner=["reference", *windows]),
-        *expand("results/{window}/score.json", window=simulated),
-    ]
-
-
 rule summarize_run:
     input:
         "params.yaml",
