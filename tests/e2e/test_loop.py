@@ -165,6 +165,11 @@ def test_a_plan_leaves_finished_windows_out_until_something_of_them_changes(
     monkeypatch.chdir(copied)
     params = load_params([])
     assert settle_times(params, keep=False) == {"w01", "w02", "w03", "w04", "w05"}
+    train = copied / "models/reference/train-model.made.json"
+    record = train.read_bytes()
+    train.unlink()  # as an interrupted training leaves it
+    assert not settle_times(params, keep=False)
+    train.write_bytes(record)
     score = copied / "results/w03/score.json"
     score.write_text(score.read_text().replace("0", "1", 1))
     assert settle_times(params, keep=False) == {"w01", "w02"}

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from driftloop.tracker.history import Origin
 
 
+_REFERENCE = ("fetch-dataset", "split-dataset", "train-model", "fit-detector")
+"""The steps of which every window hangs."""
+
+
 def places(params: Mapping[str, Any]) -> Iterator[Place]:
     """Yield every step that the stream may have and leaves a record, with the parameters it would see now."""
     from driftloop.commands.table import steps
@@ -91,7 +95,7 @@ def settle_times(params: Mapping[str, Any], *, keep: bool) -> frozenset[str]:
         anchor()
     spent = [step.record(name).parent for step in steps() if step.temporary for name in params["stream"]]
     judgements = settle(list(places(params)), PARAMS_FILE, layout.DECISIONS, spent, keep=keep)
-    return finished(judgements, params["stream"], partial(_steps_of, params=params))
+    return finished(judgements, params["stream"], _REFERENCE, partial(_steps_of, params=params))
 
 
 def _steps_of(window: str, params: Mapping[str, Any]) -> set[str]:

@@ -14,12 +14,13 @@ from driftloop import layout
 from driftloop.tracker import lineage
 from driftloop.tracker.judge import Judgement
 
-_SUMMARY, _REPORT, _DETECTOR, _LAST = "summarize-run", "render-report", "fit-detector", "promote-model"
+_SUMMARY, _LAST = "summarize-run", "promote-model"
 
 
 def finished(
     judgements: Iterable[Judgement],
     stream: Mapping[str, Mapping[str, Any]],
+    reference: Collection[str],
     steps: Callable[[str], Collection[str]],
 ) -> frozenset[str]:
     """Return the windows whose products all hold, and those of every window before them too.
@@ -27,6 +28,8 @@ def finished(
     Args:
         judgements: of all records of the present stream.
         stream: each window's facts, `parent` among them, a parent before its children.
+        reference: the steps that the reference needs. One without a record, as after an interruption, is to
+            be done again, and every window with it.
         steps: gives the steps that a window has come to need, its last one among them.
 
     Returns:
@@ -39,14 +42,12 @@ def finished(
         made = each.made
         if made.step == _SUMMARY:
             read = made.inputs
-        elif made.window is None and each.reasons and made.step != _REPORT:
-            return frozenset()  # the reference changes, and every window with it
         if not each.reasons:
             holding[made.window].add(made.step)
         if made.step == _LAST and made.window:
             path = _lineage(made.window)
             lineages[path] = made.outputs.get(path)
-    done = {layout.REFERENCE} if _DETECTOR in holding[None] else set()
+    done = {layout.REFERENCE} if holding[None].issuperset(reference) else set()
     for window, facts in stream.items():
         path = _lineage(window)
         told = path in read and read[path] == lineages.get(path)
