@@ -263,6 +263,20 @@ def test_a_feed_that_freezes_alarms_however_ordinary_its_picture(fitted, make_fe
         assert check_window(fitted, repeated(rows(window, np.array([each])), np.array([60]))).drifted
 
 
+def test_a_picture_that_is_as_frequent_among_known_ones_is_no_frozen_feed(make_features):
+    blank = rows(make_features(1, seed=99), np.zeros(1, dtype=np.int64))
+
+    def often_blank(n: int, seed: int) -> Features:
+        usual, some = make_features(n - n // 3, seed=seed), rows(blank, np.zeros(n // 3, dtype=np.int64))
+        names = ("images", "embeddings", "logits")
+        return Features(*(np.concatenate([getattr(usual, name), getattr(some, name)]) for name in names))
+
+    known = fit_detector(often_blank(300, 1), often_blank(200, 2))
+    windows = [check_window(known, often_blank(90, seed), draws=999) for seed in range(10, 20)]
+    assert all(report.frozen == 30 for report in windows)
+    assert sum(report.drifted for report in windows) <= 1
+
+
 def test_a_picture_that_is_sent_a_few_times_more_is_no_frozen_feed(fitted, make_features):
     window = make_features(40, seed=13)
     times = np.ones(40, dtype=np.int64)

@@ -36,12 +36,14 @@ class Copies:
         weighed: int64 (W,), places of the samples that the tests count, in order: the different pictures, and
             all copies of those that are frozen.
         frozen: how often the most frequent frozen picture comes. 0 where none is frozen.
+        stuck: the place where that picture comes first. 0 where none is frozen.
     """
 
     n: int
     first: npt.NDArray[np.int64]
     weighed: npt.NDArray[np.int64]
     frozen: int
+    stuck: int
 
     def chance(self, others: int) -> float:
         """Return the p-value of the frozen picture: that all its copies are in this window by chance.
@@ -99,4 +101,5 @@ def find_copies(images: npt.NDArray[np.uint8]) -> Copies:
         first=first.astype(np.int64),
         weighed=np.flatnonzero(is_first | frozen[picture]),
         frozen=int(times[frozen].max(initial=0)),
+        stuck=int(first[np.argmax(times)]) if frozen.any() else 0,
     )
