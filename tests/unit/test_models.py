@@ -213,7 +213,7 @@ def test_prediction_does_not_depend_on_the_split(classifier: Classifier, tmp_pat
     assert np.array_equal(whole.embeddings, np.concatenate([part.embeddings for part in parts]))
 
 
-def test_a_few_images_are_seen_one_at_a_time_and_alike(classifier: Classifier) -> None:
+def test_a_few_images_are_seen_alike_whatever_is_beside_them(classifier: Classifier) -> None:
     images = random_images(300)
     many, few = predict(classifier, images), predict(classifier, images[:16])
     alone = [predict(classifier, images[place : place + 1]) for place in range(16)]
@@ -262,6 +262,29 @@ def test_a_users_own_network_takes_the_place_of_ours(classifier: Classifier, tmp
     save_model(tmp_path, own)
     images = random_images(4)
     assert np.array_equal(predict(load_model(tmp_path), images).logits, predict(own, images).logits)
+
+
+class Squeezing(Network):
+    """A user's own, which takes a batch of one for no batch."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.last = nn.Linear(channels, classes)
+
+    def embed(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True).squeeze()
+
+    def head(self, embedding: Tensor) -> Tensor:
+        result: Tensor = self.last(embedding)
+        return result
+
+
+@pytest.mark.parametrize("n", [1, 3, 16, 17])
+def test_a_network_that_squeezes_takes_any_number_of_images(classifier: Classifier, n: int) -> None:
+    network = {"_target_": f"{__name__}.Squeezing"}
+    allow(network)
+    own = Classifier(replace(classifier.spec, network=network))
+    assert predict(own, random_images(n)).logits.shape == (n, 3)
 
 
 class Linear(Network):

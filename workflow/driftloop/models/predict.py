@@ -16,8 +16,9 @@ from driftloop.spill import release
 _BATCH = 256
 _SIDE = 64
 """Up to this many pixels a side, so many images go through the network at a time; of larger ones fewer."""
-_FEW = 16
-"""Up to so many images go through the network one at a time. Filling a batch for them would take longer."""
+_FEW, _PAIR = 16, 2
+"""Up to so many images go through the network in pairs. To fill a large batch for them would take longer.
+Some networks cannot take a batch of one: they squeeze it away."""
 
 
 def batch_size(classifier: Classifier, n: int) -> int:
@@ -26,8 +27,11 @@ def batch_size(classifier: Classifier, n: int) -> int:
     Short batches are filled up. Kernels are chosen by shape. Otherwise the last bits of a result would depend
     on how the images were split. A few images and many differ in these bits, by less than 1e-5.
     """
-    if n <= _FEW:
-        return 1
+    if n <= _FEW and getattr(classifier.network, "batch", None) in (
+        None,
+        1,
+    ):  # a program may take so many only
+        return _PAIR
     height, width, _ = classifier.input_shape
     return at_once(_BATCH, height, width)
 
