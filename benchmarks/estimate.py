@@ -21,7 +21,7 @@ from driftloop.checker.check import DriftReport, check_window
 from driftloop.checker.exposure import expose
 from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.corruptions import SUITES, corrupt
-from driftloop.estimate import Estimate, Told, widened, with_labels
+from driftloop.estimate import Told, widened, with_labels
 from driftloop.improver.retrain import Samples
 from driftloop.models.predict import predict
 from natural import WINDOW, Material, digits
@@ -61,12 +61,9 @@ def windows(material: Material, each: int) -> Iterator[tuple[str, int, Samples]]
 def errors(report: DriftReport, window: Samples, samples: list[int], seed: int) -> dict[str, Any]:
     """Return error, and whether the interval held: without labels, and after so many samples were shown."""
     right = report.samples.predicted == window.labels
-    if report.estimated_accuracy is None or report.estimated_accuracy_interval is None:
+    if report.estimated_accuracy is None:
         raise SystemExit("Nothing taught the detector how accurate the model is.")
-    before = widened(
-        Estimate(report.estimated_accuracy, *report.estimated_accuracy_interval),
-        Estimate(report.novel_share, *report.novel_share_interval),
-    )
+    before = widened(report.estimated_accuracy, report.novel_share)
     told = {"0": before}
     rng = np.random.default_rng(seed)
     for n in samples:

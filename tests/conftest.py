@@ -16,6 +16,7 @@ from driftloop import __version__, layout
 from driftloop.commands.table import steps
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.files import digest_json, read_json, write_array, write_json, write_text
+from driftloop.findings.drift import Pick
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.improver.tally import count_draws
@@ -28,7 +29,7 @@ from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.review.material import load_material
 from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 from driftloop.tracker.provenance import Made, record
-from tests.support import BIN
+from tests.support import BIN, drift_of
 from tests.warm import warm_programs
 
 # As driftloop.models does, before a test loads torch itself.
@@ -118,23 +119,10 @@ class Project:
         save_dataset(layout.window(window), Dataset(images[:N], None, f"mnist-{window}", DIGITS))
         rng = np.random.default_rng([*window.encode()])
         predicted = np.where(rng.random(N) < (0.3 if drifted else 0.99), labels[:N], rng.integers(0, 10, N))
-        picks = [
-            {"index": int(index), "random": place >= 36, "nearest": []}
-            for place, index in enumerate(rng.permutation(N)[:48])
-        ]
-        report = {
-            "window": window,
-            "n": N,
-            "statistic": 14.2 if drifted else 0.4,
-            "p_value": 0.0001 if drifted else 0.413,
-            "alpha": 0.01,
-            "drifted": drifted,
-            "novel_share": _share(0.86 if drifted else 0.0),
-            "estimated_accuracy": _share(0.34 if drifted else 0.99),
-            "known_as": known_as,
-            "kinds": ["clean"],
-            "picks": picks,
-        }
+        picks = tuple(
+            Pick(int(index), random=place >= 36) for place, index in enumerate(rng.permutation(N)[:48])
+        )
+        report = drift_of(window, drifted=drifted, n=N, known_as=known_as, picks=picks)
         figures = (rng.uniform(0.4, 1, N), rng.gamma(4, 2, N), rng.uniform(0, 1, N))
         table = zip(range(N), map(str, predicted), *figures, ["clean"] * N, strict=True)
         folder = layout.results(window)
@@ -143,7 +131,7 @@ class Project:
             writer = csv.writer(stream)
             writer.writerow(("index", "predicted", "confidence", "drift_score", "p_value", "kind"))
             writer.writerows(table)
-        write_json(folder / "drift.json", report)
+        report.write(folder / "drift.json")
 
     def record_check(self, window: str) -> None:
         """Leave the record of a check by the present parameters, as its step does."""
@@ -259,7 +247,3 @@ class Project:
         winner = self.evaluate(window, corruption, *repairs, before=before, after=after)
         self.promote(window, parent, winner, corruption)
         self.score(window, before, after)
-
-
-def _share(estimate: float) -> dict[str, float]:
-    return {"estimate": estimate, "low": max(0.0, estimate - 0.05), "high": min(1.0, estimate + 0.05)}

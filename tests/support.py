@@ -8,10 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+
+from driftloop.estimate import Estimate
+from driftloop.findings.drift import Drift, LabelShift
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -42,6 +47,32 @@ incumbent_accuracy candidate_accuracy true_incumbent_accuracy true_candidate_acc
 clean_incumbent_accuracy clean_candidate_accuracy
 """.split()  # noqa: SIM905 (a table reads better than a column of strings)
 """What every row of results/summary.json has, in this order."""
+
+
+def drift_of(window: str, *, drifted: bool, **changes: Any) -> Drift:
+    """What a check may find, a plain case."""
+    found = Drift(
+        window=window,
+        n=120,
+        statistic=14.2 if drifted else 0.4,
+        p_value=0.0001 if drifted else 0.413,
+        alpha=0.01,
+        drifted=drifted,
+        stream=None,
+        novel_share=_near(0.86 if drifted else 0.0),
+        moves=(),
+        estimated_accuracy=_near(0.34 if drifted else 0.99),
+        known_as=None,
+        label_shift=LabelShift(0.5, 0.1, "7", 0.2, 0.1),
+        kinds=("clean",),
+        kind_shares=(1.0,),
+        picks=(),
+    )
+    return replace(found, **changes)
+
+
+def _near(estimate: float) -> Estimate:
+    return Estimate(estimate, max(0.0, estimate - 0.05), min(1.0, estimate + 0.05))
 
 
 def make_project(folder: Path, choices: Sequence[str] = DIGITS) -> Path:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.support import drift_of
 
 from driftloop import layout
 from driftloop.commands.arrive import arrivals_now
 from driftloop.errors import DataError
-from driftloop.files import digest_file, digest_json, read_json, write_json, write_text
+from driftloop.files import digest_file, digest_json, write_json, write_text
+from driftloop.findings.drift import Drift
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.params.compose import compose, render
@@ -81,20 +82,20 @@ def test_of_two_repairs_side_by_side_the_one_in_production_is_followed() -> None
 
 def test_an_answer_to_another_report_does_not_keep_its_window_from_a_repair() -> None:
     """The old check would ask for ever, though the promoted repair may know the drift."""
-    report = layout.results("tuesday") / "drift.json"
+    path, report = layout.drift("tuesday"), drift_of("tuesday", drifted=True)
     arrive("monday", "tuesday")
-    write_json(report, {"drifted": True, "alpha": 0.01})
-    answer(read_json(report))
+    report.write(path)
+    answer(report)
     follow("monday", made("monday", "filtered"), (REFERENCE, made(REFERENCE, "reference")))
     assert arrivals_now(keep=True)["tuesday"] == REFERENCE
-    write_json(report, {"drifted": True, "alpha": 0.02})
+    replace(report, alpha=0.02).write(path)
     assert arrivals_now(keep=True)["tuesday"] == REFERENCE
-    write_json(report, {"drifted": True, "alpha": 0.02, "n": 40})
+    replace(report, alpha=0.02, n=40).write(path)
     made("tuesday", "of the old check")
     assert arrivals_now(keep=True)["tuesday"] == "monday"
 
 
-def answer(report: Mapping[str, Any]) -> None:
+def answer(report: Drift) -> None:
     seen = {"report": reported(report), "images": "", "content": ""}
     project = project_id(layout.DECISIONS)
     entry = new_entry(Answer("keep"), project=project, window="tuesday", reviewer="Ada", **seen)

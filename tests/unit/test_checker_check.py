@@ -38,14 +38,14 @@ def test_a_clean_window_is_not_drifted_and_a_noisy_one_is(fitted, make_features)
     noisy = check_window(fitted, make_features(100, seed=4, noise=0.5))
     assert (clean.drifted, noisy.drifted) == (False, True)
     assert clean.p_value > clean.alpha >= noisy.p_value > 0
-    assert clean.novel_share_interval[0] == 0.0
-    assert noisy.novel_share > 0.5
+    assert clean.novel_share.low == 0.0
+    assert noisy.novel_share.estimate > 0.5
 
 
 def test_the_report_is_json_and_its_table_is_complete(fitted, make_features):
     window = make_features(50, seed=3)
     report = check_window(fitted, window, picks=8)
-    assert json.loads(json.dumps(report.to_json(), allow_nan=False))["n"] == 50
+    assert json.loads(json.dumps(report.finding("w01", "0123456789").to_json(), allow_nan=False))["n"] == 50
     table = report.samples.arrays()
     assert {name: column.shape for name, column in table.items()} == dict.fromkeys(
         ("predicted", "confidence", "drift_score", "p_value", "kind"), (50,)
@@ -60,14 +60,15 @@ def test_the_last_bits_of_a_number_are_not_reported(fitted, make_features):
     report = check_window(fitted, make_features(50, seed=3), seed=1)
     nudged = replace(report, statistic=float(np.nextafter(report.statistic, np.inf)))
     assert nudged.statistic != report.statistic
-    assert nudged.to_json() == report.to_json()
+    assert nudged.finding("w01", "0123456789").digest == report.finding("w01", "0123456789").digest
 
 
 def test_a_check_says_the_same_twice_and_in_any_order(fitted, make_features):
     window = make_features(120, seed=5, noise=0.2)
     order = np.random.default_rng(0).permutation(120)
     report, shuffled = check_window(fitted, window), check_window(fitted, rows(window, order))
-    assert report.to_json() == check_window(fitted, window).to_json()
+    again = check_window(fitted, window)
+    assert report.finding("w01", "0123456789") == again.finding("w01", "0123456789")
     assert (report.p_value, report.novel_share) == (shuffled.p_value, shuffled.novel_share)
     np.testing.assert_array_equal(report.samples.p_value[order], shuffled.samples.p_value)
 
@@ -115,14 +116,13 @@ def test_the_accuracy_of_a_damaged_window_is_estimated(make_features):
         window = predict(np.round(np.clip(images, 0, 1) * 255).astype(np.uint8))
         report = check_window(fitted, window, draws=99)
         true = np.mean(window.logits.argmax(axis=1) == truth[800:])
-        assert report.estimated_accuracy == pytest.approx(true, abs=0.1)
-        low, high = report.estimated_accuracy_interval
-        assert low <= true <= high
+        assert report.estimated_accuracy.estimate == pytest.approx(true, abs=0.1)
+        assert report.estimated_accuracy.low <= true <= report.estimated_accuracy.high
 
 
 def test_without_exposure_no_accuracy_is_claimed(fitted, make_features):
     report = check_window(fitted, make_features(30, seed=1))
-    assert (report.estimated_accuracy, report.estimated_accuracy_interval) == (None, None)
+    assert report.estimated_accuracy is None
 
 
 def test_picks_are_strange_and_different_with_a_random_slice():
@@ -235,8 +235,12 @@ def repeated(window: Features, times: np.ndarray) -> Features:
 
 def test_copies_weigh_once(fitted, make_features):
     window = make_features(30, seed=12)
-    once = check_window(fitted, window, picks=12).to_json()
-    five = check_window(fitted, repeated(window, np.full(30, 5)), picks=12).to_json()
+    once = check_window(fitted, window, picks=12).finding("w01", "0123456789").to_json()
+    five = (
+        check_window(fitted, repeated(window, np.full(30, 5)), picks=12)
+        .finding("w01", "0123456789")
+        .to_json()
+    )
     assert (five.pop("copies"), five.pop("frozen")) == (120, 0)
     assert "copies" not in once
     for name in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from driftloop.checker.appearance import PROPERTIES, properties
 from driftloop.checker.check import check_window
 from driftloop.checker.fitted import add_kind, fit_detector
 from driftloop.checker.property_test import Ranks, correlate, property_test, rank_scores
-from driftloop.findings import moved
+from driftloop.findings.drift import moved
 from driftloop.models.features import Features
 
 MIX = np.array(
@@ -104,7 +103,7 @@ def test_what_never_changes_has_not_moved():
     known = draw(2000, rng)
     found = property_test(rank(draw(500, rng, 2.0), known), draws=999)
     assert (found.moves[2].effect, found.moves[2].few) == (0.0, 0.0)
-    told = moved({"moves": [asdict(move) for move in found.moves]})
+    told = moved(found.moves)
     assert len(told) == 3
     assert not {"much paler", "paler", "more colourful"} & {how for _, how in told}
 
@@ -157,8 +156,8 @@ def test_a_window_a_little_darker_alarms_though_no_sample_is_novel(make_features
     window = dim(make_features(40, seed=3), 0.85)
     report = check_window(fitted, window)
     assert report.drifted
-    assert json.loads(json.dumps(report.to_json()))["drifted"] is True
-    assert report.novel_share_interval[0] == 0
+    assert json.loads(json.dumps(report.finding("w01", "0123456789").to_json()))["drifted"] is True
+    assert report.novel_share.low == 0
     darker = next(move for move in report.moves if move.name == "brightness")
     assert darker.effect < -0.4
     assert darker.standard > 4

@@ -92,7 +92,7 @@ def test_the_interval_of_the_novel_share_covers_it(share: float, n: int):
     for seed in range(200):
         window = rng.standard_normal(n)
         window[: round(share * n)] += 6
-        _, (low, high) = novel_share(stand((window, rng.standard_normal(1000))), seed=seed)
+        _, low, high = novel_share(stand((window, rng.standard_normal(1000))), seed=seed)
         covered.append(low <= share <= high)
     assert np.mean(covered) >= 0.93
 

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
+from tests.support import drift_of
 
 from driftloop.errors import LedgerError
 from driftloop.files import write_json
+from driftloop.findings.drift import Pick, StreamTest
 from driftloop.review.decision import NONE, UNSURE, Answer, agreement, verdict
 from driftloop.review.ledger import (
     Entry,
@@ -350,28 +352,28 @@ def test_the_newest_fitting_decision_of_a_person_stands() -> None:
 
 def test_an_answer_holds_for_what_was_found_whatever_the_levels_of_the_tests() -> None:
     """The samples and the verdict are the same, so nobody is asked again. Other findings are others."""
-    report = {"window": "w02", "p_value": 0.005, "alpha": 0.01, "drifted": True, "stream": None, "picks": [3]}
-    stream = {"windows": 3, "p_value": 0.0004, "alpha": 0.001, "drifted": True}
+    report = drift_of("w02", drifted=True)
+    stream = StreamTest(windows=3, p_value=0.0004, alpha=0.001, drifted=True)
     mine = entry("filter", report=(seen := reported(report)).whole, findings=seen.findings)
-    for same in (report, {**report, "alpha": 0.02}, {**report, "alpha": 0.001, "stream": stream}):
+    for same in (report, replace(report, alpha=0.02), replace(report, alpha=0.001, stream=stream)):
         assert standing_decision([mine], reported(same), "i" * 64) is mine
         assert standing_decision([mine], reported(same), "x" * 64) is None
-    for other in ({**report, "picks": [4]}, {**report, "p_value": 0.004}, {**report, "drifted": False}):
-        assert standing_decision([mine], reported(other), "i" * 64) is None
+    for other in ({"picks": (Pick(4, random=True),)}, {"p_value": 0.004}, {"drifted": False}):
+        assert standing_decision([mine], reported(replace(report, **other)), "i" * 64) is None
 
 
 def test_an_entry_of_an_earlier_version_counts_for_the_very_report_that_it_names(tmp_path: Path) -> None:
-    report = {"window": "w02", "p_value": 0.005, "alpha": 0.01, "drifted": True, "picks": [3]}
+    report = drift_of("w02", drifted=True)
     old = append(tmp_path / "w02.jsonl", entry("filter", report=reported(report).whole, findings=None))
     assert "findings" not in old.as_dict()
     assert read_ledger(tmp_path / "w02.jsonl") == (old,)
     assert standing_decision([old], reported(report), "i" * 64) is old
-    assert standing_decision([old], reported({**report, "alpha": 0.02}), "i" * 64) is None
+    assert standing_decision([old], reported(replace(report, alpha=0.02)), "i" * 64) is None
     # Signed again, to settle its repair, it holds for the findings, and stays its author's.
     new = entry(
         "filter", reviewer="Grace", settles=True, report=old.report, findings=reported(report).findings
     )
-    moved = reported({**report, "alpha": 0.02})
+    moved = reported(replace(report, alpha=0.02))
     assert standing_decision([old, new], moved, "i" * 64) is new
     assert as_decided([old, new], new).reviewer == old.reviewer
 

@@ -1,25 +1,24 @@
 """The accuracy of the incumbent as it is told: wider where much is novel, and right once labels are there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from tests.support import drift_of
 
 from driftloop.estimate import Estimate, Told, widened, with_labels
-from driftloop.findings import share
 
-DRAWINGS = {
-    "estimated_accuracy": {"estimate": 0.45, "low": 0.30, "high": 0.60},
-    "novel_share": {"estimate": 0.9, "low": 0.7, "high": 1.0},
-}
+DRAWINGS = drift_of(
+    "w01", drifted=True, estimated_accuracy=Estimate(0.45, 0.30, 0.60), novel_share=Estimate(0.9, 0.7, 1.0)
+)
 
 
 def test_on_images_unlike_everything_known_the_interval_widens():
-    found = share(DRAWINGS, "estimated_accuracy")
-    assert found.low < 0.25 < found.high
-    usual = {**DRAWINGS, "novel_share": {"estimate": 0.0, "low": 0.0, "high": 0.0}}
-    assert share(usual, "estimated_accuracy")[1:] == pytest.approx((0.30, 0.60))
+    assert DRAWINGS.accuracy.low < 0.25 < DRAWINGS.accuracy.high
+    usual = replace(DRAWINGS, novel_share=Estimate(0.0, 0.0, 0.0))
+    assert usual.accuracy[1:] == pytest.approx((0.30, 0.60))
     # What the check wrote, and answers are bound to, is not touched.
-    assert DRAWINGS["estimated_accuracy"]["low"] == 0.30
-    assert share(DRAWINGS, "novel_share").low == 0.7
+    assert DRAWINGS.estimated_accuracy.low == 0.30
 
 
 def test_an_interval_that_ends_at_one_is_as_wide_as_its_other_side():

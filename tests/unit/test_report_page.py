@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.support import drift_of
 
 from driftloop.cli import driftloop
+from driftloop.findings.row import Row
 from driftloop.report.charts import Moment, accuracy_chart, confusion_chart, novelty_chart
 from driftloop.report.page import Chapter, render_page
 from driftloop.report.score import score
@@ -50,30 +52,25 @@ def chapter(
     labels = np.arange(len(classes) * 3) % len(classes)
     images = np.zeros((len(labels), *shape), dtype=np.uint8)
     picks = tuple(Pick(place, classes[-1], 0.5, 1.0, 0.01) for place in range(len(classes)))
-    drift = {"window": window, "drifted": drifted, "novel_share": {"estimate": 0.5, "low": 0.4, "high": 0.6}}
+    drift = drift_of(window, drifted=drifted)
     given = dict.fromkeys(range(len(classes)), classes[0])
     entry = Entry(
         "id", window, HOSTILE, False, "2026-01-31T23:59:59Z", Answer("keep", None, reason, given), "", "", ""
     )
-    row = {
-        "window": window,
-        "n": len(labels),
-        "p_value": 0.001,
-        "alpha": 0.01,
-        "drifted": drifted,
-        "known_as": known_as,
-        "estimated_accuracy": None,
-        "decision": "keep",
-        "reviewer": HOSTILE,
-        "labels_used": len(given),
-        "promoted": None,
-        "incumbent_accuracy": None,
-        "candidate_accuracy": None,
-        "true_incumbent_accuracy": 1.0,
-        "true_candidate_accuracy": None,
-        "clean_incumbent_accuracy": 0.99,
-        "clean_candidate_accuracy": None,
-    }
+    row = Row(
+        window,
+        n=len(labels),
+        p_value=0.001,
+        alpha=0.01,
+        drifted=drifted,
+        known_as=known_as,
+        decision="keep",
+        reviewer=HOSTILE,
+        labels_used=len(given),
+        unsettled=0,
+        true_incumbent_accuracy=1.0,
+        clean_incumbent_accuracy=0.99,
+    )
     return Chapter(
         row=row,
         material=Material(window, classes, images, "", picks, drift),
@@ -86,7 +83,7 @@ def chapter(
 
 
 def page(*chapters: Chapter, ends: tuple[str, ...] = ()) -> str:
-    names = ("reference", *(chapter.row["window"] for chapter in chapters))
+    names = ("reference", *(chapter.row.window for chapter in chapters))
     lineages = {name: Lineage(name, "0" * 64, 0.99) for name in names}
     return render_page(chapters, lineages, ends or names[-1:], [{"loss": 0.1, "accuracy": 0.99}], HOSTILE)
 
@@ -189,10 +186,10 @@ def test_charts_keep_within_their_frame(number):
 
 
 def test_a_repair_that_is_not_settled_is_told_as_open():
-    row = chapter().row | {"decision": "filter", "unsettled": 56}
+    row = replace(chapter().row, decision="filter", unsettled=56)
     assert "open until 56 more labels tell (driftloop settle w01)" in sentence(row, "fog")
     assert headline([row]) == "One window, one drifted, no repairs promoted, one not settled yet"
-    assert "so the model stays" in sentence(row | {"unsettled": 0}, "fog")
+    assert "so the model stays" in sentence(replace(row, unsettled=0), "fog")
 
 
 def test_however_many_classes_there_are_a_mistake_can_be_seen():

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import drift_of
 
 from driftloop import layout
+from driftloop.estimate import Estimate
 from driftloop.files import digest_json, read_json, write_json
+from driftloop.findings.drift import Move
 from driftloop.review.ask import questions_of
 from driftloop.review.decision import Answer
 from driftloop.review.ledger import Entry, Reported, new_entry
@@ -32,8 +35,8 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     build_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     for window, drifted, accuracy in (("w00", True, 0.6), ("w01", False, 0.98)):
-        estimate = {"estimate": accuracy, "low": accuracy, "high": accuracy}
-        write_json(Path(f"results/{window}/drift.json"), {"drifted": drifted, "estimated_accuracy": estimate})
+        found = drift_of(window, drifted=drifted, estimated_accuracy=Estimate(accuracy, accuracy, accuracy))
+        found.write(layout.drift(window))
     write_json(Path("results/w00/verdict.json"), {"decision": "filter", "diagnosis": "impulse_noise"})
     tried = {"filter": {"drift": {"gain": 0.4, "incumbent_accuracy": 0.55, "candidate_accuracy": 0.95}}}
     judged = {"verdict": digest_json(read_json(Path("results/w00/verdict.json")))}
@@ -175,12 +178,9 @@ def test_what_two_people_disagree_on_is_shown_to_the_third(material: Material) -
 
 
 def test_how_a_window_moved_is_told(material: Material) -> None:
-    moves = [
-        {"name": "brightness", "effect": -0.5, "standard": 8.0, "few": -7.0},
-        {"name": "grain", "effect": 0.05, "standard": 1.0, "few": 4.0},
-    ]
-    calm = {"estimate": 0.02, "low": 0.0, "high": 0.05}
-    moved = replace(material, report={**material.report, "moves": moves, "novel_share": calm})
+    moves = (Move("brightness", -0.5, 8.0, -7.0), Move("grain", 0.05, 1.0, 4.0))
+    calm = replace(material.report, moves=moves, novel_share=Estimate(0.02, 0.0, 0.05))
+    moved = replace(material, report=calm)
     assert "together they are not what the model knows" in told(moved)
     assert "Beside usual images of their class, 75% are darker, some are much grainier." in told(moved)
 

@@ -17,7 +17,8 @@ from driftloop.checker.previews import Preview, make_previews
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.data.window import Answers
-from driftloop.files import write_json
+from driftloop.estimate import Estimate
+from driftloop.findings.drift import Drift, LabelShift, Pick
 from driftloop.params.compose import compose, render
 from driftloop.review.previews import save_previews
 
@@ -43,7 +44,7 @@ def build_project(
     save_dataset(folder / "data/windows/w02", Dataset(images, None, "w02", classes))
     predicted = [(int(label) + place % 2) % 10 for place, label in enumerate(np.resize(labels, n))]
     _write_samples(folder / "results/w02/samples.csv", [classes[code] for code in predicted])
-    write_json(folder / "results/w02/drift.json", _report(n, picks, drifted))
+    _report(n, picks, drifted).write(folder / "results/w02/drift.json")
     save_previews(folder / "results/w02/previews.safetensors", _previews(dataset, min(n, picks)))
     _write_answers(folder / "answers/w02", np.resize(labels, n), stored, dataset)
 
@@ -75,30 +76,27 @@ def _write_samples(path: Path, predicted: list[str]) -> None:
             )
 
 
-def _report(n: int, picks: int, drifted: bool) -> dict[str, object]:
-    return {
-        "window": "w02",
-        "n": n,
-        "statistic": 41.5,
-        "p_value": 0.001,
-        "alpha": 0.01,
-        "drifted": drifted,
-        "novel_share": {"estimate": 0.92, "low": 0.84, "high": 0.97},
-        "estimated_accuracy": {"estimate": 0.41, "low": 0.33, "high": 0.5},
-        "known_as": None,
-        "label_shift_p_value": 0.4,
-        "kinds": ["clean"],
-        "kind_shares": [1.0],
-        "seed": 0,
-        "picks": [
-            {
-                "index": place,
-                "random": place >= 0.75 * picks,
-                "nearest": [(place + step) % 24 for step in range(5)],
-            }
+def _report(n: int, picks: int, drifted: bool) -> Drift:
+    return Drift(
+        window="w02",
+        n=n,
+        statistic=41.5,
+        p_value=0.001,
+        alpha=0.01,
+        drifted=drifted,
+        stream=None,
+        novel_share=Estimate(0.92, 0.84, 0.97),
+        moves=(),
+        estimated_accuracy=Estimate(0.41, 0.33, 0.5),
+        known_as=None,
+        label_shift=LabelShift(0.4, 0.1, "7", 0.2, 0.1),
+        kinds=("clean",),
+        kind_shares=(1.0,),
+        picks=tuple(
+            Pick(place, place >= 0.75 * picks, tuple((place + step) % 24 for step in range(5)))
             for place in range(min(n, picks))
-        ],
-    }
+        ),
+    )
 
 
 def _write_answers(folder: Path, labels: np.ndarray, stored: np.lib.npyio.NpzFile, dataset: str) -> None:

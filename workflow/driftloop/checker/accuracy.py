@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtri
 
+from driftloop.estimate import Estimate
+
 Floats = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.int64]
 
@@ -53,15 +55,13 @@ class AccuracyModel:
         """
         return np.asarray(expit(self._design(signals, predicted) @ self.weights))
 
-    def estimate(
-        self, signals: Floats, predicted: Classes, confidence: float = 0.95
-    ) -> tuple[float, tuple[float, float]]:
+    def estimate(self, signals: Floats, predicted: Classes, confidence: float = 0.95) -> Estimate:
         """Return the expected accuracy on a window with these signals (N, S) and classes (N,), and limits."""
         right = self.probabilities(signals, predicted)
         accuracy = float(right.mean())
         sampling = float((right * (1 - right)).sum()) / len(right) ** 2
         reach = float(ndtri(0.5 + confidence / 2)) * np.sqrt(sampling + self.error**2)
-        return accuracy, (max(0.0, accuracy - reach), min(1.0, accuracy + reach))
+        return Estimate(accuracy, max(0.0, accuracy - reach), min(1.0, accuracy + reach))
 
     def _design(self, signals: Floats, predicted: Classes) -> Floats:
         """Return (N, 3 S + 2): signals, their means, the classes' distance with novelty and alone, and 1."""

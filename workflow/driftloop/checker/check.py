@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,16 @@ from driftloop.checker.conformal import sample_p_values
 from driftloop.checker.copies import Copies, find_copies
 from driftloop.checker.detector import rows
 from driftloop.checker.fitted import NEIGHBOURS, FittedDetector
-from driftloop.checker.label_shift import LabelShift, label_shift
-from driftloop.checker.picks import Pick, pick_samples, random_share_for
-from driftloop.checker.property_test import Move
+from driftloop.checker.label_shift import label_shift
+from driftloop.checker.picks import pick_samples, random_share_for
 from driftloop.checker.rank_test import novel_share
 from driftloop.checker.scores import Scores, score_samples
 from driftloop.checker.strata import stand
-from driftloop.checker.stream import NEW, Stream, StreamTest
+from driftloop.checker.stream import NEW, Stream
 from driftloop.checker.window_test import window_test
 from driftloop.errors import DataError
+from driftloop.estimate import Estimate
+from driftloop.findings.drift import Drift, LabelShift, Move, Pick, StreamTest
 from driftloop.models.features import Features, in_parts
 
 _LEAST_SHARE = 0.05
@@ -64,11 +66,11 @@ class DriftReport:
         drifted: p_value <= alpha, or the stream has drifted.
         stream: what the windows since the last alarm say together with this one. None where this is the
             first of them, or has drifted by itself.
-        novel_share: how large the drift is: the share of samples that no known kind explains.
-        novel_share_interval: its 95 % limits.
+        novel_share: how large the drift is: the share of samples that no known kind explains, with its
+            95 % limits.
         moves: how far each property of the images, such as their brightness, has moved as a whole.
-        estimated_accuracy: of the classifier on this window, without labels. None if nothing taught it.
-        estimated_accuracy_interval: its 95 % limits.
+        estimated_accuracy: of the classifier on this window, without labels, with its 95 % limits. None if
+            nothing taught it.
         known_as: the repaired drift that this window shows again. None where clean data explain it, or
             nothing does.
         label_shift: whether the predicted classes come in the calibration's proportions. How novel the
@@ -91,13 +93,11 @@ class DriftReport:
     alpha: float
     drifted: bool
     stream: StreamTest | None
-    novel_share: float
-    novel_share_interval: tuple[float, float]
+    novel_share: Estimate
     moves: tuple[Move, ...]
-    estimated_accuracy: float | None
-    estimated_accuracy_interval: tuple[float, float] | None
+    estimated_accuracy: Estimate | None
     known_as: str | None
-    label_shift: LabelShift
+    label_shift: LabelShift[int]
     kinds: tuple[str, ...]
     kind_shares: tuple[float, ...]
     picks: tuple[Pick, ...]
@@ -107,21 +107,36 @@ class DriftReport:
     carried: Stream
     seed: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return `drift.json`: all but the samples and what is carried, estimates with their intervals.
+    def finding(self, window: str, classes: Sequence[str]) -> Drift:
+        """Return what `drift.json` keeps: all but the samples and what is carried.
 
-        Numbers have nine digits. Their last bits depend on how many processors took part. Answers hold for
-        the very report that a reviewer saw. So another machine's rounding must not ask anybody again.
+        Args:
+            window: its name.
+            classes: their names, in the order of the labels.
         """
-        facts = asdict(replace(self, samples=None, carried=None))  # type: ignore[arg-type]
-        del facts["samples"], facts["carried"]
-        for name in ("novel_share", "estimated_accuracy"):
-            estimate, limits = facts[name], facts.pop(f"{name}_interval")
-            facts[name] = limits and {"estimate": estimate, "low": limits[0], "high": limits[1]}
-        if not self.copies:  # reports of windows without copies stay what they were before these were told
-            del facts["copies"], facts["frozen"]
-        rounded: dict[str, Any] = _rounded(facts)
-        return rounded
+        shift = self.label_shift
+        return Drift(
+            window=window,
+            n=self.n,
+            statistic=self.statistic,
+            p_value=self.p_value,
+            alpha=self.alpha,
+            drifted=self.drifted,
+            stream=self.stream,
+            novel_share=self.novel_share,
+            moves=self.moves,
+            estimated_accuracy=self.estimated_accuracy,
+            known_as=self.known_as,
+            label_shift=LabelShift(
+                shift.p_value, shift.distance, classes[shift.grown], shift.share, shift.usual
+            ),
+            kinds=self.kinds,
+            kind_shares=self.kind_shares,
+            picks=self.picks,
+            copies=self.copies,
+            frozen=self.frozen,
+            seed=self.seed,
+        )
 
 
 def check_window(
@@ -160,7 +175,7 @@ def check_window(
     samples, scores = _weighed(table, scores, copies)
     evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
     test = window_test(evidence, draws=draws, seed=seed)
-    share, limits = novel_share(evidence.novelty, seed=seed)
+    novel = novel_share(evidence.novelty, seed=seed)
     # The draws' own limit holds for each test, so that a p-value never says more than they can.
     frozen = 1.0 if _is_known(fitted, stuck) else copies.chance(len(fitted.kinds[0].scores))
     p_value = min(test.p_value, max(frozen, 2 / (draws + 1)))
@@ -169,8 +184,7 @@ def check_window(
     together = None if drifted else carried.test(alpha=stream_alpha, draws=draws, seed=seed)
     drifted = drifted or (together is not None and together.drifted)
     # If no sample is surely novel, all of them may have drifted.
-    random_share = random_share_for(share if limits[0] > 0 else 1.0)
-    accuracy, interval = estimate_accuracy(fitted, scores, samples.predicted)
+    random_share = random_share_for(novel.estimate if novel.low > 0 else 1.0)
     return DriftReport(
         n=len(window),
         statistic=test.statistic,
@@ -178,16 +192,14 @@ def check_window(
         alpha=alpha,
         drifted=drifted,
         stream=together,
-        novel_share=share,
-        novel_share_interval=limits,
+        novel_share=novel,
         moves=test.moves,
-        estimated_accuracy=accuracy,
-        estimated_accuracy_interval=interval,
+        estimated_accuracy=estimate_accuracy(fitted, scores, samples.predicted),
         known_as=None if drifted else _known_as(fitted, samples, scores, classes, alpha, draws, seed),
         label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
-        picks=_pick(fitted, window, table, copies.first, limits[0], picks, random_share, seed),
+        picks=_pick(fitted, window, table, copies.first, novel.low, picks, random_share, seed),
         samples=table,
         copies=copies.count,
         frozen=copies.frozen,
@@ -213,9 +225,9 @@ def _weighed(samples: SampleTable, scores: Scores, copies: Copies) -> tuple[Samp
 
 def estimate_accuracy(
     fitted: FittedDetector, scores: Scores, predicted: npt.NDArray[np.int64]
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the accuracy to expect on a window and an interval. (None, None) where nothing taught it."""
-    return (None, None) if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals, predicted)
+) -> Estimate | None:
+    """Return the accuracy to expect on a window, with its limits. None where nothing taught it."""
+    return None if fitted.accuracy is None else fitted.accuracy.estimate(scores.signals, predicted)
 
 
 def _tabulate(fitted: FittedDetector, window: Features, scores: Scores) -> SampleTable:
@@ -292,15 +304,6 @@ def _pick(
         replace(pick, index=int(place), nearest=tuple(map(int, near)))
         for pick, place, near in zip(chosen, index, nearest, strict=True)
     )
-
-
-def _rounded(value: Any) -> Any:
-    """Return plain values with every number in nine digits."""
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 def _check_form(fitted: FittedDetector, window: Features) -> None:

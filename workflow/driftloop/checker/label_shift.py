@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-
-@dataclass(frozen=True)
-class LabelShift:
-    """Predicted classes of a window against those of the calibration.
-
-    Attributes:
-        p_value: that they come in the calibration's proportions; in [1 / (draws + 1), 1].
-        distance: total variation between the proportions, in [0, 1]: the share of the window that is of
-            other classes than it would be. Small windows differ by chance. Read it with the p-value.
-        grown: the class whose share has grown most.
-        share: its share of the window.
-        usual: its share of the calibration.
-    """
-
-    p_value: float
-    distance: float
-    grown: int
-    share: float
-    usual: float
+from driftloop.findings.drift import LabelShift
 
 
 def label_shift(
@@ -34,7 +14,7 @@ def label_shift(
     *,
     draws: int = 9999,
     seed: int = 0,
-) -> LabelShift:
+) -> LabelShift[int]:
     """Compare predicted classes with a chi-square statistic whose null law is drawn: valid for any size.
 
     Where images have drifted, predictions are wrong and so are their proportions: read it for windows that

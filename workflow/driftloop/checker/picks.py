@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from driftloop.findings.drift import Pick
 
 _POOL = 2000
 """Samples among which different ones are looked for: enough for variety, and fast in any window."""
 _RANDOM = (0.2, 0.5)
 """Least and largest share of the picks that are drawn at random."""
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A sample to show.
-
-    Attributes:
-        index: its place in the window.
-        random: drawn at random from the whole window, so that what is learnt from these picks alone holds
-            for the window; else chosen because it is strange.
-        nearest: places in the reference of its nearest samples there, nearest first.
-    """
-
-    index: int
-    random: bool
-    nearest: tuple[int, ...] = ()
 
 
 def random_share_for(drifted: float) -> float:

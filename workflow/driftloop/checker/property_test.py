@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.appearance import PROPERTIES
+from driftloop.findings.drift import Move
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -68,25 +69,6 @@ def _moments(m: int) -> Floats:
     scores = np.stack([place / m, -np.log((place + 0.5) / (m + 1))], axis=1)
     mean = scores.mean(axis=0)
     return np.stack([mean, *(((scores - mean) ** power).mean(axis=0) for power in (2, 3))])
-
-
-@dataclass(frozen=True)
-class Move:
-    """How a property of a window stands to what is known.
-
-    Attributes:
-        name: of the property.
-        effect: how much more often a sample of the window has more of it than a calibration sample of its
-            class, than less of it; in [-1, 1], 0 where nothing has moved (the rank-biserial correlation).
-        standard: the rank sum behind it, in standard deviations: 2 and less is chance.
-        few: the same of the sum of logarithms, which a few far samples move. Above 0 where they have more of
-            it, below where less. 0 where several kinds are known.
-    """
-
-    name: str
-    effect: float
-    standard: float
-    few: float
 
 
 @dataclass(frozen=True)

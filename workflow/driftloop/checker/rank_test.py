@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.checker.conformal import sample_p_values
+from driftloop.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -128,7 +129,7 @@ def rank_test(*blocks: Standings, draws: int = 9999, seed: int = 0) -> RankTest:
 
 def novel_share(
     standings: Standings, *, draws: int = 999, seed: int = 0, confidence: float = 0.95
-) -> tuple[float, tuple[float, float]]:
+) -> Estimate:
     """Return the share of the samples that stand higher than the calibration explains, and its limits.
 
     That is sup over t of (F(t) - t) / (1 - t), F being the law of the samples' p-values, estimated so that
@@ -165,7 +166,7 @@ def novel_share(
         for step in (-np.quantile(above, 0.5), -np.quantile(above, 1 - tail), np.quantile(below, 1 - tail))
     ]
     estimate, low, high = (min(max(share, 0.0), 1.0) for share in shares)
-    return estimate, (low, high)
+    return Estimate(estimate, low, high)
 
 
 def _reached(calibration: Counts, sizes: Counts, seen: float, draws: int, seed: tuple[int, int]) -> int:

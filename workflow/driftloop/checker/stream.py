@@ -20,6 +20,7 @@ from driftloop.checker.appearance import PROPERTIES
 from driftloop.checker.property_test import Ranks
 from driftloop.checker.rank_test import CELLS, Standings
 from driftloop.checker.window_test import Evidence, window_test
+from driftloop.findings.drift import StreamTest
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,23 +40,6 @@ class Block:
     def __add__(self, later: Block) -> Block:
         """Return this block and a later one as one."""
         return Block(self.windows + later.windows, self.evidence + later.evidence)
-
-
-@dataclass(frozen=True)
-class StreamTest:
-    """What the latest windows say together.
-
-    Attributes:
-        windows: how many of them show it best.
-        p_value: that none of the windows since the last alarm has drifted. Valid at each window.
-        alpha: level of the test.
-        drifted: p_value <= alpha.
-    """
-
-    windows: int
-    p_value: float
-    alpha: float
-    drifted: bool
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftloop.checker.property_test import Move, Ranks, property_test
+from driftloop.checker.property_test import Ranks, property_test
 from driftloop.checker.rank_test import Standings, rank_test
+from driftloop.findings.drift import Move
 
 
 @dataclass(frozen=True)

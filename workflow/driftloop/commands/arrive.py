@@ -79,23 +79,24 @@ def _answered(window: str) -> bool | None:
 
     A window stays as it is if its report is missing or its ledger is damaged.
     """
+    from driftloop.findings.drift import Drift
     from driftloop.review.ledger import read_ledger, reported
 
     ledger = layout.ledger(window)
     try:
-        report = read_json(layout.drift(window))
-        if not report["drifted"]:
+        report = Drift.of(window)
+        if not report.drifted:
             return None
         seen = reported(report)
         return any(entry.answers(seen) for entry in read_ledger(ledger))
     except LedgerError:
         return True
-    except (DataError, KeyError, TypeError, ValueError):
+    except DataError:
         return True if ledger.exists() and ledger.stat().st_size else None
 
 
 def _digest(owner: str) -> str | None:
-    from driftloop.findings import believed
+    from driftloop.findings.evaluation import believed
     from driftloop.models.store import model_digest
 
     verdict, evaluation = (layout.results(owner) / f"{name}.json" for name in ("verdict", "evaluation"))

@@ -145,9 +145,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
     _write_previews(params, window, report)
     write_json(layout.carried(window), {"detector": detector, "stream": report.carried.to_json()})
-    facts = {"window": window, **report.to_json()}
-    facts["label_shift"]["grown"] = classes[report.label_shift.grown]
-    write_json(layout.drift(window), facts)
+    report.finding(window, classes).write(layout.drift(window))
     say(f"{window}: ", *_found(report), ".")
     if report.copies:
         again = f", one of them {report.frozen:,} times, as a frozen feed sends it" if report.frozen else ""
@@ -178,15 +176,13 @@ _TELLING = 0.5
 
 def _found(report: DriftReport) -> tuple[tuple[str, str], str]:
     """Return what a check has come to: the verdict in its style, and what stands behind it."""
-    from dataclasses import asdict
+    from driftloop.findings.drift import moved
 
-    from driftloop.findings import moved
-
-    low, high = report.novel_share_interval
+    novel = report.novel_share
     share = f"of {report.n:,} samples, p = {report.p_value:.2g}"
-    if high - low <= _TELLING:
-        share = f"{report.novel_share:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
-    if change := moved({"moves": [asdict(move) for move in report.moves]}):
+    if novel.high - novel.low <= _TELLING:
+        share = f"{novel.estimate:.0%} of {report.n:,} samples novel, p = {report.p_value:.2g}"
+    if change := moved(report.moves):
         share = f"{change[0][0]} {change[0][1]} than usual, {share}"
     if (together := report.stream) and together.drifted:
         many = f"the {together.windows} latest windows together, p = {together.p_value:.2g}"

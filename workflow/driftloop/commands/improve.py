@@ -159,7 +159,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
-    from driftloop.findings import foremost
+    from driftloop.findings.evaluation import foremost
     from driftloop.improver.evidence import said_of
 
     occasion = Occasion(window, params)

@@ -15,6 +15,7 @@ from driftloop.checker.previews import Preview, thin
 from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.files import read_json, write_json
+from driftloop.findings.drift import Drift
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.pixels import floats, through_filters
 from driftloop.improver.retrain import Samples
@@ -63,7 +64,7 @@ class Occasion:
     @cached_property
     def picks(self) -> dict[int, bool]:
         """The samples that the check picked, and whether each was drawn at random."""
-        return picks_of(self.window)
+        return Drift.of(self.window).picked
 
     @cached_property
     def reviewed(self) -> Reviewed:
@@ -163,7 +164,7 @@ def parts_of(window: str) -> Parts:
     predicted = [row["predicted"] for row in read_samples(layout.results(window) / "samples.csv")]
     answers = np.array([arrived.classes.index(name) for name in predicted], np.int64)
     first = find_copies(arrived.images).first
-    return part(reviewed_of(window), picks_of(window), len(arrived), first, answers=answers)
+    return part(reviewed_of(window), Drift.of(window).picked, len(arrived), first, answers=answers)
 
 
 def reviewed_of(window: str) -> Reviewed:
@@ -172,12 +173,6 @@ def reviewed_of(window: str) -> Reviewed:
     verdict = read_json(layout.verdict(window))
     labels = {int(index): label for index, label in verdict["labels"].items()}
     return read_reviewed(labels, arrived.classes, len(arrived))
-
-
-def picks_of(window: str) -> dict[int, bool]:
-    """Return the samples of a window that the check picked, and whether each was drawn at random."""
-    picks = read_json(layout.drift(window))["picks"]
-    return {int(pick["index"]): bool(pick["random"]) for pick in picks}
 
 
 def join(samples: Sequence[Samples]) -> Samples:

@@ -16,6 +16,7 @@ from driftloop.files import read_array, read_json, write_json, write_text
 from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
+    from driftloop.findings.row import Row
     from driftloop.report.page import Chapter
     from driftloop.report.status import WindowState
     from driftloop.review.ledger import Entry
@@ -28,7 +29,7 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
     from driftloop.data.answers import load_answers
     from driftloop.data.dataset import load_dataset
-    from driftloop.findings import foremost
+    from driftloop.findings.evaluation import foremost
     from driftloop.report.score import score
 
     evaluation, candidate = evaluation_of(window), None
@@ -49,18 +50,19 @@ def summarize_run(params: dict[str, Any]) -> None:
     """Write one row for each window into results/summary.json."""
     rows = [_finished_row(window, params) for window in params["stream"]]
     _write_summary(rows, next(reversed(params["stream"])))
-    drifted, promoted = sum(row["drifted"] for row in rows), sum(row["promoted"] is not None for row in rows)
+    drifted, promoted = sum(bool(row.drifted) for row in rows), sum(row.promoted is not None for row in rows)
     say(f"Windows: {len(rows)}; drifted: {drifted}; repairs promoted: {promoted}.")
 
 
-def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
+def _finished_row(window: str, params: dict[str, Any]) -> Row:
+    from driftloop.findings.drift import Drift
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
     material = _material(window, params)
     entry, _ = _decision(material)
     return summary_row(
-        read_json(layout.drift(window)),
+        Drift.of(window),
         read_json(layout.verdict(window)),
         evaluation_of(window),
         _score(window, params),
@@ -70,31 +72,34 @@ def _finished_row(window: str, params: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _write_summary(rows: Sequence[dict[str, Any]], last: str) -> None:
+def _write_summary(rows: Sequence[Row], last: str) -> None:
     """Write summary and metrics; `last` is whose model came into being last."""
+    from driftloop.findings.row import write_rows
     from driftloop.report.summary import metrics
     from driftloop.tracker.lineage import load_lineage
 
-    write_json(layout.SUMMARY, rows)
+    write_rows(rows)
     write_json(layout.METRICS, metrics(rows, load_lineage(layout.model(last)).clean_accuracy))
 
 
 @step("render-report", reads=("stream", "corruptions"), home="results")
 def render_report(params: dict[str, Any]) -> None:
     """Write results/report.html: one self-contained page about the whole stream."""
-    _write_report(read_json(layout.SUMMARY), params, params["stream"])
+    from driftloop.findings.row import read_rows
+
+    _write_report(read_rows(), params, params["stream"])
     say(f"Report: {layout.REPORT}")
 
 
-def _write_report(rows: Sequence[dict[str, Any]], params: dict[str, Any], owners: Collection[str]) -> None:
+def _write_report(rows: Sequence[Row], params: dict[str, Any], owners: Collection[str]) -> None:
     """Write the page about windows with these rows; `owners` are those that something has come of."""
     from driftloop.report.page import render_page
     from driftloop.tracker.lineage import load_lineage
 
     parents = {params["stream"][owner]["parent"] for owner in owners}
     ends = [owner for owner in owners if owner not in parents] or [layout.REFERENCE]
-    checked = [row for row in rows if row["drifted"] is not None]
-    first = checked[0]["window"]
+    checked = [row for row in rows if row.drifted is not None]
+    first = checked[0].window
     page = render_page(
         [_chapter(row, params) for row in checked],
         {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *owners)},
@@ -102,7 +107,7 @@ def _write_report(rows: Sequence[dict[str, Any]], params: dict[str, Any], owners
         read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
         read_json(layout.window(first) / "meta.json")["name"].removesuffix(f"-{first}"),
         _made(ends),
-        unchecked=[row["window"] for row in rows if row["drifted"] is None],
+        unchecked=[row.window for row in rows if row.drifted is None],
     )
     write_text(layout.REPORT, page)
 
@@ -127,17 +132,22 @@ def write_as_it_stands(params: dict[str, Any], states: Sequence[WindowState]) ->
     _write_report(rows, params, owners)
 
 
-def _unfinished_row(state: WindowState, params: dict[str, Any]) -> dict[str, Any]:
-    from driftloop.report.summary import unfinished_row
+def _unfinished_row(state: WindowState, params: dict[str, Any]) -> Row:
+    """Return the row of a window of which nothing has come yet: not checked, pending, or under repair."""
+    from dataclasses import replace
+
+    from driftloop.findings.drift import Drift
+    from driftloop.findings.row import Row
+    from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
     window, home = state.window, layout.model(params["stream"][state.window]["parent"])
     clean = load_lineage(home).clean_accuracy if (home / "lineage.json").exists() else None
-    drift = None if state.drifted is None else read_json(layout.drift(window))
-    answer = None
-    if state.decision is not None:
-        answer = {"decision": state.decision, "labels": range(state.labels or 0)}
-    return unfinished_row(window, drift, answer, reviewer=state.reviewer, clean=clean)
+    if state.drifted is None:
+        return Row(window, clean_incumbent_accuracy=clean)
+    verdict = {"decision": state.decision, "labels": range(state.labels or 0)}
+    row = summary_row(Drift.of(window), verdict, None, None, reviewer=state.reviewer, clean=clean)
+    return replace(row, unsettled=None)
 
 
 def _made(ends: Sequence[str]) -> list[Made]:
@@ -164,6 +174,7 @@ def report(overrides: tuple[str, ...]) -> None:
     from rich.text import Text
 
     from driftloop.commands.plain_console import PlainConsole
+    from driftloop.findings.row import read_rows
     from driftloop.report.status import next_step, under_way, windows
     from driftloop.report.story import headline, sentence
     from driftloop.tracker.provenance import vouched
@@ -172,13 +183,13 @@ def report(overrides: tuple[str, ...]) -> None:
     if not layout.SUMMARY.exists():
         raise DataError(f"{layout.SUMMARY} does not exist yet. Run: {next_step(states)}")
     with vouched():
-        rows, now = read_json(layout.SUMMARY), {state.window: state for state in states}
+        rows, now = read_rows(), {state.window: state for state in states}
     told = Table.grid(padding=(0, 2, 1, 0))
-    for row in (each for each in rows if each["drifted"] is not None):
-        state = now.get(row["window"])
+    for row in (each for each in rows if each.drifted is not None):
+        state = now.get(row.window)
         diagnosis, simulated = (state.diagnosis, bool(state.simulated)) if state else (None, False)
-        told.add_row(Text(row["window"], style="bold"), Text(sentence(row, diagnosis, simulated=simulated)))
-    told_of = {row["window"] for row in rows if row["drifted"] is not None}
+        told.add_row(Text(row.window, style="bold"), Text(sentence(row, diagnosis, simulated=simulated)))
+    told_of = {row.window for row in rows if row.drifted is not None}
     others = [state for state in states if state.window not in told_of]
     for state in others:
         told.add_row(Text(state.window, style="bold"), Text(under_way(state)))
@@ -215,12 +226,12 @@ def _decision(material: Material) -> tuple[Entry | None, int]:
     return standing and as_decided(entries, standing), len(entries) - (standing is not None)
 
 
-def _chapter(row: dict[str, Any], params: dict[str, Any]) -> Chapter:
+def _chapter(row: Row, params: dict[str, Any]) -> Chapter:
     from driftloop.report.page import Chapter
 
-    window, finished = row["window"], row["unsettled"] is not None
+    window, finished = row.window, row.unsettled is not None
     material = _material(window, params)
-    entry, others = _decision(material) if row["decision"] is not None else (None, 0)
+    entry, others = _decision(material) if row.decision is not None else (None, 0)
     evaluation = evaluation_of(window) if finished else None
     return Chapter(
         row=row,

@@ -115,7 +115,7 @@ def _evaluation(window: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the gate found on a window's standing decision, if it asks for labels."""
     from driftloop.errors import LedgerError
     from driftloop.files import read_json
-    from driftloop.findings import believed
+    from driftloop.findings.evaluation import believed
 
     path = layout.evaluation(window)
     found: dict[str, Any] = read_json(path) if path.exists() else {}

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.estimate import Estimate, with_labels
-from driftloop.findings import Facts, foremost, moved, share
+from driftloop.findings.drift import moved
+from driftloop.findings.evaluation import Facts, foremost
+from driftloop.findings.row import Row
 from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
@@ -47,7 +49,7 @@ class Chapter:
             the candidate, where there is one.
     """
 
-    row: Facts
+    row: Row
     material: Material
     entry: Entry | None
     others: int
@@ -58,7 +60,7 @@ class Chapter:
     @property
     def eventful(self) -> bool:
         """Whether there is more to tell than a sentence."""
-        return bool(self.row["drifted"] or self.row["known_as"])
+        return bool(self.row.drifted or self.row.known_as)
 
     @property
     def wordy(self) -> bool:
@@ -78,7 +80,7 @@ class Chapter:
         """What the reviewer saw, or would see again, in a word or two."""
         if self.entry and self.entry.answer.diagnosis:
             return story.spoken(self.entry.answer.diagnosis)
-        return "drift" if self.row["drifted"] else f"the drift of {self.row['known_as']} again"
+        return "drift" if self.row.drifted else f"the drift of {self.row.known_as} again"
 
 
 def render_page(
@@ -147,21 +149,21 @@ def _template() -> jinja2.Template:
 
 
 def _moment(chapter: Chapter) -> charts.Moment:
-    row, report = chapter.row, chapter.material.report
+    row = chapter.row
     return charts.Moment(
-        row["window"],
-        row["drifted"],
-        share(report, "novel_share"),
+        row.window,
+        bool(row.drifted),
+        chapter.material.report.novel_share,
         _estimated(chapter),
-        row["true_incumbent_accuracy"],
-        row["true_candidate_accuracy"] if row["promoted"] else None,
+        row.true_incumbent_accuracy,
+        row.true_candidate_accuracy if row.promoted else None,
     )
 
 
 def _estimated(chapter: Chapter) -> Estimate | None:
     """Return the incumbent's accuracy on a window, with what the labels of random samples say."""
     material, entry = chapter.material, chapter.entry
-    found = share(material.report, "estimated_accuracy")
+    found = material.report.accuracy
     told = material.told(entry.answer.labels) if entry else None
     return with_labels(found, told) if found and told else found
 
@@ -176,8 +178,8 @@ def _view(chapter: Chapter, picks: int, cards: int) -> dict[str, Any]:
     return {
         "chapter": chapter,
         "row": chapter.row,
-        "novel": share(report, "novel_share"),
-        "moved": moved(report),
+        "novel": report.novel_share,
+        "moved": moved(report.moves),
         "estimated": _estimated(chapter),
         "picks": _picks(chapter, picks) if chapter.entry else [],
         "asked": len(chapter.material.picks),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from driftloop import layout
 from driftloop.errors import DataError, LedgerError
 from driftloop.files import read_json
-from driftloop.findings import Facts, alarm, believed, foremost, share
+from driftloop.findings.drift import Drift
+from driftloop.findings.evaluation import Facts, believed, foremost
 from driftloop.review.decision import verdict
 from driftloop.review.ledger import (
     Entry,
@@ -151,15 +152,15 @@ def under_way(state: WindowState) -> str:
 
 
 def _read_state(window: str, mode: str) -> WindowState:
-    drift = _read(layout.drift(window))
+    drift = Drift.find(layout.drift(window))
     if drift is None:
         failed = _failure(window)
         return WindowState(window, "broken" if failed else "waiting", problem=failed)
-    entry = _standing(window, drift, mode) if drift["drifted"] else None
-    if drift["drifted"] and entry is None:
+    entry = _standing(window, drift, mode) if drift.drifted else None
+    if drift.drifted and entry is None:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
-    shown = {pick["index"] for pick in drift["picks"]}
-    answer = verdict(window, drifted=drift["drifted"], answer=entry.answer.on(shown) if entry else None)
+    shown = drift.picked.keys()
+    answer = verdict(window, drifted=drift.drifted, answer=entry.answer.on(shown) if entry else None)
     if _read(layout.verdict(window)) != answer:  # the ledger has moved on. What follows is not made yet
         return _state(window, "decided" if entry else "checked", drift, entry)
     evaluation = believed(answer, _read(layout.evaluation(window)))
@@ -196,7 +197,7 @@ def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
     return "kept"
 
 
-def _standing(window: str, drift: Facts, mode: str) -> Entry | None:
+def _standing(window: str, drift: Drift, mode: str) -> Entry | None:
     """Return the decision about this drift report.
 
     Of the images it is only asked that the same ones were seen. Comparing their pixels, too, is the review's
@@ -214,25 +215,24 @@ def _known(evaluation: Facts) -> dict[int, str]:
     return {int(index): label for index, label in evaluation.get("settling", {}).items()}
 
 
-def _settled(window: str, entry: Entry, shown: set[int]) -> dict[int, str]:
+def _settled(window: str, entry: Entry, shown: Collection[int]) -> dict[int, str]:
     """Return what was labelled beyond the review that this entry answers."""
     return settled_labels(read_ledger(layout.ledger(window)), entry.reported, entry.images, shown)
 
 
 def _state(
-    window: str, state: str, drift: Facts, entry: Entry | None = None, evaluation: Facts | None = None
+    window: str, state: str, drift: Drift, entry: Entry | None = None, evaluation: Facts | None = None
 ) -> WindowState:
-    novel, accuracy = share(drift, "novel_share"), share(drift, "estimated_accuracy")
     repair = foremost(evaluation) if evaluation else None
     compared = evaluation["candidates"][repair]["drift"] if evaluation else {}
     return WindowState(
         window=window,
         state=state,
-        drifted=drift["drifted"],
-        p_value=alarm(drift)[0],
-        novel_share=novel and novel[0],
-        known_as=drift["known_as"],
-        estimated_accuracy=accuracy and accuracy[0],
+        drifted=drift.drifted,
+        p_value=drift.alarm[0],
+        novel_share=drift.novel_share.estimate,
+        known_as=drift.known_as,
+        estimated_accuracy=drift.accuracy and drift.accuracy.estimate,
         decision=entry.answer.decision if entry else None,
         diagnosis=entry.answer.diagnosis if entry else None,
         labels=len(entry.answer.labels) if entry else None,

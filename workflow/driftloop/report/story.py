@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-Row = Mapping[str, Any]
+from driftloop.findings.row import Row
+
 FIRM = "\u00a0"
 """A space at which no line breaks."""
 _HYPHEN = "\u2011"
@@ -21,15 +21,15 @@ _WON = {
 def headline(rows: Sequence[Row]) -> str:
     """Return what happened in all windows together, from the rows of `summary.json`.
 
-    >>> headline([{"drifted": True, "promoted": "filter"}, {"drifted": False, "promoted": None}])
+    >>> headline([Row("w01", drifted=True, decision="filter", promoted="filter"), Row("w02", drifted=False)])
     'Two windows, one drifted, one repair promoted'
     """
-    drifted = sum(bool(row["drifted"]) for row in rows)
-    promoted = sum(row["promoted"] is not None for row in rows)
+    drifted = sum(bool(row.drifted) for row in rows)
+    promoted = sum(row.promoted is not None for row in rows)
     text = f"{_count(len(rows), 'window')}, {_number(drifted)} drifted"
     if drifted:
         text += f", {_count(promoted, 'repair')} promoted"
-        open_ = sum(bool(row.get("unsettled")) for row in rows)
+        open_ = sum(bool(row.unsettled) for row in rows)
         text += f", {_number(open_)} not settled yet" if open_ else ""
     if waiting := sum(map(waits, rows)):
         text += f", {_number(waiting)} {'waits' if waiting == 1 else 'wait'} for review"
@@ -38,7 +38,7 @@ def headline(rows: Sequence[Row]) -> str:
 
 def waits(row: Row) -> bool:
     """Tell whether a window has drifted and waits for its review."""
-    return bool(row["drifted"]) and row.get("decision", "") is None
+    return bool(row.drifted) and row.decision is None
 
 
 def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str:
@@ -49,57 +49,57 @@ def sentence(row: Row, diagnosis: str | None, *, simulated: bool = False) -> str
         diagnosis: the corruption that the reviewer saw.
         simulated: whether the reviewer was no person.
     """
-    if row["drifted"] is None:
+    if row.drifted is None:
         return "Not checked yet."
-    if not row["drifted"]:
+    if not row.drifted:
         return _calm(row)
     if waits(row):
-        return f"{_found(row)} and waits for its review: driftloop review {row['window']}"
-    who = "The simulated reviewer" if simulated else person(row["reviewer"])
+        return f"{_found(row)} and waits for its review: driftloop review {row.window}"
+    who = "The simulated reviewer" if simulated else person(row.reviewer or "")
     saw = f" saw {spoken(diagnosis)} and" if diagnosis else ""
     found = _found(row)
-    if row["decision"] == "keep":
+    if row.decision == "keep":
         return f"{found}; {who[0].lower() + who[1:] if simulated else who}{saw} kept the model as it is."
     asked = {"both": "retraining, a filter and the two together", "filter": "a filter"}.get(
-        row["decision"], "retraining"
+        row.decision or "", "retraining"
     )
     text = f"{found}. {who}{saw} asked for {asked}"
-    if row.get("unsettled", 0) is None:
+    if row.unsettled is None:
         return f"{text}; that is under way."
-    if open_ := row.get("unsettled"):
+    if open_ := row.unsettled:
         labels = "one more label" if open_ == 1 else f"{open_} more labels"
-        return f"{text}; whether that helps is open until {labels} tell (driftloop settle {row['window']})."
-    if not row["promoted"]:
+        return f"{text}; whether that helps is open until {labels} tell (driftloop settle {row.window})."
+    if not row.promoted:
         return f"{text}; nothing that was tried passed the gate, so the model stays."
-    won = _WON[row["promoted"]]
-    before, after = row["incumbent_accuracy"], row["candidate_accuracy"]
+    won = _WON[row.promoted]
+    before, after = row.incumbent_accuracy, row.candidate_accuracy
     if before is None:  # no label told of both what they make of ordinary samples
         return f"{text}; {won} passed the gate and was promoted."
     return f"{text}; {won} lifted accuracy from {percent(before)} to {percent(after)} and was promoted."
 
 
 def _found(row: Row) -> str:
-    chance, together = f"(p = {row['p_value']:.2g})", row.get("windows_together")
+    chance, together = f"(p = {row.p_value:.2g})", row.windows_together
     if together:
         return f"By itself this window looks usual; the latest {together} windows together drifted {chance}"
     return f"This window drifted {chance}"
 
 
 def _calm(row: Row) -> str:
-    if row["known_as"]:
-        estimate = row["estimated_accuracy"]
+    if row.known_as:
+        estimate = row.estimated_accuracy
         about = "" if estimate is None else f" (accuracy about {percent(estimate)})"
         return (
-            f"The drift of {row['known_as']} again, which the model in production now handles{about}: "
+            f"The drift of {row.known_as} again, which the model in production now handles{about}: "
             "nobody had to be asked."
         )
-    shift = row.get("label_shift")
+    shift = row.label_shift
     but = (
-        f", but {shift['grown']} makes up {percent(shift['share'])} of it, not {percent(shift['usual'])}"
+        f", but {shift.grown} makes up {percent(shift.share)} of it, not {percent(shift.usual)}"
         if shift
         else ""
     )
-    chance = f"(p = {row['p_value']:.2g})"
+    chance = f"(p = {row.p_value:.2g})"
     return f"Like the data that the model knows {chance}{but}: nothing to ask, nothing to change."
 
 

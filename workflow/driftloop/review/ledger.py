@@ -13,7 +13,7 @@ import itertools
 import json
 import os
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from driftloop.errors import LedgerError
 from driftloop.files import digest_json
+from driftloop.findings.drift import Drift
 from driftloop.review.decision import DECISIONS, Answer, sorted_labels
 from driftloop.review.ledger_file import (
     keep_copy,
@@ -47,15 +48,15 @@ class Reported(NamedTuple):
     findings: str | None = None
 
 
-def reported(report: Mapping[str, Any]) -> Reported:
+def reported(report: Drift) -> Reported:
     """Return what an answer to a drift report is bound to.
 
     The level of the check leaves its mark in `alpha`, and in whether the windows before were asked, too
     (`stream`). Neither shows in the window's figures, nor in the samples that are picked. Whether it drifted
     is a finding.
     """
-    found = {name: value for name, value in report.items() if name not in ("alpha", "stream")}
-    return Reported(digest_json(dict(report)), digest_json(found))
+    found = {name: value for name, value in report.to_json().items() if name not in ("alpha", "stream")}
+    return Reported(report.digest, digest_json(found))
 
 
 @dataclass(frozen=True)

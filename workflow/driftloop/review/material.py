@@ -19,9 +19,10 @@ from driftloop import layout
 from driftloop.checker.previews import Preview
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
 from driftloop.errors import DataError
-from driftloop.estimate import Estimate, Told
+from driftloop.estimate import Told
 from driftloop.files import digest_array, digest_json, read_json
-from driftloop.findings import share
+from driftloop.findings import drift
+from driftloop.findings.drift import Drift
 from driftloop.models.fixed import is_fixed
 from driftloop.review.decision import NONE, UNSURE
 from driftloop.review.ledger import Reported, reported
@@ -75,7 +76,7 @@ class Material:
         images: uint8 (N, H, W, C), the whole window.
         content: SHA-256 of all the window's images.
         picks: the samples to ask about, most telling first.
-        report: the drift report, as its file holds it.
+        report: what the check found.
         suite: the suite of corruptions that the diagnosis is chosen from.
         counts: what the model makes of the whole window, by class.
         reference: what the model learned from, with true labels where they are known; None without one.
@@ -96,7 +97,7 @@ class Material:
     images: npt.NDArray[np.uint8]
     content: str
     picks: tuple[Pick, ...]
-    report: Mapping[str, Any]
+    report: Drift
     suite: str = "mnist_c"
     counts: tuple[ClassCount, ...] = ()
     reference: Dataset | None = None
@@ -120,7 +121,7 @@ class Material:
     @property
     def drifted(self) -> bool:
         """Whether the check found drift."""
-        return bool(self.report["drifted"])
+        return self.report.drifted
 
     @property
     def diagnoses(self) -> tuple[str, ...]:
@@ -168,10 +169,6 @@ class Material:
         pixels = digest_array(np.asarray(self.images[index]))
         return digest_json({"index": index.tolist(), "shape": list(self.images.shape[1:]), "pixels": pixels})
 
-    def share(self, name: str) -> Estimate | None:
-        """Return the report's estimate called `name`, or None where it has none."""
-        return share(self.report, name)
-
     def told(self, labels: Mapping[int, str]) -> Told | None:
         """Return what labels say of the model; None where no sample drawn at random has a class."""
         given = [pick for pick in self.picks if labels.get(pick.index) in self.classes]
@@ -208,13 +205,11 @@ def load_material(
     path = layout.drift(window)
     if not path.exists():
         raise DataError(f"{path} does not exist: {window} is not checked yet. Run: snakemake --cores all")
-    folder, report = path.parent, read_json(path)
+    folder, report = path.parent, Drift.read(path)
     dataset = load_dataset(layout.window(window))
     rows = read_samples(folder / "samples.csv")
     try:
-        picked = report["picks"]
-        if asked is not None:
-            picked = [{"index": index, "random": True, "nearest": ()} for index in asked]
+        picked = report.picks if asked is None else [drift.Pick(index, random=True) for index in asked]
         picks = tuple(_pick(item, rows) for item in picked)
         counts = _count(rows, dataset.classes)
         signs = np.array([[float(row[name]) for name in ("confidence", "drift_score")] for row in rows])
@@ -260,19 +255,18 @@ def read_samples(path: Path) -> list[dict[str, str]]:
         raise DataError(f"{path} is damaged ({error}).") from error
 
 
-def _pick(item: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> Pick:
-    index = int(item["index"])
-    row = rows[index]
-    if int(row["index"]) != index:
-        raise ValueError(f"row {index} is about sample {row['index']}")
+def _pick(item: drift.Pick, rows: Sequence[Mapping[str, str]]) -> Pick:
+    row = rows[item.index]
+    if int(row["index"]) != item.index:
+        raise ValueError(f"row {item.index} is about sample {row['index']}")
     return Pick(
-        index=index,
+        index=item.index,
         predicted=row["predicted"],
         confidence=float(row["confidence"]),
         drift_score=float(row["drift_score"]),
         p_value=float(row["p_value"]),
-        random=bool(item["random"]),
-        nearest=tuple(map(int, item["nearest"])),
+        random=item.random,
+        nearest=item.nearest,
     )
 
 

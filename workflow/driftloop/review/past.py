@@ -10,7 +10,8 @@ from typing import Any
 from driftloop import layout
 from driftloop.errors import DriftloopError
 from driftloop.files import read_json
-from driftloop.findings import believed, foremost
+from driftloop.findings.drift import Drift
+from driftloop.findings.evaluation import believed, foremost
 from driftloop.review.decision import STEPS
 from driftloop.tracker.provenance import read_made, record
 
@@ -71,16 +72,16 @@ def load_past(window: str) -> Past | None:
 
 
 def _load_past(window: str) -> Past | None:
-    products = (layout.drift, layout.verdict, layout.evaluation)
-    drift, verdict, evaluation = (_optional(path(window)) for path in products)
+    drift = Drift.find(layout.drift(window))
     if drift is None:
         return None
+    verdict, evaluation = (_optional(path(window)) for path in (layout.verdict, layout.evaluation))
     evaluation = believed(verdict, evaluation) if verdict else None
     took = {what: seconds_of(_home(what, window), step) for what, step in _STEPS.items()}
     return Past(
         window=window,
-        drifted=bool(drift["drifted"]),
-        accuracy=(drift.get("estimated_accuracy") or {}).get("estimate"),
+        drifted=drift.drifted,
+        accuracy=drift.estimated_accuracy and drift.estimated_accuracy.estimate,
         decision=verdict["decision"] if verdict else None,
         diagnosis=verdict["diagnosis"] if verdict else None,
         foremost=foremost(evaluation) if evaluation else None,

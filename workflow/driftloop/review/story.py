@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from driftloop.estimate import Estimate
-from driftloop.findings import alarm, moved
+from driftloop.findings.drift import moved
 from driftloop.review.decision import REPAIRS, agreement
 from driftloop.review.ledger import Entry, reviews
 from driftloop.review.material import STRANGE, Material
@@ -27,11 +27,10 @@ def tell(material: Material, entries: Sequence[Entry] = (), reviewer: str = "") 
         entries: of its ledger.
         reviewer: who is asked now.
     """
-    n = int(material.report.get("n", len(material.images)))
-    novel, way = material.share("novel_share"), "many are not what the model knows"
-    if novel and novel.low == 0 and moved(material.report):
+    report, way = material.report, "many are not what the model knows"
+    if report.novel_share.low == 0 and moved(report.moves):
         way = "together they are not what the model knows"
-    lines: list[Line] = [(f"{material.window} has drifted: {n:,} samples, and {way}.", "bold")]
+    lines: list[Line] = [(f"{material.window} has drifted: {report.n:,} samples, and {way}.", "bold")]
     lines += [("", ""), *_cost(material), *_hit(material)]
     lines += [(material.clean_side, "yellow")] if material.clean_side else []
     lines += [("", ""), *_before(material.past)] if material.past else []
@@ -122,11 +121,9 @@ def _duration(seconds: float) -> str:
 
 
 def _cost(material: Material) -> list[Line]:
-    novel, accuracy = material.share("novel_share"), material.share("estimated_accuracy")
-    report, lines = material.report, []
-    if novel:
-        lines.append((f"{_share(novel)} of them are unlike everything known.", ""))
-    if change := moved(report):
+    report, accuracy = material.report, material.report.accuracy
+    lines = [(f"{_share(report.novel_share)} of them are unlike everything known.", "")]
+    if change := moved(report.moves):
         words = ", ".join(f"{many} are {way}" for many, way in change)
         lines.append((f"Beside usual images of their class, {words}.", ""))
     if accuracy:
@@ -137,14 +134,12 @@ def _cost(material: Material) -> list[Line]:
         elif material.clean_accuracy is not None:
             usual = f"; on clean test data {_percent(material.clean_accuracy)}"
         lines.append((f"The model is right about an estimated {_share(accuracy)}{usual}.", ""))
-    if report.get("p_value") is not None:
-        p_value, alpha, together = alarm(report)
-        chance = f"p = {p_value:.2g}; the alarm is at {alpha:g}"
-        which = f"the latest {together} windows together" if together else "usual images"
-        if together:
-            lines.append(("The drift is slow: no window shows it by itself.", ""))
-        lines.append((f"By chance alone, {which} come to look like this with {chance}.", "dim"))
-    return lines
+    p_value, alpha, together = report.alarm
+    chance = f"p = {p_value:.2g}; the alarm is at {alpha:g}"
+    which = f"the latest {together} windows together" if together else "usual images"
+    if together:
+        lines.append(("The drift is slow: no window shows it by itself.", ""))
+    return [*lines, (f"By chance alone, {which} come to look like this with {chance}.", "dim")]
 
 
 def _hit(material: Material) -> list[Line]:
