@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,27 @@ def leaves(rule: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
 CASES = [(path, value) for path, kind in leaves(schema()) for value in WRONG[kind]]
 
 
+@cache
+def rendered() -> str:
+    """A params.yaml in which all is well."""
+    return render(compose(["dataset=digits"]))
+
+
+def sound() -> dict[str, Any]:
+    """Its parameters, to be changed."""
+    return yaml.load(rendered(), yaml.CSafeLoader)
+
+
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(render(compose(["dataset=digits"])))
+    Path("params.yaml").write_text(rendered())
     return tmp_path
 
 
 @pytest.mark.parametrize(("path", "value"), CASES)
 def test_a_value_of_the_wrong_kind_is_named(path: str, value: Any, empty: Path, driftloop: Command) -> None:
-    params = compose(["dataset=digits"])
+    params = sound()
     place(params, path, value)
     Path("params.yaml").write_text(yaml.safe_dump(params))
     refused(driftloop("status"), path.rpartition(".")[2])
@@ -123,7 +135,7 @@ STREAMS: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", STREAMS)
 def test_a_stream_that_is_none(case: str, empty: Path, driftloop: Command) -> None:
-    params = compose(["dataset=digits"]) | {"stream": STREAMS[case]}
+    params = sound() | {"stream": STREAMS[case]}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True))
     refused(driftloop("status"), "stream")
 
@@ -152,7 +164,7 @@ OTHERS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("section", "value"), OTHERS)
 def test_a_section_that_is_wrong(section: str, value: Any, empty: Path, driftloop: Command) -> None:
-    params = compose(["dataset=digits"]) | {section: value}
+    params = sound() | {section: value}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     refused(driftloop("status"), section)
 
