@@ -58,9 +58,9 @@ def stream(count: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def soak(folder: Path, count: int) -> dict[str, Any]:
+def soak(folder: Path, count: int, *choices: str) -> dict[str, Any]:
     """Take so many windows through the pipeline in `folder`, and say what that took."""
-    project = make_project(folder / "project", ("dataset=digits", "review.samples=96"))
+    project = make_project(folder / "project", ("dataset=digits", "review.samples=96", *choices))
     params = yaml.safe_load((project / "params.yaml").read_text()) | {"stream": stream(count)}
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     (folder / "bin").mkdir()
