@@ -13,6 +13,7 @@ rule retrain_model:
         "results/{window}/candidates/retrain/model.json",
         "results/{window}/candidates/retrain/model.safetensors",
         "results/{window}/candidates/retrain/imitation.json",
+        "results/{window}/candidates/retrain/learnt.json",
     log:
         "logs/{window}/retrain_model.log",
     container:
@@ -42,6 +43,7 @@ rule train_filter:
         "results/{window}/candidates/filter/model.json",
         "results/{window}/candidates/filter/model.safetensors",
         "results/{window}/candidates/filter/imitation.json",
+        "results/{window}/candidates/filter/learnt.json",
         "results/{window}/candidates/filter/previews.safetensors",
     log:
         "logs/{window}/train_filter.log",
@@ -73,6 +75,7 @@ rule retrain_filtered:
         "results/{window}/candidates/retrain_filtered/model.json",
         "results/{window}/candidates/retrain_filtered/model.safetensors",
         "results/{window}/candidates/retrain_filtered/imitation.json",
+        "results/{window}/candidates/retrain_filtered/learnt.json",
     log:
         "logs/{window}/retrain_filtered.log",
     container:

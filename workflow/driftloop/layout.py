@@ -108,6 +108,11 @@ def candidate(name: str, repair: str) -> Path:
     return results(name) / "candidates" / repair
 
 
+def learnt(name: str, repair: str) -> Path:
+    """The positions of a window's samples from which a repair has learnt, so that none of them judges it."""
+    return candidate(name, repair) / "learnt.json"
+
+
 def log(name: str, rule: str) -> Path:
     """What a rule's step said about a window when it was last run."""
     return Path("logs") / name / f"{rule}.log"

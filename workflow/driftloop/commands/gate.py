@@ -12,6 +12,7 @@ import numpy.typing as npt
 from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
+from driftloop.files import read_json
 from driftloop.improver import gate
 from driftloop.improver.comparison import Comparison, compare, pool
 from driftloop.improver.evidence import Evidence, gather
@@ -104,13 +105,8 @@ class Rivals:
         }
 
     def _learnt(self, name: str) -> npt.NDArray[np.int64]:
-        """Return the samples from which a candidate has learnt: a new filter has not seen any."""
-        parts = self._occasion.parts
-        if name != "filter":
-            return np.union1d(parts.taught.index, parts.unlabelled)
-        if self._occasion.adds_filter(self.models[name]):
-            return np.zeros(0, np.int64)
-        return self._occasion.aligned_on
+        """Return the samples from which a candidate has learnt, as it was kept when it was made."""
+        return np.array(read_json(layout.learnt(self._occasion.window, name)), np.int64)
 
     @cached_property
     def _answers(self) -> dict[str, npt.NDArray[np.int64]]:

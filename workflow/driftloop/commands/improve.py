@@ -62,14 +62,16 @@ def _retrain(
     """
     from functools import partial
 
+    import numpy as np
+
     from driftloop.improver.align import unaligned
     from driftloop.improver.refit import refit
     from driftloop.improver.retrain import RetrainSettings, Samples, retrain
 
     window, fixed = occasion.window, start.network.fixed
     imitation, train = imitation or occasion.imitate(), occasion.split("train")
-    taught = occasion.samples(occasion.parts.taught)
-    unlabelled = occasion.arrived.images[occasion.parts.unlabelled]
+    parts = occasion.parts
+    taught, unlabelled = occasion.samples(parts.taught), occasion.arrived.images[parts.unlabelled]
     # Of a program, the last step to its answers is all that can be learnt anew.
     learn = refit if fixed else partial(retrain, settings=RetrainSettings(**params["retrain"]))
     with progress(f"{window}: {'correcting the answers' if fixed else 'retraining'}") as advance:
@@ -84,7 +86,7 @@ def _retrain(
             earlier_reviewed=occasion.earlier_taught(),
             progress=advance,
         )
-    occasion.save(candidate, imitation, repair)
+    occasion.save(candidate, imitation, repair, np.union1d(parts.taught.index, parts.unlabelled))
     what = "answers corrected" if fixed else "retrained"
     what += " behind the filter" if repair == "retrain_filtered" else ""
     samples = f"{len(taught)} reviewed samples, {len(unlabelled)} others of the window"
@@ -128,7 +130,8 @@ def train_filter(params: dict[str, Any], window: str) -> None:
             progress=advance,
         )
     occasion.show(candidate)
-    occasion.save(candidate, imitation, "filter")
+    # A filter learns from imitations alone, and has not seen any sample of the window.
+    occasion.save(candidate, imitation, "filter", occasion.aligned_on[: None if aligning else 0])
     against = occasion.verdict["diagnosis"] or "corruptions of every kind"
     say(f"{window}: {'aligned with its statistics' if aligning else f'filter trained against {against}'}.")
 

@@ -129,9 +129,12 @@ class Occasion:
             seed=self._seed,
         )
 
-    def save(self, candidate: Classifier, imitation: Imitation, repair: str) -> None:
-        """Keep a candidate, and beside it how its drift was imitated."""
+    def save(
+        self, candidate: Classifier, imitation: Imitation, repair: str, learnt: npt.NDArray[np.int64]
+    ) -> None:
+        """Keep a candidate, and beside it how its drift was imitated and which samples it has learnt from."""
         home = layout.candidate(self.window, repair)
+        write_json(layout.learnt(self.window, repair), learnt.tolist())
         write_json(home / "imitation.json", imitation.to_json())
         seen = [content_digest(folder) for folder in (layout.split("train"), layout.window(self.window))]
         save_model(home, candidate, parent=model_digest(self.parent), training_data=seen)

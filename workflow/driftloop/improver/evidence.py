@@ -3,8 +3,9 @@
 What judges are disagreements of incumbent and candidate, in random order (`driftloop.improver.tally`): first
 those of the random slice that the review showed, then all others. Among these are the strange ones that the
 review showed: a repair is for their sake, and one that broke them and mended others would pass without them.
-What a candidate has learnt from may only speak against it, and so does what a person was shown and could not
-tell. Of copies of a picture one is drawn: to label the others again is no new evidence.
+A candidate learns from some of the labels. Of those, the strange samples may only speak against it, and the
+random ones count neither way: what is drawn stays random. A sample that a person was shown and could not tell
+speaks against it. Of copies of a picture one is drawn: to label the others again is no new evidence.
 """
 
 from __future__ import annotations
