@@ -140,6 +140,35 @@ def test_what_teaches_by_its_looks_never_judges(digits_run: Path, monkeypatch: p
     assert set(differs) & set(teaching)
 
 
+def test_products_whose_record_is_gone_are_named_and_made_again(copied: Path) -> None:
+    assert "still holds" in run(copied, "driftloop", "why", "--stale").stdout
+    (copied / "data/splits/split-dataset.made.json").unlink()
+    said = run(copied, "driftloop", "why", "--stale").stdout
+    assert "data/splits/train/meta.json: the record of what made it is gone, so it is made again" in said
+    assert "Splitting the dataset" in planned(copied)
+
+
+def test_what_taught_a_candidate_is_read_where_it_was_kept(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copied)
+    params = load_params()
+    kept = copied / "results/w03/candidates/retrain/learnt.json"
+    learnt = json.loads(kept.read_text())
+    assert learnt
+
+    def disagreements() -> set[int]:
+        rivals = Rivals(Occasion("w03", params), params)
+        first = rivals.judge({})[0]["retrain"]
+        every = replace(first, outlook=Outlook(1000, 1, 0.5, 1000, 0.5, 0.5))
+        return set(rivals.ask({"retrain": every}, {}))
+
+    fewer = disagreements()
+    assert len(fewer) > 1 and not fewer & set(learnt)
+    kept.write_text(json.dumps([*learnt, min(fewer)]))
+    assert disagreements() == fewer - {min(fewer)}
+
+
 def test_a_candidate_of_an_earlier_decision_is_not_called_stale(copied: Path) -> None:
     change = "filter.steps=41"
     assert "train-filter w02: filter.steps" in run(copied, "driftloop", "why", "--stale", change).stdout
@@ -176,5 +205,6 @@ def test_a_plan_leaves_finished_windows_out_until_something_of_them_changes(
     assert "w03: scoring against the true labels" in planned(copied)
     (copied / "models/w02/lineage.json").unlink()
     assert settle_times(params, keep=False) == {"w01"}
-    (copied / "results/summarize-run.made.json").unlink()
-    assert not settle_times(params, keep=False)  # the summary has to hear of each window first
+    (copied / "results/summarize-run.made.json").unlink()  # as while a review waits
+    assert settle_times(params, keep=False) == {"w01"}
+    assert "Summing up the stream" in planned(copied)

@@ -17,7 +17,7 @@ from driftloop.errors import DataError
 from driftloop.files import read_json
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.params.merge import only
-from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle
+from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle, unvouched
 from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made, record
 
 if TYPE_CHECKING:
@@ -132,10 +132,13 @@ def why(path: str | None, overrides: tuple[str, ...], stale: bool) -> None:
 def _print_stale(judgements: list[Judgement], filter_target: str) -> None:
     from driftloop.tracker.history import followers
 
+    lost = unvouched(judgements)
     asked = (each for each in judgements if _asked_for(each.made, filter_target))
     judgements = sorted(asked, key=lambda each: each.made.began)  # in the order of the work
     stale = [each for each in judgements if each.reasons]
-    if not stale:
+    for path in lost:
+        tell(f"{path}: the record of what made it is gone, so it is made again")
+    if not stale and not lost:
         tell("Everything that was made still holds.")
         return
     for each in stale:

@@ -11,10 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from driftloop import layout
-from driftloop.tracker import lineage
 from driftloop.tracker.judge import Judgement
-
-_SUMMARY, _LAST = "summarize-run", "promote-model"
 
 
 def finished(
@@ -33,28 +30,14 @@ def finished(
         steps: gives the steps that a window has come to need, its last one among them.
 
     Returns:
-        Their names. A window counts only once the summary has read what became of it.
+        Their names. The summary need not have heard of them: without a record that holds, it is made anew.
     """
     holding: dict[str | None, set[str]] = defaultdict(set)
-    lineages: dict[str, str | None] = {}
-    read: Mapping[str, str | None] = {}
     for each in judgements:
-        made = each.made
-        if made.step == _SUMMARY:
-            read = made.inputs
         if not each.reasons:
-            holding[made.window].add(made.step)
-        if made.step == _LAST and made.window:
-            path = _lineage(made.window)
-            lineages[path] = made.outputs.get(path)
+            holding[each.made.window].add(each.made.step)
     done = {layout.REFERENCE} if holding[None].issuperset(reference) else set()
     for window, facts in stream.items():
-        path = _lineage(window)
-        told = path in read and read[path] == lineages.get(path)
-        if told and facts["parent"] in done and holding[window].issuperset(steps(window)):
+        if facts["parent"] in done and holding[window].issuperset(steps(window)):
             done.add(window)
     return frozenset(done - {layout.REFERENCE})
-
-
-def _lineage(window: str) -> str:
-    return (layout.model(window) / lineage.FILE).as_posix()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from driftloop import layout
 from driftloop.errors import DataError
 from driftloop.files import digest_file, read_json, write_json
 from driftloop.tracker.dates import set_time
@@ -25,6 +26,7 @@ from driftloop.tracker.provenance import SUFFIX, Made, changes, read_made
 from driftloop.tracker.run_lock import under_way
 
 _KNOWN = Path(".driftloop") / "digests.json"
+_PRODUCTS = tuple(f"{folder.as_posix()}/" for folder in layout.PRODUCTS)
 _SECOND = 1_000_000_000
 _SMALL = 1 << 20
 """Bytes up to which a file is always read."""
@@ -165,14 +167,22 @@ def settle(
 
 
 def _left(homes: Iterable[Path]) -> set[str]:
-    """Return all files beside the records: what no record vouches for is not believed."""
+    """Return all files beside and below the records: what no record vouches for is not believed."""
     return {
-        f"{home.as_posix()}/{name}"
+        f"{folder}/{name}"
         for home in homes
-        if home.is_dir()
-        for name in os.listdir(home)
+        for folder, _, names in os.walk(home.as_posix())
+        for name in names
         if not name.endswith(SUFFIX)
     }
+
+
+def unvouched(judgements: Iterable[Judgement]) -> list[str]:
+    """Return the products that steps have read and whose own record is gone: they are made again."""
+    made = [each.made for each in judgements]
+    read = {path for each in made for path in each.inputs if path.startswith(_PRODUCTS)}
+    lost = read.difference(*(each.outputs for each in made))
+    return sorted(path for path in lost if os.path.isfile(path) and not path.endswith(SUFFIX))
 
 
 def _times(paths: Iterable[str | Path]) -> list[int]:
