@@ -164,7 +164,8 @@ def test_what_taught_a_candidate_is_read_where_it_was_kept(
         return set(rivals.ask({"retrain": every}, {}))
 
     fewer = disagreements()
-    assert len(fewer) > 1 and not fewer & set(learnt)
+    assert len(fewer) > 1
+    assert not fewer & set(learnt)
     kept.write_text(json.dumps([*learnt, min(fewer)]))
     assert disagreements() == fewer - {min(fewer)}
 
