@@ -37,7 +37,8 @@ from driftloop.review.ledger import append, new_entry, project_id
 from driftloop.tracker.lineage import Lineage, Repair, save_lineage
 
 GOLDEN = Path(__file__).parents[1] / "tests/golden/review"
-build_project = runpy.run_path(str(GOLDEN / "project.py"))["build_project"]
+PROJECT = runpy.run_path(str(GOLDEN / "project.py"))
+build_project, evaluation_of = PROJECT["build_project"], PROJECT["evaluation_of"]
 environment = runpy.run_path(str(GOLDEN / "person.py"))["environment"]
 
 WINDOW = 10_000
@@ -105,8 +106,6 @@ def build_stream(folder: Path, count: int) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     report = read_json(folder / "results/w02/drift.json")
     answer = Answer("filter", "impulse_noise", "grain", dict.fromkeys(range(24), "7"))
-    figures = {"incumbent_accuracy": 0.4, "candidate_accuracy": 0.9, "gain": 0.5}
-    tried = {"filter": {"drift": figures, "clean": figures}}
     project, repairs = project_id(folder / layout.DECISIONS), []
     for name in names:
         results, seen = folder / layout.results(name), {**report, "window": name}
@@ -114,8 +113,9 @@ def build_stream(folder: Path, count: int) -> None:
         entry = new_entry(answer, project=project, window=name, reviewer="Ada", **digests)
         append(folder / layout.ledger(name), entry)
         write_json(results / "drift.json", seen)
-        write_json(results / "verdict.json", verdict(name, drifted=True, answer=answer))
-        write_json(results / "evaluation.json", {"window": name, "winner": "filter", "candidates": tried})
+        decided = verdict(name, drifted=True, answer=answer)
+        decided.write(results / "verdict.json")
+        evaluation_of(decided, before=0.4, after=0.9).write(results / "evaluation.json")
         repairs = [*repairs, Repair(name, "filter", "impulse_noise", "model", "verdict", {})][-20:]
         save_lineage(folder / layout.model(name), Lineage(name, "model", 0.99, tuple(repairs)))
 

@@ -15,8 +15,10 @@ import pytest
 from driftloop import __version__, layout
 from driftloop.commands.table import steps
 from driftloop.data.dataset import Dataset, save_dataset
-from driftloop.files import digest_json, read_json, write_array, write_json, write_text
+from driftloop.files import digest_json, write_array, write_json, write_text
 from driftloop.findings.drift import Pick
+from driftloop.findings.evaluation import Evaluations, Strip
+from driftloop.findings.verdict import Verdict
 from driftloop.improver.comparison import compare, compare_on_window
 from driftloop.improver.gate import choose, judge
 from driftloop.improver.tally import count_draws
@@ -164,8 +166,7 @@ class Project:
         self.write_verdict(window, answer)
 
     def write_verdict(self, window: str, answer: Answer | None = None) -> None:
-        value = verdict(window, drifted=answer is not None, answer=answer)
-        write_json(layout.results(window) / "verdict.json", value)
+        verdict(window, drifted=answer is not None, answer=answer).write(layout.verdict(window))
 
     def evaluate(
         self, window: str, corruption: str, *repairs: str, before: float, after: float
@@ -175,29 +176,33 @@ class Project:
 
         every, truth = np.arange(80), np.ones(80, np.int64)
         incumbent = right(before, 80).astype(np.int64)
-        tried = {}
+        tried, tallies = {}, {}
         for place, repair in enumerate(repairs):
             candidate = right(after - 0.04 * place, 80).astype(np.int64)
             differs = incumbent != candidate
+            tallies[repair] = count_draws(incumbent[differs], candidate[differs], truth[differs])
             tried[repair] = judge(
                 compare_on_window(incumbent, candidate, every, truth, 0.05),
                 compare(right(0.995, 2000), right(0.994, 2000), 0.05),
-                tally=count_draws(incumbent[differs], candidate[differs], truth[differs]),
+                tally=tallies[repair],
                 alpha=0.05,
                 margin=0.005,
             )
-        decided, winner = choose(tried)
-        value = {
-            "window": window,
-            "verdict": digest_json(read_json(layout.results(window) / "verdict.json")),
-            "winner": winner,
-            "candidates": {k: v.to_json() for k, v in decided.items()},
-            "strip": {"labels": [3, 5], "incumbent": [8, 5], "candidate": [3, 5], "taught": False},
-        }
+        decided, winner = choose(tried, tallies)
+        value = Evaluations(
+            window=window,
+            verdict=Verdict.of(window).digest,
+            winner=winner,
+            candidates=decided,
+            ask=(),
+            draws={},
+            settling={},
+            strip=Strip((3, 5), (8, 5), (3, 5), taught=False),
+        )
         arrived = images_of(corruption)[0][:2]
         through = images_of(None)[0][:2] if repairs[0] == "filter" else arrived
         write_array(layout.results(window) / "strip.npy", np.stack([arrived, through]))
-        write_json(layout.results(window) / "evaluation.json", value)
+        value.write(layout.evaluation(window))
         return winner
 
     def promote(
@@ -220,7 +225,7 @@ class Project:
         incumbent = np.where(sure < before, labels, guess)
         candidate = None if after is None else np.where(sure < after, labels, guess)
         scored = score(labels, incumbent, candidate, classes=10)
-        write_json(layout.results(window) / "score.json", scored)
+        scored.write(layout.score(window))
 
     def keep(
         self, window: str, corruption: str | None = None, *, parent: str, known_as: str | None = None

@@ -14,10 +14,11 @@ from driftloop.commands.arrive import arrivals_now
 from driftloop.errors import DataError
 from driftloop.files import digest_file, digest_json, write_json, write_text
 from driftloop.findings.drift import Drift
+from driftloop.findings.evaluation import Evaluations, Strip
 from driftloop.models.store import FIELDS, FORMAT
 from driftloop.params.arrivals import REFERENCE, add_arrivals, read_arrivals, write_arrivals
 from driftloop.params.compose import compose, render
-from driftloop.review.decision import Answer
+from driftloop.review.decision import Answer, verdict
 from driftloop.review.ledger import append, new_entry, project_id, reported
 from driftloop.tracker.production import follow, move, roll_back
 
@@ -113,11 +114,13 @@ def test_a_window_that_may_yet_be_repaired_is_not_followed() -> None:
     arrive("monday", "tuesday")
     made("monday", "reference")
     made("tuesday", "reference")
-    verdict = {"decision": "filter"}
-    write_json(layout.results("tuesday") / "verdict.json", verdict)
-    write_json(layout.results("tuesday") / "evaluation.json", {"ask": [3], "verdict": digest_json(verdict)})
+    decided = verdict("tuesday", drifted=True, answer=Answer("filter"))
+    decided.write(layout.verdict("tuesday"))
+    strip = Strip((), (), (), taught=False)
+    judged = Evaluations("tuesday", decided.digest, None, {}, ask=(3,), draws={}, settling={}, strip=strip)
+    judged.write(layout.evaluation("tuesday"))
     assert arrive("wednesday")["wednesday"] == "monday"
-    write_json(layout.results("tuesday") / "verdict.json", {"decision": "keep"})  # is what it stays now
+    replace(decided, decision="keep").write(layout.verdict("tuesday"))  # is what it stays now
     assert arrive("thursday")["thursday"] == "tuesday"
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from driftloop.improver.evidence import Evidence, gather
 from driftloop.improver.gate import Evaluation, choose, judge
 from driftloop.improver.paired import gain_interval
 from driftloop.improver.reviewed import Reviewed, part
-from driftloop.improver.tally import UNTOLD
+from driftloop.improver.tally import UNTOLD, count_draws
 
 CLEAN = np.ones(5000, bool)
 ALPHA, MARGIN = 0.02, 0.005
@@ -74,7 +75,10 @@ def labelled_on(
     asked: dict[int, int] = {}
     rng = np.random.default_rng(len(candidates))
     while True:
-        found, winner = choose({name: judged(each, asked) for name, each in candidates.items()})
+        found, winner = choose(
+            {name: judged(each, asked) for name, each in candidates.items()},
+            {name: each.tally(asked) for name, each in candidates.items()},
+        )
         new = [each.ask(found[name].more_labels, asked) for name, each in candidates.items()]
         wanted = np.unique(np.concatenate(new))
         if not len(wanted) or len(asked) >= most:
@@ -179,7 +183,7 @@ def test_nothing_to_judge_on_is_no_reason_to_promote():
     assert found.drift.candidate_accuracy is None
     assert 0 < found.more_labels <= 30
     assert "of 30 samples on which the two disagree, none that may judge has a label" in found.sentence
-    json.dumps(found.to_json(), allow_nan=False)
+    json.dumps(asdict(found), allow_nan=False)
 
 
 def test_few_labels_speak_for_the_whole_window():
@@ -259,7 +263,7 @@ def test_copies_of_what_it_learnt_from_do_not_judge_it():
     learnt = np.union1d(parts.taught.index, parts.unlabelled)
     found = gather(reviewed, picks, learnt, incumbent, candidate, 0, first)
     assert not len(found.draw)
-    assert choose({"retrain": judged(found)})[1] is None
+    assert choose({"retrain": judged(found)}, {"retrain": found.tally()})[1] is None
     # Without copies it is the draw that it was.
     same = [gather(reviewed, picks, learnt, incumbent, candidate, 0, each) for each in (None, np.arange(500))]
     assert np.array_equal(same[0].draw, same[1].draw)
@@ -338,8 +342,10 @@ def test_labelling_goes_on_where_it_was_left_and_a_label_never_hurts():
 
 
 def test_of_several_candidates_the_one_that_gains_most_is_promoted():
+    counts = {"filter": (30, 0, 10), "retrain": (20, 0, 10, 10), "none": (0, 0, 40)}
     verdicts, winner = choose(
-        {"filter": verdict(30, 0, 10), "retrain": verdict(20, 0, 10, 10), "none": verdict(0, 0, 40)}
+        {name: verdict(*each) for name, each in counts.items()},
+        dict.fromkeys(counts, count_draws(*np.zeros((3, 0), np.int64))),
     )
     assert winner == "filter"
     assert [name for name, found in verdicts.items() if found.promote] == ["filter"]

@@ -66,8 +66,8 @@ PRODUCTS = {
     "drift.json": unnamed(REPORT),
     "drift-stream.json": unnamed(SLOW),
     "drift-whole.json": REPORT.finding("w02", CLASSES).to_json(),
-    "verdict.json": verdict("w01", drifted=True, answer=ANSWER),
-    "verdict-keep.json": verdict("w01", drifted=False),
+    "verdict.json": verdict("w01", drifted=True, answer=ANSWER).to_json(),
+    "verdict-keep.json": verdict("w01", drifted=False).to_json(),
 }
 
 

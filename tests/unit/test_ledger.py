@@ -381,7 +381,7 @@ def test_an_entry_of_an_earlier_version_counts_for_the_very_report_that_it_names
 def test_verdict_has_the_same_bytes_whoever_answered() -> None:
     ada = Answer("filter", "fog", "because", {3: "b", 11: "a"})
     grace = Answer("filter", "fog", "other words", {11: "a", 3: "b"})
-    texts = [json.dumps(verdict("w02", drifted=True, answer=answer)) for answer in (ada, grace)]
+    texts = [json.dumps(verdict("w02", drifted=True, answer=answer).to_json()) for answer in (ada, grace)]
     assert texts[0] == texts[1]
     assert '"labels": {"3": "b", "11": "a"}' in texts[0]
 

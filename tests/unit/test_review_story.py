@@ -10,10 +10,10 @@ from tests.support import drift_of
 
 from driftloop import layout
 from driftloop.estimate import Estimate
-from driftloop.files import digest_json, read_json, write_json
+from driftloop.files import write_json
 from driftloop.findings.drift import Move
 from driftloop.review.ask import questions_of
-from driftloop.review.decision import Answer
+from driftloop.review.decision import Answer, verdict
 from driftloop.review.ledger import Entry, Reported, new_entry
 from driftloop.review.material import ClassCount, Material, load_material
 from driftloop.review.past import Past, Trial
@@ -26,7 +26,8 @@ from driftloop.review.story import earlier_labels, how_it_fared, tell, what_it_c
 from driftloop.review.view import View
 from driftloop.tracker.provenance import Made, record
 
-build_project = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))["build_project"]
+PROJECT = runpy.run_path(str(Path(__file__).parents[1] / "golden/review/project.py"))
+build_project, evaluation_of = PROJECT["build_project"], PROJECT["evaluation_of"]
 
 
 @pytest.fixture
@@ -37,10 +38,9 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Material:
     for window, drifted, accuracy in (("w00", True, 0.6), ("w01", False, 0.98)):
         found = drift_of(window, drifted=drifted, estimated_accuracy=Estimate(accuracy, accuracy, accuracy))
         found.write(layout.drift(window))
-    write_json(Path("results/w00/verdict.json"), {"decision": "filter", "diagnosis": "impulse_noise"})
-    tried = {"filter": {"drift": {"gain": 0.4, "incumbent_accuracy": 0.55, "candidate_accuracy": 0.95}}}
-    judged = {"verdict": digest_json(read_json(Path("results/w00/verdict.json")))}
-    write_json(Path("results/w00/evaluation.json"), {**judged, "winner": "filter", "candidates": tried})
+    decided = verdict("w00", drifted=True, answer=Answer("filter", "impulse_noise"))
+    decided.write(layout.verdict("w00"))
+    evaluation_of(decided, before=0.55, after=0.95).write(layout.evaluation("w00"))
     return load_material("w02", "mnist_c", ("w00", "w01", "w99"))
 
 

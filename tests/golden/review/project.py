@@ -19,6 +19,8 @@ from driftloop.data.dataset import Dataset, save_dataset
 from driftloop.data.window import Answers
 from driftloop.estimate import Estimate
 from driftloop.findings.drift import Drift, LabelShift, Pick
+from driftloop.findings.evaluation import Comparison, DriftComparison, Evaluation, Evaluations, Strip
+from driftloop.findings.verdict import Verdict
 from driftloop.params.compose import compose, render
 from driftloop.review.previews import save_previews
 
@@ -97,6 +99,15 @@ def _report(n: int, picks: int, drifted: bool) -> Drift:
             for place in range(min(n, picks))
         ),
     )
+
+
+def evaluation_of(verdict: Verdict, *, before: float, after: float) -> Evaluations:
+    """What the gate may have found where the only candidate, a filter, won."""
+    clean = Comparison(2000, 0.99, 0.99, 0, 0, 0.0, 0.0, 0.0)
+    drift = DriftComparison(80, before, after, 40, 0, after - before, 0.1, 0.9, 120, 60, 40, 20, 0)
+    won = Evaluation(True, 0.001, 0.02, 0.005, 0.02, drift, clean, clean, {}, None, "Promoted: it helps.")
+    strip = Strip((3,), (8,), (3,), taught=False)
+    return Evaluations(verdict.window, verdict.digest, "filter", {"filter": won}, (), {}, {}, strip)
 
 
 def _write_answers(folder: Path, labels: np.ndarray, stored: np.lib.npyio.NpzFile, dataset: str) -> None:

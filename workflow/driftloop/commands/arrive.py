@@ -19,7 +19,6 @@ from driftloop.data.inbox import (
     window_name,
 )
 from driftloop.errors import DataError, LedgerError, ModelError
-from driftloop.files import read_json
 from driftloop.params.arrivals import add_arrivals, locked, read_arrivals, write_arrivals
 from driftloop.params.load import load_params
 
@@ -96,15 +95,15 @@ def _answered(window: str) -> bool | None:
 
 
 def _digest(owner: str) -> str | None:
-    from driftloop.findings.evaluation import believed
+    from driftloop.findings.evaluation import Evaluations
+    from driftloop.findings.verdict import Verdict
     from driftloop.models.store import model_digest
 
-    verdict, evaluation = (layout.results(owner) / f"{name}.json" for name in ("verdict", "evaluation"))
     # A run makes anew what is damaged.
     with suppress(DataError, ModelError, KeyError, TypeError, AttributeError):
-        asked = verdict.exists() and evaluation.exists()
-        found = believed(read_json(verdict), read_json(evaluation)) if asked else None
-        return None if found and found.get("ask") else model_digest(layout.model(owner))
+        verdict = Verdict.find(layout.verdict(owner))
+        found = Evaluations.on(verdict) if verdict else None
+        return None if found and found.ask else model_digest(layout.model(owner))
     return None
 
 

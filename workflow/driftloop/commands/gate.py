@@ -13,14 +13,14 @@ from driftloop import layout
 from driftloop.commands.classify import Labelled, correct, open_model, see
 from driftloop.commands.repair import Occasion
 from driftloop.files import read_json
+from driftloop.findings.evaluation import Comparison, Draw, Evaluation
 from driftloop.improver import gate
-from driftloop.improver.comparison import Comparison, compare, pool
+from driftloop.improver.comparison import compare, pool
 from driftloop.improver.evidence import Evidence, gather
 from driftloop.improver.margin import clean_side
 from driftloop.improver.tally import LONGEST
 from driftloop.review.decision import repairs_of
 
-Evaluations = dict[str, gate.Evaluation]
 CALIBRATION = "(calibration)"
 """Stands beside the names of windows, none of which can be called so."""
 
@@ -40,18 +40,19 @@ class Rivals:
         self._occasion = occasion
         self._alpha, self._allowed = params["gate"]["alpha"], params["gate"]["margin"]
         self._seed = params["seed"]
-        names = repairs_of(occasion.verdict["decision"], params["filter"]["_target_"])
+        names = repairs_of(occasion.verdict.decision, params["filter"]["_target_"])
         self.models = {name: open_model(layout.candidate(occasion.window, name)) for name in names}
 
-    def judge(self, asked: Mapping[int, int]) -> tuple[Evaluations, str | None]:
+    def judge(self, asked: Mapping[int, int]) -> tuple[dict[str, Evaluation], str | None]:
         """Judge all candidates: evaluations by name, and the winner.
 
         Args:
             asked: what was said of samples after the review: position to class, or `tally.UNTOLD`.
         """
-        return gate.choose({name: self._judge(name, asked) for name in self.models})
+        tallies = {name: self._evidence[name].tally(asked) for name in self.models}
+        return gate.choose({name: self._judge(name, asked) for name in self.models}, tallies)
 
-    def ask(self, evaluations: Evaluations, asked: Mapping[int, int]) -> list[int]:
+    def ask(self, evaluations: Mapping[str, Evaluation], asked: Mapping[int, int]) -> list[int]:
         """Return the samples to label next, in the order in which they are drawn.
 
         The order is the same for all candidates, so that those on which several differ come in each one's
@@ -62,20 +63,20 @@ class Rivals:
         order = next(iter(self._evidence.values())).order
         return [int(index) for index in order if index in every]
 
-    def draws(self, evaluations: Evaluations) -> dict[str, dict[str, Any]]:
+    def draws(self, evaluations: Mapping[str, Evaluation]) -> dict[str, Draw]:
         """Return what `driftloop settle` needs to count on by itself, of each candidate that is open."""
         return {
-            name: {
-                "index": (draw := self._evidence[name].draw[:LONGEST]).tolist(),
-                "incumbent": self._answers[""][draw].tolist(),
-                "candidate": self._answers[name][draw].tolist(),
-                "level": each.level,
-            }
+            name: Draw(
+                tuple((draw := self._evidence[name].draw[:LONGEST]).tolist()),
+                tuple(self._answers[""][draw].tolist()),
+                tuple(self._answers[name][draw].tolist()),
+                each.level,
+            )
             for name, each in evaluations.items()
             if each.more_labels
         }
 
-    def _judge(self, name: str, asked: Mapping[int, int]) -> gate.Evaluation:
+    def _judge(self, name: str, asked: Mapping[int, int]) -> Evaluation:
         evidence, (clean, held_out, earlier) = self._evidence[name], self._elsewhere[name]
         return gate.judge(
             evidence.compare(asked, self._alpha),

@@ -10,12 +10,13 @@ from driftloop import layout
 from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.errors import ParameterError
-from driftloop.files import check_file, digest_file, digest_json, link_file, read_json, write_json
+from driftloop.files import check_file, digest_file, link_file, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftloop.commands.repair import Occasion
+    from driftloop.findings.evaluation import Evaluations
     from driftloop.improver.imitate import Imitation
     from driftloop.models.classifier import Classifier
 
@@ -132,7 +133,7 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     occasion.show(candidate)
     # A filter learns from imitations alone, and has not seen any sample of the window.
     occasion.save(candidate, imitation, "filter", occasion.aligned_on[: None if aligning else 0])
-    against = occasion.verdict["diagnosis"] or "corruptions of every kind"
+    against = occasion.verdict.diagnosis or "corruptions of every kind"
     say(f"{window}: {'aligned with its statistics' if aligning else f'filter trained against {against}'}.")
 
 
@@ -162,7 +163,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
-    from driftloop.findings.evaluation import foremost
+    from driftloop.findings.evaluation import Evaluations, foremost
     from driftloop.improver.evidence import said_of
 
     occasion = Occasion(window, params)
@@ -179,25 +180,25 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     unsettled = asked if waits else []
     if winner is None and not unsettled:
         say(f"{window}: to label more of what the review showed: driftloop review {window}")
-    found: dict[str, Any] = {
-        "window": window,
-        "verdict": digest_json(occasion.verdict),
-        "winner": winner,
-        "candidates": {name: evaluation.to_json() for name, evaluation in decided.items()},
-        "ask": unsettled,
-        "draws": rivals.draws(decided) if unsettled else {},
-        "settling": {str(index): label for index, label in labels.items()},
-    }
     reviewed, taught = occasion.reviewed, occasion.parts.taught
     others = reviewed.take(~np.isin(reviewed.index, taught.index))
     shown = occasion.samples(others if len(others) else taught)
-    images, said = before_and_after(occasion.incumbent, rivals.models[foremost(found)], shown)
+    best = rivals.models[foremost(decided, winner)]
+    images, strip = before_and_after(occasion.incumbent, best, shown, taught=not len(others))
     population = load_dataset(layout.population(window)).images
     predicted = [predicted_classes(model, population) for model in rivals.models.values()]
     write_array(layout.results(window) / "population.npy", np.stack(predicted))
     write_array(layout.results(window) / "strip.npy", images)
-    found["strip"] = {**said, "taught": not len(others)}
-    write_json(layout.evaluation(window), found)
+    Evaluations(
+        window=window,
+        verdict=occasion.verdict.digest,
+        winner=winner,
+        candidates=decided,
+        ask=tuple(unsettled),
+        draws=rivals.draws(decided) if unsettled else {},
+        settling=labels,
+        strip=strip,
+    ).write(layout.evaluation(window))
     for name, evaluation in decided.items():
         say(f"{window}: {name}: {evaluation.sentence}")
     if unsettled:
@@ -219,10 +220,10 @@ def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own. Without one the incumbent stays."""
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
     evaluation = evaluation_of(window)
-    if evaluation is None or evaluation["winner"] is None:
+    if evaluation is None or evaluation.winner is None:
         _keep(parent, home, window)
     else:
-        _promote(params, window, evaluation)
+        _promote(params, window, evaluation, evaluation.winner)
     _put_to_use(window, params["stream"][window])
 
 
@@ -274,25 +275,25 @@ def _copy(source: Path, target: Path, what: str) -> None:
     write_json(target / manifest.name, facts)
 
 
-def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) -> None:
+def _promote(params: dict[str, Any], window: str, evaluation: Evaluations, repair: str) -> None:
     from driftloop.checker.fitted import LEAST_SAMPLES, add_kind
     from driftloop.checker.store import save_detector
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
     from driftloop.data.dataset import load_dataset
+    from driftloop.findings.verdict import Verdict
     from driftloop.models.store import model_digest
     from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 
-    repair, home = evaluation["winner"], layout.model(window)
-    candidate, verdict = layout.candidate(window, repair), layout.verdict(window)
+    candidate, home = layout.candidate(window, repair), layout.model(window)
     _copy(candidate, home, "model")
     digest = model_digest(home)
     added = Repair(
         window=window,
         repair=repair,
-        diagnosis=read_json(verdict)["diagnosis"],
+        diagnosis=Verdict.of(window).diagnosis,
         model=digest,
-        verdict=digest_file(verdict),
+        verdict=digest_file(layout.verdict(window)),
         imitation=read_json(candidate / "imitation.json"),
     )
     least = 2 * LEAST_SAMPLES
@@ -306,7 +307,8 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
         features = see(classifier, arrived, f"embedding {known.window}")
         fitted = add_kind(fitted, known.window, features, seed=params["seed"])
     save_detector(home, fitted, model=digest)
-    clean = evaluation["candidates"][repair]["clean"]["candidate_accuracy"]
+    clean = evaluation.candidates[repair].clean.candidate_accuracy
+    assert clean is not None  # noqa: S101 (the gate judges on clean samples)
     save_lineage(home, Lineage(window, digest, clean, repairs))
     knows = "now knows this drift"
     if window not in (kind.name for kind in fitted.kinds):
@@ -314,11 +316,13 @@ def _promote(params: dict[str, Any], window: str, evaluation: dict[str, Any]) ->
     say(f"{window}: ", (f"{repair} promoted", "bold green"), f"; the detector {knows}.")
 
 
-def evaluation_of(window: str) -> Any:
+def evaluation_of(window: str) -> Evaluations | None:
     """Return what the gate found on a window, or None where the standing verdict asks for no repair.
 
     An `evaluation.json` may be left from an earlier verdict. Only the verdict says whether it counts.
     """
-    if read_json(layout.verdict(window))["decision"] == "keep":
-        return None
-    return read_json(layout.evaluation(window))
+    from driftloop.findings.evaluation import Evaluations
+    from driftloop.findings.verdict import Verdict
+
+    keeps = Verdict.of(window).decision == "keep"
+    return None if keeps else Evaluations.read(layout.evaluation(window))

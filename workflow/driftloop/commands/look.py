@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 
+from driftloop.findings.evaluation import Draw
 from driftloop.improver.evidence import said_of
 from driftloop.improver.outlook import foresee
 from driftloop.improver.tally import answers, count_draws
@@ -33,7 +33,7 @@ class Look:
         return bool(self.samples)
 
 
-def look_again(draws: Mapping[str, Any], labels: Mapping[int, str], reviewed: Material) -> Look:
+def look_again(draws: Mapping[str, Draw], labels: Mapping[int, str], reviewed: Material) -> Look:
     """Count the labels given by now for each candidate that the gate left open.
 
     Args:
@@ -46,12 +46,12 @@ def look_again(draws: Mapping[str, Any], labels: Mapping[int, str], reviewed: Ma
     sentences: list[str] = []
     for name, draw in draws.items():
         index, incumbent, candidate = (
-            np.array(draw[key], np.int64) for key in ("index", "incumbent", "candidate")
+            np.array(each, np.int64) for each in (draw.index, draw.incumbent, draw.candidate)
         )
         tally = count_draws(incumbent, candidate, answers(said, index))
-        if tally.shows_gain(draw["level"]):
+        if tally.shows_gain(draw.level):
             return Look((), f"{name}: its gain on the drift is shown.")
-        outlook = foresee(tally, draw["level"])
+        outlook = foresee(tally, draw.level)
         wanted.append([place for place in index.tolist() if place not in said][: outlook.batch])
         sentences.append(f"{name}: {outlook.sentence}")
     in_turn = (place for turn in zip_longest(*wanted) for place in turn if place is not None)

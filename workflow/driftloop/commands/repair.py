@@ -14,8 +14,10 @@ from driftloop.checker.copies import find_copies
 from driftloop.checker.previews import Preview, thin
 from driftloop.commands.classify import open_model, predicted_classes
 from driftloop.data.dataset import Dataset, content_digest, load_dataset
-from driftloop.files import read_json, write_json
+from driftloop.files import write_json
 from driftloop.findings.drift import Drift
+from driftloop.findings.evaluation import Strip
+from driftloop.findings.verdict import Verdict
 from driftloop.improver.imitate import Imitation, imitate
 from driftloop.improver.pixels import floats, through_filters
 from driftloop.improver.retrain import Samples
@@ -43,7 +45,7 @@ class Occasion:
     def __init__(self, window: str, params: dict[str, Any]) -> None:
         self.window = window
         self.parent = layout.model(params["stream"][window]["parent"])
-        self.verdict = read_json(layout.verdict(window))
+        self.verdict = Verdict.of(window)
         self.repairs: tuple[Repair, ...] = load_lineage(self.parent).repairs
         self._seed, self._suite = params["seed"], params["corruptions"]
 
@@ -119,7 +121,7 @@ class Occasion:
 
     def imitate(self) -> Imitation:
         """Read off the window how to do to clean images what happened to it."""
-        diagnosis = self.verdict["diagnosis"]
+        diagnosis = self.verdict.diagnosis
         return imitate(
             self.incumbent,
             self.split("train").images,
@@ -144,7 +146,7 @@ class Occasion:
         material = load_material(self.window, self._suite)
         images = material.images[[pick.index for pick in material.picks]]
         preview = Preview(
-            name=self.verdict["diagnosis"] or "every kind",
+            name=self.verdict.diagnosis or "every kind",
             distance=0,
             examples=images[:0],
             filtered=thin(_through(candidate, images)),
@@ -173,9 +175,7 @@ def parts_of(window: str) -> Parts:
 def reviewed_of(window: str) -> Reviewed:
     """Return the samples of a window to which the reviewer gave a class."""
     arrived = load_dataset(layout.window(window))
-    verdict = read_json(layout.verdict(window))
-    labels = {int(index): label for index, label in verdict["labels"].items()}
-    return read_reviewed(labels, arrived.classes, len(arrived))
+    return read_reviewed(Verdict.of(window).labels, arrived.classes, len(arrived))
 
 
 def join(samples: Sequence[Samples]) -> Samples:
@@ -185,8 +185,8 @@ def join(samples: Sequence[Samples]) -> Samples:
 
 
 def before_and_after(
-    incumbent: Classifier, candidate: Classifier, samples: Samples
-) -> tuple[npt.NDArray[np.uint8], dict[str, list[int]]]:
+    incumbent: Classifier, candidate: Classifier, samples: Samples, *, taught: bool
+) -> tuple[npt.NDArray[np.uint8], Strip]:
     """Choose a few reviewed samples, one of each class, that show what a candidate does.
 
     Returns:
@@ -196,12 +196,10 @@ def before_and_after(
     chosen = one_of_each(samples.labels, _SHOWN)
     arrived = samples.images[chosen]
     filtered = _through(candidate, arrived)
-    said = {
-        "labels": samples.labels[chosen],
-        "incumbent": predicted_classes(incumbent, arrived),
-        "candidate": predicted_classes(candidate, arrived),
-    }
-    return np.stack([arrived, filtered]), {name: classes.tolist() for name, classes in said.items()}
+    labels = samples.labels[chosen]
+    before, after = (predicted_classes(model, arrived) for model in (incumbent, candidate))
+    strip = Strip(tuple(labels.tolist()), tuple(before.tolist()), tuple(after.tolist()), taught)
+    return np.stack([arrived, filtered]), strip
 
 
 def _through(candidate: Classifier, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

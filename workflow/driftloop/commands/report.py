@@ -17,6 +17,7 @@ from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
     from driftloop.findings.row import Row
+    from driftloop.findings.score import Score
     from driftloop.report.page import Chapter
     from driftloop.report.status import WindowState
     from driftloop.review.ledger import Entry
@@ -29,20 +30,19 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     """Score incumbent and candidate on the rest of a simulated window's population, by its true labels."""
     from driftloop.data.answers import load_answers
     from driftloop.data.dataset import load_dataset
-    from driftloop.findings.evaluation import foremost
     from driftloop.report.score import score
 
     evaluation, candidate = evaluation_of(window), None
     if evaluation:
         by_candidate = read_array(layout.results(window) / "population.npy")
-        candidate = by_candidate[list(evaluation["candidates"]).index(foremost(evaluation))]
+        candidate = by_candidate[list(evaluation.candidates).index(evaluation.foremost)]
     found = score(
         load_answers(layout.answers(window)).population_labels,
         read_array(layout.predictions(window) / "population.npy"),
         candidate,
         classes=len(load_dataset(layout.window(window)).classes),
     )
-    write_json(layout.score(window), found)
+    found.write(layout.score(window))
 
 
 @step("summarize-run", reads=("stream", "corruptions"), home="results")
@@ -56,6 +56,7 @@ def summarize_run(params: dict[str, Any]) -> None:
 
 def _finished_row(window: str, params: dict[str, Any]) -> Row:
     from driftloop.findings.drift import Drift
+    from driftloop.findings.verdict import Verdict
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
@@ -63,7 +64,7 @@ def _finished_row(window: str, params: dict[str, Any]) -> Row:
     entry, _ = _decision(material)
     return summary_row(
         Drift.of(window),
-        read_json(layout.verdict(window)),
+        Verdict.of(window),
         evaluation_of(window),
         _score(window, params),
         reviewer=entry.reviewer if entry else None,
@@ -104,7 +105,7 @@ def _write_report(rows: Sequence[Row], params: dict[str, Any], owners: Collectio
         [_chapter(row, params) for row in checked],
         {owner: load_lineage(layout.model(owner)) for owner in (layout.REFERENCE, *owners)},
         ends,
-        read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"],
+        len(read_json(layout.results(layout.REFERENCE) / "training.json")["epochs"]),
         read_json(layout.window(first) / "meta.json")["name"].removesuffix(f"-{first}"),
         _made(ends),
         unchecked=[row.window for row in rows if row.drifted is None],
@@ -145,9 +146,8 @@ def _unfinished_row(state: WindowState, params: dict[str, Any]) -> Row:
     clean = load_lineage(home).clean_accuracy if (home / "lineage.json").exists() else None
     if state.drifted is None:
         return Row(window, clean_incumbent_accuracy=clean)
-    verdict = {"decision": state.decision, "labels": range(state.labels or 0)}
-    row = summary_row(Drift.of(window), verdict, None, None, reviewer=state.reviewer, clean=clean)
-    return replace(row, unsettled=None)
+    row = summary_row(Drift.of(window), None, None, None, reviewer=state.reviewer, clean=clean)
+    return replace(row, decision=state.decision, labels_used=state.labels or 0, unsettled=None)
 
 
 def _made(ends: Sequence[str]) -> list[Made]:
@@ -205,10 +205,11 @@ def _material(window: str, params: dict[str, Any]) -> Material:
     return load_material(window, params["corruptions"])
 
 
-def _score(window: str, params: dict[str, Any]) -> Any:
+def _score(window: str, params: dict[str, Any]) -> Score | None:
     """Return the true score of a simulated window, or None of one whose labels nobody knows."""
-    simulated = params["stream"][window]["simulated"]
-    return read_json(layout.score(window)) if simulated else None
+    from driftloop.findings.score import Score
+
+    return Score.read(layout.score(window)) if params["stream"][window]["simulated"] else None
 
 
 def _decision(material: Material) -> tuple[Entry | None, int]:

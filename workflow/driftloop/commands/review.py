@@ -233,7 +233,6 @@ def _write_verdict(
     window: str, path: Path, params: dict[str, Any], reviewer: str | None, pictures: str
 ) -> None:
     """Write what stands: nothing to ask, an answer in the ledger, or the answer that is given now."""
-    from driftloop.files import write_json
     from driftloop.review.decision import verdict
     from driftloop.review.ledger import anchor
 
@@ -242,7 +241,7 @@ def _write_verdict(
     if material.drifted:
         anchor(layout.ledger(window))
         answer = _decide(material, params, reviewer, pictures).answer.on(material.shown)
-    write_json(path, verdict(window, drifted=material.drifted, answer=answer))
+    verdict(window, drifted=material.drifted, answer=answer).write(path)
 
 
 def _decide(material: Material, params: dict[str, Any], reviewer: str | None, pictures: str) -> Entry:

@@ -15,6 +15,8 @@ from driftloop.commands.ledger import append_answer, entries_of, standing_on
 
 if TYPE_CHECKING:
     from driftloop.commands.look import Look
+    from driftloop.findings.evaluation import Evaluations
+    from driftloop.findings.verdict import Verdict
     from driftloop.review.decision import Answer
     from driftloop.review.ledger import Entry
     from driftloop.review.material import Material
@@ -62,7 +64,7 @@ def settle(
         reviewed = load_material(known_window(params, window), params["corruptions"])
         standing = _standing(reviewed)
         found = _evaluation(window, _verdict(standing, reviewed))
-        said = tuple(each["sentence"] for each in found["candidates"].values())
+        said = tuple(each.sentence for each in found.candidates.values())
         samples = _left_open(found, reviewed, standing)
         asked = load_material(window, params["corruptions"], asked=samples)
     refuse_outdated(window, params)
@@ -104,38 +106,37 @@ def _standing(material: Material) -> Entry:
     return standing
 
 
-def _verdict(entry: Entry, reviewed: Material) -> dict[str, Any]:
+def _verdict(entry: Entry, reviewed: Material) -> Verdict:
     """Return what an entry lets the workflow do, whatever was labelled after the review."""
     from driftloop.review.decision import verdict
 
     return verdict(entry.window, drifted=True, answer=entry.answer.on(reviewed.shown))
 
 
-def _evaluation(window: str, verdict: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluation(window: str, verdict: Verdict) -> Evaluations:
     """Return what the gate found on a window's standing decision, if it asks for labels."""
     from driftloop.errors import LedgerError
-    from driftloop.files import read_json
-    from driftloop.findings.evaluation import believed
+    from driftloop.findings.evaluation import Evaluations
 
-    path = layout.evaluation(window)
-    found: dict[str, Any] = read_json(path) if path.exists() else {}
-    if found and believed(verdict, found) is None:
+    path, found = layout.evaluation(window), Evaluations.on(verdict)
+    if found is None and path.exists():
         raise LedgerError(
             f"{window} was reviewed anew, and its repair is not judged yet. Run: snakemake --cores all"
         )
-    if not found.get("ask"):
-        said = " ".join(each["sentence"] for each in found.get("candidates", {}).values())
-        why = said or f"{path} does not exist. Run: snakemake --cores all"
-        raise LedgerError(f"Nothing is open for {window}. {why}")
+    if found is None:
+        raise LedgerError(f"Nothing is open for {window}. {path} does not exist. Run: snakemake --cores all")
+    if not found.ask:
+        said = " ".join(each.sentence for each in found.candidates.values())
+        raise LedgerError(f"Nothing is open for {window}. {said}")
     return found
 
 
-def _left_open(found: Mapping[str, Any], reviewed: Material, standing: Entry) -> list[int]:
+def _left_open(found: Evaluations, reviewed: Material, standing: Entry) -> list[int]:
     """Return the samples to label next: the rest of what the gate asked for, or those that come after it."""
     from driftloop.errors import LedgerError
 
     given = _settled(reviewed)
-    left = [int(index) for index in found["ask"] if index not in given]
+    left = [index for index in found.ask if index not in given]
     look = _look(found, reviewed, standing)
     if look is None:
         if left:
@@ -146,12 +147,12 @@ def _left_open(found: Mapping[str, Any], reviewed: Material, standing: Entry) ->
     return left or list(look.samples)
 
 
-def _look(found: Mapping[str, Any], reviewed: Material, standing: Entry) -> Look | None:
+def _look(found: Evaluations, reviewed: Material, standing: Entry) -> Look | None:
     """Return what the labels given by now come to. None where the gate left nothing to count on with."""
     from driftloop.commands.look import look_again
 
     labels = {**standing.answer.labels, **_settled(reviewed)}
-    return look_again(found["draws"], labels, reviewed) if found.get("draws") else None
+    return look_again(found.draws, labels, reviewed) if found.draws else None
 
 
 def _confirm(entry: Entry, asked: list[int], look: Look | None) -> None:

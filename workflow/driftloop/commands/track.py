@@ -14,7 +14,6 @@ from driftloop import layout
 from driftloop.commands import review
 from driftloop.commands.console import tell
 from driftloop.errors import DataError
-from driftloop.files import read_json
 from driftloop.params.load import PARAMS_FILE, load_params
 from driftloop.params.merge import only
 from driftloop.tracker.judge import Digests, Judgement, Place, judge, settle, unvouched
@@ -160,11 +159,12 @@ def _asked_for(made: Made, filter_target: str) -> bool:
 
 def _repairs(window: str, filter_target: str) -> Sequence[str]:
     """Return the repairs that a window's verdict asks for. None where it is gone or damaged."""
+    from driftloop.findings.verdict import Verdict
     from driftloop.review.decision import repairs_of
 
     try:
-        return repairs_of(read_json(layout.verdict(window))["decision"], filter_target)
-    except (DataError, KeyError, TypeError):
+        return repairs_of(Verdict.of(window).decision, filter_target)
+    except (DataError, KeyError):
         return ()
 
 

@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from driftloop.errors import DriftloopError
+from driftloop.findings.evaluation import Comparison, DriftComparison
 from driftloop.improver.paired import gain_interval
 
 Correct = npt.NDArray[np.bool_]
 """bool (n,): which samples were answered rightly."""
 Classes = npt.NDArray[np.int64]
 """int64 (n,): a class for each sample."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Candidate against incumbent on the same labelled samples.
-
-    Attributes:
-        n: labelled samples.
-        incumbent_accuracy: in [0, 1]. None where no sample tells.
-        candidate_accuracy: in [0, 1]. None where no sample tells.
-        better: samples that only the candidate got right.
-        worse: samples that only the incumbent got right.
-        gain: candidate's accuracy less the incumbent's.
-        low: lower end of the interval of the true gain.
-        high: upper end. Each end is beyond the truth with probability alpha.
-    """
-
-    n: int
-    incumbent_accuracy: float | None
-    candidate_accuracy: float | None
-    better: int
-    worse: int
-    gain: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class DriftComparison(Comparison):
-    """Candidate against incumbent on a window with some labelled samples.
-
-    Accuracies and gain hold for the whole window: labelled disagreements stand for all disagreements, other
-    labelled samples for all others.
-
-    Attributes:
-        window: samples in the window, or those of them that may judge.
-        disagreements: how many of them the two answer differently.
-        labelled_disagreements: how many of those are labelled.
-        left: how many of them the second look can draw from.
-        held_against: drawn disagreements that count as lost in the test alone: nobody labelled them, or
-            could, or the candidate lost them though it had learnt from them.
-    """
-
-    window: int
-    disagreements: int
-    labelled_disagreements: int
-    left: int
-    held_against: int
 
 
 def compare(incumbent: Correct, candidate: Correct, alpha: float) -> Comparison:

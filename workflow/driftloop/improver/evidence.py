@@ -17,7 +17,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from driftloop.improver.comparison import Classes, DriftComparison, compare_on_window
+from driftloop.findings.evaluation import DriftComparison
+from driftloop.improver.comparison import Classes, compare_on_window
 from driftloop.improver.reviewed import Reviewed, join, read_reviewed
 from driftloop.improver.tally import UNTOLD, Tally, answers, count_draws
 

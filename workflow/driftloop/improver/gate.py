@@ -11,59 +11,13 @@ at every number of them (`driftloop.improver.tally`). `driftloop.improver.eviden
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from driftloop.errors import DriftloopError, ParameterError
-from driftloop.improver.comparison import Comparison, DriftComparison
+from driftloop.findings.evaluation import Comparison, DriftComparison, Evaluation
 from driftloop.improver.margin import images_to_pass
-from driftloop.improver.outlook import Outlook, foresee
+from driftloop.improver.outlook import foresee
 from driftloop.improver.tally import Tally
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the gate found, and whether the candidate is promoted.
-
-    Attributes:
-        promote: whether everything that is asked of a candidate holds.
-        p_value: of the gain on the drift, one-sided. It holds at every number of labels, and is corrected for
-            rival candidates.
-        alpha: a candidate that is no better is promoted with at most this probability.
-        margin: how much accuracy may be lost elsewhere.
-        level: what the p-value of this candidate alone must not exceed: alpha, shared by rivals.
-        drift: on samples of the window that the candidate did not learn from.
-        clean: on the clean samples of the test split.
-        held_out: on all clean samples that the candidate did not learn from. What the margin is held against.
-        earlier: on each drift repaired before.
-        tally: wins and losses on the drift, as they were drawn.
-        outlook: what more labels could do. None where nothing is open.
-        sentence: the verdict in plain words: what was found, how sure that is, what follows.
-    """
-
-    promote: bool
-    p_value: float
-    alpha: float
-    margin: float
-    level: float
-    drift: DriftComparison
-    clean: Comparison
-    held_out: Comparison
-    earlier: Mapping[str, Comparison]
-    tally: Tally
-    outlook: Outlook | None
-    sentence: str
-
-    @property
-    def more_labels(self) -> int:
-        """How many more disagreements to label now. 0 where nothing is open, or it is hopeless."""
-        return self.outlook.batch if self.outlook else 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as plain values, for `evaluation.json`. Without the tally."""
-        facts = asdict(replace(self, tally=None))  # type: ignore[arg-type]
-        del facts["tally"]
-        return facts
 
 
 def judge(
@@ -116,14 +70,15 @@ def judge(
         clean=clean,
         held_out=held_out or clean,
         earlier=dict(earlier or {}),
-        tally=tally,
         outlook=None,
         sentence="",
     )
-    return _decide(evaluation, tally.p_value)
+    return _decide(evaluation, tally, tally.p_value)
 
 
-def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation], str | None]:
+def choose(
+    evaluations: Mapping[str, Evaluation], tallies: Mapping[str, Tally]
+) -> tuple[dict[str, Evaluation], str | None]:
     """Choose among several candidates for the same window.
 
     The p-values are corrected for how many candidates tried (Holm, Scandinavian Journal of Statistics 6,
@@ -131,6 +86,7 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
 
     Args:
         evaluations: by the candidate's name.
+        tallies: of the same, as they were judged by.
 
     Returns:
         The evaluations with corrected p-values, and the name of the one that gained most among those that
@@ -142,7 +98,7 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     for rank, name in enumerate(ranked):
         rivals = len(ranked) - rank
         corrected = max(corrected, min(1.0, rivals * evaluations[name].p_value))
-        decided[name] = _decide(evaluations[name], corrected, len(ranked))
+        decided[name] = _decide(evaluations[name], tallies[name], corrected, len(ranked))
     fit = [name for name in ranked if decided[name].promote]
     winner = max(fit, key=lambda name: decided[name].drift.gain, default=None)
     for name in ranked:
@@ -154,11 +110,11 @@ def choose(evaluations: Mapping[str, Evaluation]) -> tuple[dict[str, Evaluation]
     return {name: decided[name] for name in evaluations}, winner
 
 
-def _decide(evaluation: Evaluation, p_value: float, rivals: int = 1) -> Evaluation:
+def _decide(evaluation: Evaluation, tally: Tally, p_value: float, rivals: int = 1) -> Evaluation:
     """Fill in `p_value`, `promote`, `level`, `outlook` and `sentence`."""
     level, lost = evaluation.alpha / rivals, _loss(evaluation)
     shown = p_value <= evaluation.alpha
-    outlook = None if shown or lost else foresee(evaluation.tally, level)
+    outlook = None if shown or lost else foresee(tally, level)
     found = _found(evaluation, p_value)
     if lost:
         sentence = f"Rejected: {lost}" if shown else f"Rejected: {found} {lost}"

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from driftloop.estimate import Estimate, with_labels
 from driftloop.findings.drift import moved
-from driftloop.findings.evaluation import Facts, foremost
+from driftloop.findings.evaluation import Comparison, Evaluations
 from driftloop.findings.row import Row
+from driftloop.findings.score import Score
 from driftloop.layout import REFERENCE
 from driftloop.report import charts, story
 from driftloop.report.pictures import affordable, data_url
@@ -43,8 +44,8 @@ class Chapter:
         material: what the check found, and what the reviewer saw.
         entry: the decision that stands, or None where nobody was asked.
         others: further entries in the window's ledger.
-        evaluation: `evaluation.json`, where the standing decision asks for a repair.
-        score: `score.json`; None where nobody knows the true labels.
+        evaluation: what the gate found, where the standing decision asks for a repair.
+        score: what the true labels say; None where nobody knows them.
         strip: uint8 (2, k, H, W, C), some reviewed samples as they arrived and as they reach the network of
             the candidate, where there is one.
     """
@@ -53,8 +54,8 @@ class Chapter:
     material: Material
     entry: Entry | None
     others: int
-    evaluation: Facts | None
-    score: Facts | None
+    evaluation: Evaluations | None
+    score: Score | None
     strip: npt.NDArray[np.uint8] | None
 
     @property
@@ -87,7 +88,7 @@ def render_page(
     chapters: Sequence[Chapter],
     lineages: Mapping[str, Lineage],
     ends: Sequence[str],
-    epochs: Sequence[Facts],
+    epochs: int,
     dataset: str,
     made: Sequence[Made] = (),
     unchecked: Sequence[str] = (),
@@ -98,7 +99,7 @@ def render_page(
         chapters: one for each window, in the order of the stream.
         lineages: of the `reference` and of each window.
         ends: the windows whose model no other window started from; one, unless the stream branches.
-        epochs: the reference model's training, as `training.json` has it.
+        epochs: how many the reference model was trained for.
         dataset: what the images are called.
         made: what made the models in production, in order.
         unchecked: windows that nothing is known of yet.
@@ -208,58 +209,59 @@ def _picks(chapter: Chapter, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _verdicts(evaluation: Facts | None) -> list[dict[str, Any]]:
-    """Return the gate's sentence on each candidate, the foremost first."""
+def _verdicts(evaluation: Evaluations | None) -> list[tuple[str, str]]:
+    """Return each candidate and the gate's sentence on it, the foremost first."""
     if evaluation is None:
         return []
-    first = foremost(evaluation)
-    names = sorted(evaluation["candidates"], key=lambda name: name != first)
-    return [{"name": name, **evaluation["candidates"][name]} for name in names]
+    names = sorted(evaluation.candidates, key=lambda name: name != evaluation.foremost)
+    return [(name, evaluation.candidates[name].sentence) for name in names]
 
 
 def _comparisons(chapter: Chapter) -> list[dict[str, Any]]:
     """Return where incumbent and candidate were compared, and how each did."""
     if chapter.evaluation is None:
         return []
-    judged = chapter.evaluation["candidates"][foremost(chapter.evaluation)]
-    measured = [("The window, estimated from reviewed samples", judged["drift"])]
-    measured += [(f"The drift of {name}, repaired before", each) for name, each in judged["earlier"].items()]
-    measured += [("Clean test data", judged["clean"])]
+    judged = chapter.evaluation.best
+    measured: list[tuple[str, Comparison]] = [("The window, estimated from reviewed samples", judged.drift)]
+    measured += [(f"The drift of {name}, repaired before", each) for name, each in judged.earlier.items()]
+    measured += [("Clean test data", judged.clean)]
     rows = [
-        {"on": on, "n": each["n"], "before": each["incumbent_accuracy"], "after": each["candidate_accuracy"]}
+        {"on": on, "n": each.n, "before": each.incumbent_accuracy, "after": each.candidate_accuracy}
         for on, each in measured
     ]
     if (score := chapter.score) is None:
         return rows
     unseen = {
         "on": "The rest of the window's population, by its true labels",
-        "n": score["n"],
-        "before": score["incumbent"],
-        "after": score["candidate"],
+        "n": score.n,
+        "before": score.incumbent,
+        "after": score.candidate,
     }
     return [rows[0], unseen, *rows[1:]]
 
 
 def _confusions(chapter: Chapter) -> list[dict[str, Any]]:
-    if chapter.score is None or chapter.score["confusion"]["candidate"] is None:
+    if chapter.score is None or (after := chapter.score.confusion.candidate) is None:
         return []
-    counts, classes = chapter.score["confusion"], chapter.material.classes
+    classes = chapter.material.classes
     return [
         {
             "title": title,
-            "chart": charts.confusion_chart(counts[who], classes, title),
-            "worst": charts.most_confused(counts[who], classes),
+            "chart": charts.confusion_chart(counts, classes, title),
+            "worst": charts.most_confused(counts, classes),
         }
-        for who, title in (("incumbent", "Before the repair"), ("candidate", "After the repair"))
+        for counts, title in (
+            (chapter.score.confusion.incumbent, "Before the repair"),
+            (after, "After the repair"),
+        )
     ]
 
 
 def _classes(chapter: Chapter) -> list[dict[str, Any]]:
     """Return each class's accuracy before and after; where there are many, of those that moved most."""
-    if chapter.score is None or chapter.score["confusion"]["candidate"] is None:
+    if chapter.score is None or (counts := chapter.score.confusion.candidate) is None:
         return []
-    counts = chapter.score["confusion"]
-    before, after = class_accuracy(counts["incumbent"]), class_accuracy(counts["candidate"])
+    before, after = class_accuracy(chapter.score.confusion.incumbent), class_accuracy(counts)
     rows: list[dict[str, Any]] = [
         {"name": name, "before": old, "after": new, "bar": charts.dumbbell(old, new), "moved": abs(new - old)}
         for name, old, new in zip(chapter.material.classes, before, after, strict=True)
@@ -274,17 +276,17 @@ def _strip(chapter: Chapter, most: int) -> dict[str, Any]:
     """Return some samples as they arrived and as they reach the network, and what is made of them."""
     if chapter.evaluation is None or chapter.strip is None:
         return {"cards": [], "filtered": False, "taught": False}
-    said, classes = chapter.evaluation["strip"], chapter.material.classes
+    said, classes = chapter.evaluation.strip, chapter.material.classes
     arrived, through = chapter.strip
     cards = [
         {
-            "true": classes[said["labels"][place]],
-            "before": classes[said["incumbent"][place]],
-            "after": classes[said["candidate"][place]],
+            "true": classes[said.labels[place]],
+            "before": classes[said.incumbent[place]],
+            "after": classes[said.candidate[place]],
             "arrived": data_url(arrived[place]),
             "through": data_url(through[place]),
         }
         for place in range(min(len(arrived), most))
     ]
     filtered = bool((arrived != through).any())
-    return {"cards": cards, "filtered": filtered, "taught": said.get("taught", False)}  # older ones: no key
+    return {"cards": cards, "filtered": filtered, "taught": said.taught}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from driftloop.findings.score import Confusion, Counts, Score
 
-def confusion(
-    labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int
-) -> list[list[int]]:
+
+def confusion(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> Counts:
     """Count how often each class (row) is taken for each (column).
 
     Args:
@@ -20,10 +19,10 @@ def confusion(
         classes: how many there are.
 
     >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
-    [[1, 1], [0, 1]]
+    ((1, 1), (0, 1))
     """
     counts = np.bincount(labels * classes + predicted, minlength=classes * classes)
-    return [[int(count) for count in row] for row in counts.reshape(classes, classes)]
+    return tuple(tuple(row) for row in counts.reshape(classes, classes).tolist())
 
 
 def class_accuracy(counts: Sequence[Sequence[int]]) -> list[float | None]:
@@ -41,8 +40,8 @@ def score(
     candidate: npt.NDArray[np.int64] | None,
     *,
     classes: int,
-) -> dict[str, Any]:
-    """Return what `score.json` holds of the whole population.
+) -> Score:
+    """Return how the models do on the whole population.
 
     Args:
         labels: int64 (N,), the true classes.
@@ -50,19 +49,13 @@ def score(
         candidate: the candidate's, where there is one.
         classes: how many there are.
 
-    >>> score(np.array([0, 1]), np.array([0, 0]), None, classes=2)["incumbent"]
+    >>> score(np.array([0, 1]), np.array([0, 0]), None, classes=2).incumbent
     0.5
     """
-
-    def accuracy(predicted: npt.NDArray[np.int64] | None) -> float | None:
-        return None if predicted is None else float((predicted == labels).mean())
-
-    def matrix(predicted: npt.NDArray[np.int64] | None) -> list[list[int]] | None:
-        return None if predicted is None else confusion(labels, predicted, classes)
-
-    return {
-        "n": len(labels),
-        "incumbent": accuracy(incumbent),
-        "candidate": accuracy(candidate),
-        "confusion": {"incumbent": matrix(incumbent), "candidate": matrix(candidate)},
-    }
+    tried = None if candidate is None else confusion(labels, candidate, classes)
+    return Score(
+        n=len(labels),
+        incumbent=float((incumbent == labels).mean()),
+        candidate=None if candidate is None else float((candidate == labels).mean()),
+        confusion=Confusion(confusion(labels, incumbent, classes), tried),
+    )

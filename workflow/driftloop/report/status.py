@@ -12,7 +12,8 @@ from driftloop import layout
 from driftloop.errors import DataError, LedgerError
 from driftloop.files import read_json
 from driftloop.findings.drift import Drift
-from driftloop.findings.evaluation import Facts, believed, foremost
+from driftloop.findings.evaluation import Evaluations
+from driftloop.findings.verdict import Verdict
 from driftloop.review.decision import verdict
 from driftloop.review.ledger import (
     Entry,
@@ -161,11 +162,12 @@ def _read_state(window: str, mode: str) -> WindowState:
         return _state(window, "checked" if mode == "simulated" else "pending", drift)
     shown = drift.picked.keys()
     answer = verdict(window, drifted=drift.drifted, answer=entry.answer.on(shown) if entry else None)
-    if _read(layout.verdict(window)) != answer:  # the ledger has moved on. What follows is not made yet
+    if Verdict.find(layout.verdict(window)) != answer:
+        # The ledger has moved on. What follows is not made yet.
         return _state(window, "decided" if entry else "checked", drift, entry)
-    evaluation = believed(answer, _read(layout.evaluation(window)))
-    asked = evaluation.get("ask", ()) if evaluation and entry else ()
-    if asked and evaluation and entry and _settled(window, entry, shown).items() - _known(evaluation).items():
+    evaluation = Evaluations.on(answer)
+    asked = evaluation.ask if evaluation and entry else ()
+    if evaluation and entry and asked and _unseen(window, entry, shown, evaluation):
         # Labels were signed since. The gate looks at them in the next run.
         return _state(window, "decided", drift, entry)
     state = _state(window, _outcome(window, answer, evaluation), drift, entry, evaluation)
@@ -182,18 +184,18 @@ def _failure(window: str) -> str | None:
     return None
 
 
-def _outcome(window: str, answer: Facts, evaluation: Facts | None) -> str:
+def _outcome(window: str, answer: Verdict, evaluation: Evaluations | None) -> str:
     """Say what a window with a verdict has come to: what was promoted must stand in its lineage."""
     lineage = _read(layout.model(window) / "lineage.json")
-    tried = evaluation is not None or answer["decision"] == "keep"
-    winner = evaluation["winner"] if evaluation else None
+    tried = evaluation is not None or answer.decision == "keep"
+    winner = evaluation.winner if evaluation else None
     made_here = {repair["window"]: repair["repair"] for repair in (lineage or {}).get("repairs", ())}
     if not tried or lineage is None or made_here.get(window) != winner:
-        return "decided" if answer["drifted"] else "checked"
+        return "decided" if answer.drifted else "checked"
     if winner:
         return "promoted"
     if evaluation:
-        return "unsettled" if evaluation.get("ask") else "rejected"
+        return "unsettled" if evaluation.ask else "rejected"
     return "kept"
 
 
@@ -210,21 +212,16 @@ def _standing(window: str, drift: Drift, mode: str) -> Entry | None:
     return standing and as_decided(entries, standing)
 
 
-def _known(evaluation: Facts) -> dict[int, str]:
-    """Return what was labelled after the review and the gate has looked at."""
-    return {int(index): label for index, label in evaluation.get("settling", {}).items()}
-
-
-def _settled(window: str, entry: Entry, shown: Collection[int]) -> dict[int, str]:
-    """Return what was labelled beyond the review that this entry answers."""
-    return settled_labels(read_ledger(layout.ledger(window)), entry.reported, entry.images, shown)
+def _unseen(window: str, entry: Entry, shown: Collection[int], evaluation: Evaluations) -> bool:
+    """Tell whether samples were labelled beyond the review at which the gate has not looked yet."""
+    given = settled_labels(read_ledger(layout.ledger(window)), entry.reported, entry.images, shown)
+    return bool(given.items() - evaluation.settling.items())
 
 
 def _state(
-    window: str, state: str, drift: Drift, entry: Entry | None = None, evaluation: Facts | None = None
+    window: str, state: str, drift: Drift, entry: Entry | None = None, evaluation: Evaluations | None = None
 ) -> WindowState:
-    repair = foremost(evaluation) if evaluation else None
-    compared = evaluation["candidates"][repair]["drift"] if evaluation else {}
+    compared = evaluation.best.drift if evaluation else None
     return WindowState(
         window=window,
         state=state,
@@ -238,9 +235,9 @@ def _state(
         labels=len(entry.answer.labels) if entry else None,
         reviewer=entry.reviewer if entry else None,
         simulated=entry.simulated if entry else None,
-        repair=repair,
-        incumbent_accuracy=compared.get("incumbent_accuracy"),
-        candidate_accuracy=compared.get("candidate_accuracy"),
+        repair=evaluation.foremost if evaluation else None,
+        incumbent_accuracy=compared.incumbent_accuracy if compared else None,
+        candidate_accuracy=compared.candidate_accuracy if compared else None,
     )
 
 

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from driftloop.estimate import Told, with_labels
 from driftloop.findings.drift import Drift
-from driftloop.findings.evaluation import Facts, foremost
+from driftloop.findings.evaluation import Evaluations
 from driftloop.findings.row import Row
+from driftloop.findings.score import Score
+from driftloop.findings.verdict import Verdict
 
 
 def summary_row(
     drift: Drift,
-    verdict: Facts,
-    evaluation: Facts | None,
-    score: Facts | None,
+    verdict: Verdict | None,
+    evaluation: Evaluations | None,
+    score: Score | None,
     *,
     reviewer: str | None,
     clean: float | None,
@@ -24,14 +26,15 @@ def summary_row(
 
     Args:
         drift: what the check found.
-        verdict: its `verdict.json`.
-        evaluation: its `evaluation.json`, where candidates were tried.
-        score: its `score.json`, where the true labels are known.
+        verdict: what was decided; None while it is pending.
+        evaluation: what the gate found, where candidates were tried.
+        score: what the true labels say, where they are known.
         reviewer: who decided, or None where nobody was asked.
         clean: the incumbent's accuracy on the clean test split.
         told: what the labels of the review say of the incumbent; None where none was drawn at random.
     """
-    judged = evaluation["candidates"][foremost(evaluation)] if evaluation else None
+    judged = evaluation.best if evaluation else None
+    labels = len(verdict.labels) if verdict else 0
     estimate = drift.accuracy
     if estimate and told:
         estimate = with_labels(estimate, told)
@@ -48,17 +51,17 @@ def summary_row(
         known_as=drift.known_as,
         novel_share=drift.novel_share.estimate,
         estimated_accuracy=estimate and estimate.estimate,
-        decision=verdict["decision"],
+        decision=verdict.decision if verdict else None,
         reviewer=reviewer,
-        labels_used=len(verdict["labels"]) + len((evaluation or {}).get("settling", ())),
-        promoted=evaluation["winner"] if evaluation else None,
-        unsettled=len(evaluation.get("ask", ())) if evaluation else 0,
-        incumbent_accuracy=judged["drift"]["incumbent_accuracy"] if judged else None,
-        candidate_accuracy=judged["drift"]["candidate_accuracy"] if judged else None,
-        true_incumbent_accuracy=score["incumbent"] if score else None,
-        true_candidate_accuracy=score["candidate"] if score else None,
+        labels_used=labels + (len(evaluation.settling) if evaluation else 0),
+        promoted=evaluation.winner if evaluation else None,
+        unsettled=len(evaluation.ask) if evaluation else 0,
+        incumbent_accuracy=judged.drift.incumbent_accuracy if judged else None,
+        candidate_accuracy=judged.drift.candidate_accuracy if judged else None,
+        true_incumbent_accuracy=score.incumbent if score else None,
+        true_candidate_accuracy=score.candidate if score else None,
         clean_incumbent_accuracy=clean,
-        clean_candidate_accuracy=judged["clean"]["candidate_accuracy"] if judged else None,
+        clean_candidate_accuracy=judged.clean.candidate_accuracy if judged else None,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+from driftloop.findings.verdict import Verdict
 
 REPAIRS: Mapping[str, tuple[str, ...]] = {
     "keep": (),
@@ -108,23 +109,18 @@ def agreement(first: Mapping[int, str], second: Mapping[int, str]) -> Agreement:
     return Agreement(n, observed, kappa, differing)
 
 
-def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> dict[str, Any]:
+def verdict(window: str, *, drifted: bool, answer: Answer | None = None) -> Verdict:
     """Return what the steps after the review read, the same bytes for every reviewer and time.
 
     Give it an answer with the labels of the review alone. Later labels, which settle whether a repair helps,
     are for the gate. It finds them in the ledger, and no candidate is trained again for their sake.
 
     >>> verdict("w01", drifted=False)
-    {'window': 'w01', 'drifted': False, 'decision': 'keep', 'diagnosis': None, 'labels': {}}
+    Verdict(window='w01', drifted=False, decision='keep', diagnosis=None, labels={})
     """
     answer = answer or Answer("keep")
-    return {
-        "window": window,
-        "drifted": drifted,
-        "decision": answer.decision,
-        "diagnosis": answer.diagnosis,
-        "labels": sorted_labels(answer.labels),
-    }
+    labels = dict(sorted(answer.labels.items()))
+    return Verdict(window, drifted, answer.decision, answer.diagnosis, labels)
 
 
 # --- the file ---------------------------------------------------------------------------------------

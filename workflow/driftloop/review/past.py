@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from driftloop import layout
 from driftloop.errors import DriftloopError
-from driftloop.files import read_json
 from driftloop.findings.drift import Drift
-from driftloop.findings.evaluation import believed, foremost
+from driftloop.findings.evaluation import Evaluations
+from driftloop.findings.verdict import Verdict
 from driftloop.review.decision import STEPS
 from driftloop.tracker.provenance import read_made, record
 
@@ -75,16 +74,16 @@ def _load_past(window: str) -> Past | None:
     drift = Drift.find(layout.drift(window))
     if drift is None:
         return None
-    verdict, evaluation = (_optional(path(window)) for path in (layout.verdict, layout.evaluation))
-    evaluation = believed(verdict, evaluation) if verdict else None
+    verdict = Verdict.find(layout.verdict(window))
+    evaluation = Evaluations.on(verdict) if verdict else None
     took = {what: seconds_of(_home(what, window), step) for what, step in _STEPS.items()}
     return Past(
         window=window,
         drifted=drift.drifted,
         accuracy=drift.estimated_accuracy and drift.estimated_accuracy.estimate,
-        decision=verdict["decision"] if verdict else None,
-        diagnosis=verdict["diagnosis"] if verdict else None,
-        foremost=foremost(evaluation) if evaluation else None,
+        decision=verdict.decision if verdict else None,
+        diagnosis=verdict.diagnosis if verdict else None,
+        foremost=evaluation.foremost if evaluation else None,
         trials=_trials(evaluation) if evaluation else {},
         seconds={repair: seconds for repair, seconds in took.items() if seconds is not None},
     )
@@ -100,16 +99,12 @@ def _home(what: str, window: str) -> Path:
     return layout.results(window) if what == "evaluation" else layout.candidate(window, what)
 
 
-def _trials(evaluation: Mapping[str, Any]) -> dict[str, Trial]:
+def _trials(evaluation: Evaluations) -> dict[str, Trial]:
     return {
         repair: Trial(
-            before=found["drift"]["incumbent_accuracy"],
-            after=found["drift"]["candidate_accuracy"],
-            promoted=repair == evaluation["winner"],
+            before=found.drift.incumbent_accuracy,
+            after=found.drift.candidate_accuracy,
+            promoted=repair == evaluation.winner,
         )
-        for repair, found in evaluation["candidates"].items()
+        for repair, found in evaluation.candidates.items()
     }
-
-
-def _optional(path: Path) -> Any:
-    return read_json(path) if path.exists() else None
