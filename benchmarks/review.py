@@ -24,16 +24,16 @@ import sys
 import tempfile
 import termios
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pexpect
 import yaml
 
 from driftloop import layout
-from driftloop.files import digest_json, read_json, write_json
+from driftloop.findings.drift import Drift
 from driftloop.review.decision import Answer, verdict
-from driftloop.review.ledger import append, new_entry, project_id
+from driftloop.review.ledger import append, new_entry, project_id, reported
 from driftloop.tracker.lineage import Lineage, Repair, save_lineage
 
 GOLDEN = Path(__file__).parents[1] / "tests/golden/review"
@@ -104,15 +104,15 @@ def build_stream(folder: Path, count: int) -> None:
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["stream"] = {name: {"n": 24} for name in names}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    report = read_json(folder / "results/w02/drift.json")
+    report = Drift.read(folder / "results/w02/drift.json")
     answer = Answer("filter", "impulse_noise", "grain", dict.fromkeys(range(24), "7"))
     project, repairs = project_id(folder / layout.DECISIONS), []
     for name in names:
-        results, seen = folder / layout.results(name), {**report, "window": name}
-        digests = {"report": digest_json(seen), "images": "shown", "content": "all"}
+        results, seen = folder / layout.results(name), replace(report, window=name)
+        digests = {"report": reported(seen), "images": "shown", "content": "all"}
         entry = new_entry(answer, project=project, window=name, reviewer="Ada", **digests)
         append(folder / layout.ledger(name), entry)
-        write_json(results / "drift.json", seen)
+        seen.write(results / "drift.json")
         decided = verdict(name, drifted=True, answer=answer)
         decided.write(results / "verdict.json")
         evaluation_of(decided, before=0.4, after=0.9).write(results / "evaluation.json")
