@@ -15,7 +15,7 @@ from driftloop.files import digest_json, read_json, write_json
 
 MAY_LACK = {"may_lack": True}
 """Metadata of a field that a file may lack. It has a default."""
-_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", tuple: "a list"}
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 class Product:
@@ -73,6 +73,8 @@ def read_typed(kind: Any, path: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in _NAMES:
+        return value
     if is_dataclass(value):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "_asdict"):  # a named tuple
@@ -84,20 +86,20 @@ def _plain(value: Any) -> Any:
 
 def _read(kind: Any, value: Any, at: str) -> Any:
     """Return a plain value as what a type hint names."""
+    if kind in _NAMES:
+        _expect(_is_plain(kind, value), kind, value, at)
+        return value
     base, arguments = get_origin(kind) or kind, get_args(kind)
     if base in (Union, UnionType):  # of one type and None
         one = next(each for each in arguments if each is not NoneType)
         return None if value is None else _read(one, value, at)
     if base is tuple:
-        _expect(isinstance(value, list), base, value, at)
+        _expect(isinstance(value, list), list, value, at)
         return tuple(_read(arguments[0], each, f"{at}[{place}]") for place, each in enumerate(value))
     if base is Mapping:
         _expect(isinstance(value, dict), base, value, at)
         keys, values = arguments
         return {keys(key): _read(values, each, f"{at}.{key}") for key, each in value.items()}
-    if base in _NAMES:
-        _expect(_is_plain(base, value), base, value, at)
-        return value
     _expect(isinstance(value, dict), base, value, at)
     hints, optional = _fields(kind)
     lacking, unknown = sorted(hints.keys() - optional - value.keys()), sorted(value.keys() - hints.keys())

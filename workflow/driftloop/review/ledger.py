@@ -55,8 +55,9 @@ def reported(report: Drift) -> Reported:
     (`stream`). Neither shows in the window's figures, nor in the samples that are picked. Whether it drifted
     is a finding.
     """
-    found = {name: value for name, value in report.to_json().items() if name not in ("alpha", "stream")}
-    return Reported(report.digest, digest_json(found))
+    whole = report.to_json()
+    found = {name: value for name, value in whole.items() if name not in ("alpha", "stream")}
+    return Reported(digest_json(whole), digest_json(found))
 
 
 @dataclass(frozen=True)
