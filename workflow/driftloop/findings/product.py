@@ -87,20 +87,20 @@ def _plain(value: Any) -> Any:
 def _read(kind: Any, value: Any, at: str) -> Any:
     """Return a plain value as what a type hint names."""
     if kind in _NAMES:
-        _expect(_is_plain(kind, value), kind, value, at)
+        _expect(_is_plain(kind, value), _NAMES[kind], value, at)
         return value
     base, arguments = get_origin(kind) or kind, get_args(kind)
     if base in (Union, UnionType):  # of one type and None
         one = next(each for each in arguments if each is not NoneType)
         return None if value is None else _read(one, value, at)
     if base is tuple:
-        _expect(isinstance(value, list), list, value, at)
+        _expect(isinstance(value, list), "a list", value, at)
         return tuple(_read(arguments[0], each, f"{at}[{place}]") for place, each in enumerate(value))
     if base is Mapping:
-        _expect(isinstance(value, dict), base, value, at)
+        _expect(isinstance(value, dict), "an object with keys", value, at)
         keys, values = arguments
         return {keys(key): _read(values, each, f"{at}.{key}") for key, each in value.items()}
-    _expect(isinstance(value, dict), base, value, at)
+    _expect(isinstance(value, dict), "an object with keys", value, at)
     hints, optional = _fields(kind)
     lacking, unknown = sorted(hints.keys() - optional - value.keys()), sorted(value.keys() - hints.keys())
     if lacking or unknown:
@@ -126,8 +126,6 @@ def _is_plain(base: type, value: Any) -> bool:
     return type(value) is base
 
 
-def _expect(holds: bool, base: type, value: Any, at: str) -> None:
+def _expect(holds: bool, wanted: str, value: Any, at: str) -> None:
     if not holds:
-        raise ValueError(
-            f"{at or 'it'} is {value!r:.60}; it must be {_NAMES.get(base, 'an object with keys')}"
-        )
+        raise ValueError(f"{at or 'it'} is {value!r:.60}; it must be {wanted}")
