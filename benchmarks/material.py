@@ -20,8 +20,7 @@ def kept_dataset(params: Mapping[str, Any], folder: Path) -> Dataset:
     try:
         return load_dataset(folder)
     except DriftloopError:
-        base: type[DatasetSource] = DatasetSource
-        save_dataset(folder, instantiate(params["dataset"], base).fetch(print))
+        save_dataset(folder, instantiate(params["dataset"], DatasetSource).fetch(print))
         return load_dataset(folder)
 
 

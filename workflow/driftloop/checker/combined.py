@@ -42,9 +42,8 @@ class Combined(Detector):
     def __init__(self, members: Sequence[Mapping[str, Any]] = DEFAULT_MEMBERS) -> None:
         if not members:
             raise ValueError("members is empty; name one detector at least")
-        base: type[Detector] = Detector
         self.members = [
-            instantiate(spec, base, where=f"members[{place}]") for place, spec in enumerate(members)
+            instantiate(spec, Detector, where=f"members[{place}]") for place, spec in enumerate(members)
         ]
 
     def fit(self, reference: Features, rng: np.random.Generator) -> Arrays:

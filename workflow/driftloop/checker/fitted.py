@@ -75,8 +75,7 @@ def make_detector(spec: Mapping[str, Any]) -> Detector:
     Raises:
         ParameterError: it is no detector, or does not take these settings.
     """
-    base: type[Detector] = Detector
-    return instantiate(spec, base, where="detector")
+    return instantiate(spec, Detector, where="detector")
 
 
 def fit_detector(

@@ -300,7 +300,6 @@ def _try_model(
     from driftloop.params.instantiate import instantiate
     from driftloop.params.named_class import allow
 
-    base: type[DatasetSource] = DatasetSource
     source = dict(params["dataset"])
     for key in ("folder", "file"):
         if key in source and data is not None:
@@ -314,7 +313,7 @@ def _try_model(
         network=params["network"],
         mean=model["mean"],
         std=model["std"],
-        images=instantiate(source, base).some(TRIAL),
+        images=instantiate(source, DatasetSource).some(TRIAL),
         classes=source.get("classes") or list(seen.counts),
         output=model.get("output"),
     )

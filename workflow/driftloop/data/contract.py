@@ -71,6 +71,5 @@ def form_of(spec: Mapping[str, Any], shape: tuple[int, int, int]) -> Form:
     Raises:
         ParameterError: the dataset is none, or says what is no form.
     """
-    base: type[DatasetSource] = DatasetSource
-    source = instantiate(spec, base, where="params.yaml: dataset")
+    source = instantiate(spec, DatasetSource, where="params.yaml: dataset")
     return Form(shape, **{option: getattr(source, option) for option in FORM_OPTIONS})

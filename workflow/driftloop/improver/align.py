@@ -59,8 +59,7 @@ class Aligned(Network):
 
     def __init__(self, channels: int, classes: int, network: Mapping[str, Any]) -> None:
         super().__init__()
-        base: type[Network] = Network
-        make = partial(instantiate, base=base, where="network", channels=channels, classes=classes)
+        make = partial(instantiate, base=Network, where="network", channels=channels, classes=classes)
         self.usual, self.aligned = make(network), make(_innermost(network))
         self.gate = suspicion_network(channels)
         # Until the gate is trained, every image is a usual one.

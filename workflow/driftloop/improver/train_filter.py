@@ -106,8 +106,7 @@ def train_filter(
     device = classifier.mean.device
     spec = dict(spec) | {"channels": classifier.input_shape[2]}
     with seeded(seed, device):
-        base: type[Filter] = Filter
-        repair = instantiate(spec, base, where="params.yaml: filter").to(device)
+        repair = instantiate(spec, Filter, where="params.yaml: filter").to(device)
         frozen = copy.deepcopy(classifier).eval().requires_grad_(False)
         pairs = _pairs(images, imitation, earlier, rng, device)
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)

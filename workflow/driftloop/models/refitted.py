@@ -32,8 +32,7 @@ class Refitted(Network):
 
     def __init__(self, channels: int, classes: int, network: Mapping[str, Any], embedding: int) -> None:
         super().__init__()
-        base: type[Network] = Network
-        self.inner = instantiate(network, base, where="network", channels=channels, classes=classes)
+        self.inner = instantiate(network, Network, where="network", channels=channels, classes=classes)
         self.fixed = self.inner.fixed
         self.register_buffer("centre", torch.zeros(embedding))
         self.register_buffer("scale", torch.ones(embedding))

@@ -31,8 +31,7 @@ class Wrapped(Network):
         probabilities: bool = False,
     ) -> None:
         super().__init__()
-        base: type[nn.Module] = nn.Module
-        self.module = instantiate(module, base, where="network.module", error=ModelError)
+        self.module = instantiate(module, nn.Module, where="network.module", error=ModelError)
         self.classes, self.probabilities = classes, probabilities
         self._kept: Tensor | None = None
         linear = [each for each in self.module.modules() if isinstance(each, nn.Linear)]
