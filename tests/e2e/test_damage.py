@@ -60,7 +60,7 @@ results/w02/verdict.json
 results/w02/review.made.json
 results/w02/candidates/filter/model.safetensors
 results/w02/candidates/filter/imitation.json
-results/w02/candidates/retrain/learnt.json
+results/w02/candidates/filter/learnt.json
 results/w02/evaluation.json
 results/w02/population.npy
 results/w02/strip.npy
