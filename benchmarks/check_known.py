@@ -17,7 +17,8 @@ from driftloop.checker.fitted import FittedDetector, add_kind, fit_detector
 from driftloop.checker.scores import Scores, score_samples
 from driftloop.corruptions import corrupt
 from driftloop.improver.imitate import imitate
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.lesson import Lesson, Samples
+from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.models.features import Features
 from driftloop.models.predict import predict
 
@@ -37,13 +38,13 @@ def known_drift(corruption: str) -> Callable[[Checked], dict[str, Any]]:
         report = check_window(checked.fitted, predict(material.classifier, images), picks=96, draws=DRAWS)
         learnt = np.array([pick.index for pick in report.picks])
         train = material.data.take(material.split["train"])
+        how = imitate(
+            material.classifier, train.images, images, suite=suite, corruptions=[corruption], seed=seed
+        )
+        taught = Samples(images[learnt], material.labels[arrived][learnt])
         repaired = retrain(
             material.classifier,
-            Samples(train.images, train.known_labels),
-            Samples(images[learnt], material.labels[arrived][learnt]),
-            imitate(
-                material.classifier, train.images, images, suite=suite, corruptions=[corruption], seed=seed
-            ),
+            Lesson(Samples(train.images, train.known_labels), how, taught),
             settings=RetrainSettings(**material.params["retrain"]),
             seed=seed,
         )

@@ -22,7 +22,7 @@ from driftloop.checker.exposure import expose
 from driftloop.checker.fitted import FittedDetector, fit_detector
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.estimate import Told, widened, with_labels
-from driftloop.improver.retrain import Samples
+from driftloop.improver.lesson import Samples
 from driftloop.models.predict import predict
 from natural import WINDOW, Material, digits
 

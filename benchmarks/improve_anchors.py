@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from driftloop.improver.retrain import Samples
+from driftloop.improver.lesson import Samples
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
 

@@ -22,7 +22,8 @@ from driftloop.checker.picks import pick_samples
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.align import align
 from driftloop.improver.imitate import Imitation, imitate
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.lesson import Lesson, Samples
+from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.reviewed import draw_unlabelled
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
@@ -37,11 +38,10 @@ WINDOW, POPULATION = 500, 2000
 def retrained(
     material: Material, classifier: Classifier, reviewed: Samples, imitation: Imitation, **more: Any
 ) -> Classifier:
-    """Retrain a classifier with the parameters of the preset; `more` as `retrain` takes it."""
+    """Retrain a classifier with the parameters of the preset; `more` as a `Lesson` has it."""
     settings = RetrainSettings(**material.params["retrain"])
-    return retrain(
-        classifier, material.train, reviewed, imitation, settings=settings, seed=material.seed, **more
-    )
+    lesson = Lesson(material.train, imitation, reviewed=reviewed, **more)
+    return retrain(classifier, lesson, settings=settings, seed=material.seed)
 
 
 def filtered(
@@ -49,16 +49,8 @@ def filtered(
 ) -> Classifier:
     """Train a filter for a classifier with the parameters of the preset."""
     settings, spec = FilterSettings.taken_from(material.params["filter"])
-    return train_filter(
-        classifier,
-        material.train.images,
-        material.calibration.images,
-        imitation,
-        spec=spec,
-        settings=settings,
-        seed=material.seed,
-        earlier=earlier,
-    )
+    lesson = Lesson(material.train, imitation, calibration=material.calibration.images, earlier=earlier)
+    return train_filter(classifier, lesson, spec=spec, settings=settings, seed=material.seed)
 
 
 @dataclass(frozen=True)
@@ -139,7 +131,7 @@ class Case:
             incumbent or self.material.classifier,
             self.reviewed(rows),
             self.known if known else self.withheld,
-            unlabelled=self.window.images[draw_unlabelled(WINDOW, rows.tolist())],
+            window=self.window.images[draw_unlabelled(WINDOW, rows.tolist())],
         )
 
     def filtered(self, imitation: Imitation) -> Classifier:
@@ -149,11 +141,10 @@ class Case:
     def aligned(self) -> Classifier:
         """Align as the pipeline does."""
         material = self.material
+        window = self.window.images[draw_unlabelled(WINDOW, ())]
         return align(
             material.classifier,
-            material.train.images,
-            material.calibration.images,
-            self.window.images[draw_unlabelled(WINDOW, ())],
+            Lesson(material.train, window=window, calibration=material.calibration.images),
             settings=FilterSettings.taken_from(material.params["filter"])[0],
             seed=material.seed,
         )

@@ -15,7 +15,7 @@ from digests import digest_of
 from driftloop.data.dataset import Dataset
 from driftloop.data.split import split_indices
 from driftloop.files import digest_file
-from driftloop.improver.retrain import Samples
+from driftloop.improver.lesson import Samples
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import default_device
 from driftloop.params.compose import compose

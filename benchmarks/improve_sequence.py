@@ -19,7 +19,7 @@ from digests import digest_of
 from driftloop.commands.repair import join
 from driftloop.corruptions import SUITES, corrupt
 from driftloop.improver.imitate import Imitation, imitate
-from driftloop.improver.retrain import Samples
+from driftloop.improver.lesson import Samples
 from driftloop.improver.reviewed import draw_unlabelled
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
@@ -108,7 +108,7 @@ def _retrained(material: Material, classifier: Classifier, step: _Step, before: 
         classifier,
         step.reviewed,
         step.imitation,
-        unlabelled=step.unlabelled,
+        window=step.unlabelled,
         earlier=earlier,
         earlier_reviewed=taught,
     )

@@ -27,7 +27,8 @@ def measure(images: int, side: int, channels: int, steps: int, earlier: int) -> 
     import torch
 
     from driftloop.improver.imitate import Imitation
-    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+    from driftloop.improver.lesson import Lesson, Samples
+    from driftloop.improver.retrain import RetrainSettings, retrain
     from driftloop.models.classifier import Classifier, ClassifierSpec
 
     torch.manual_seed(0)
@@ -52,13 +53,15 @@ def measure(images: int, side: int, channels: int, steps: int, earlier: int) -> 
         started = time.perf_counter()
         made = retrain(
             classifier,
-            clean,
-            Samples(np.asarray(clean.images[:48]), clean.labels[:48]),
-            drifts[0],
+            Lesson(
+                clean,
+                drifts[0],
+                reviewed=Samples(np.asarray(clean.images[:48]), clean.labels[:48]),
+                window=np.asarray(clean.images[:100]),
+                earlier=drifts[1 : 1 + earlier],
+            ),
             settings=RetrainSettings(steps=steps),
             seed=0,
-            unlabelled=np.asarray(clean.images[:100]),
-            earlier=drifts[1 : 1 + earlier],
         )
         seconds = time.perf_counter() - started
     weights = [float(value.double().sum()) for value in made.network.state_dict().values()]

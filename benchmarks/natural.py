@@ -36,9 +36,10 @@ from driftloop.improver.comparison import compare
 from driftloop.improver.evidence import gather
 from driftloop.improver.gate import judge
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.lesson import Lesson, Samples
 from driftloop.improver.margin import AUTO, clean_side
 from driftloop.improver.refit import refit
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.reviewed import Parts, Reviewed, part
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import predict
@@ -260,11 +261,11 @@ class Case:
         _, parts = self.reviewed(n)
         unlabelled = self.drift.window.images[parts.unlabelled]
         taught = self._samples(parts.taught.index)
-        given = (self.material.classifier, self.material.train, taught, self.imitation)
+        lesson = Lesson(self.material.train, self.imitation, reviewed=taught, window=unlabelled)
         if how == "refit":
-            return refit(*given, seed=self.seed, unlabelled=unlabelled)
+            return refit(self.material.classifier, lesson, seed=self.seed)
         settings = RetrainSettings(**self.material.params["retrain"])
-        return retrain(*given, settings=settings, seed=self.seed, unlabelled=unlabelled)
+        return retrain(self.material.classifier, lesson, settings=settings, seed=self.seed)
 
 
 _material = lru_cache(maxsize=2)(Material)

@@ -26,6 +26,7 @@ from driftloop.corruptions import corrupt
 from driftloop.data.read_images import NamedImages
 from driftloop.files import write_json
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Lesson
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier
 from driftloop.models.predict import batch_size
@@ -44,9 +45,11 @@ def main() -> None:
     images[::2] = corrupt(clean[::2], "mnist_c", "fog", None, np.random.default_rng(0))
     repaired = train_filter(
         incumbent,
-        material.train.images,
-        material.calibration.images,
-        Imitation("mnist_c", {("fog", 3): 1.0}),
+        Lesson(
+            material.train,
+            Imitation("mnist_c", {("fog", 3): 1.0}),
+            calibration=material.calibration.images,
+        ),
         spec={"_target_": "driftloop.improver.filters.GatedDenoiser"},
         settings=FilterSettings(steps=50),
         seed=0,

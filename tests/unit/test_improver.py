@@ -14,8 +14,9 @@ from driftloop.corruptions import corrupt
 from driftloop.errors import DataError, ModelError, ParameterError
 from driftloop.improver.filters import Filter, GatedDenoiser, ResidualDenoiser
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.lesson import Lesson, Samples
 from driftloop.improver.pixels import floats, through_filters
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier, to_float
 from driftloop.models.export import export_model
@@ -72,13 +73,10 @@ def filtered_against(
     parts = digits()
     return train_filter(
         classifier or incumbent(),
-        parts["train"].images,
-        parts["calibration"].images,
-        drift,
+        Lesson(parts["train"], drift, calibration=parts["calibration"].images, earlier=earlier),
         spec=DEFOGR,
         settings=settings,
         seed=0,
-        earlier=earlier,
     )
 
 
@@ -173,9 +171,10 @@ def test_a_filter_takes_noise_out_of_photographs_and_leaves_their_texture(tmp_pa
     photographs = [image[:416].reshape(13, 32, 20, 32, 3) for image in load_sample_images().images]
     patches = np.concatenate([each.swapaxes(1, 2).reshape(-1, 32, 32, 3) for each in photographs])
     train, calibration, held_out = np.split(np.random.default_rng(0).permutation(len(patches)), [380, 450])
+    labels = (train >= len(patches) // 2).astype(np.int64)
     classifier, _ = train_classifier(
         patches[train],
-        (train >= len(patches) // 2).astype(np.int64),
+        labels,
         network={"_target_": "driftloop.models.networks.ConvNet", "width": 8},
         classes=["china", "flower"],
         settings=TrainSettings(epochs=4, batch_size=32),
@@ -185,9 +184,7 @@ def test_a_filter_takes_noise_out_of_photographs_and_leaves_their_texture(tmp_pa
     noise = Imitation("cifar10_c", {("gaussian_noise", 5): 1.0})
     candidate = train_filter(
         classifier,
-        patches[train],
-        patches[calibration],
-        noise,
+        Lesson(Samples(patches[train], labels), noise, calibration=patches[calibration]),
         spec={"_target_": "driftloop.improver.filters.ResidualDenoiser"},
         settings=FilterSettings(steps=200, batch_size=16),
         seed=0,
@@ -207,7 +204,8 @@ def test_retraining_learns_a_rotation_and_forgets_little():
     before = weights(incumbent())
     window = drifted(TURN, "calibration")
     reviewed = Samples(window.images[:30], window.labels[:30])
-    candidate = retrain(incumbent(), digits()["train"], reviewed, TURN, settings=RETRAIN, seed=0)
+    lesson = Lesson(digits()["train"], TURN, reviewed=reviewed)
+    candidate = retrain(incumbent(), lesson, settings=RETRAIN, seed=0)
     clean, lost = accuracy(incumbent(), digits()["test"]), accuracy(incumbent(), drifted(TURN))
     assert lost < clean - 0.2
     assert accuracy(candidate, drifted(TURN)) > lost + 0.5 * (clean - lost)
@@ -216,31 +214,19 @@ def test_retraining_learns_a_rotation_and_forgets_little():
 
 
 def test_retraining_leaves_the_filters_as_they_are():
-    candidate = retrain(
-        filtered(),
-        digits()["train"],
-        Samples(drifted(TURN).images[:0], digits()["test"].labels[:0]),
-        TURN,
-        settings=RETRAIN,
-        seed=0,
-        earlier=[FOG],
-    )
+    candidate = retrain(filtered(), Lesson(digits()["train"], TURN, earlier=[FOG]), settings=RETRAIN, seed=0)
     assert same(weights(candidate.filters), weights(filtered().filters))
     assert accuracy(candidate, drifted(FOG)) > accuracy(filtered(), drifted(FOG)) - 0.02
 
 
 def test_what_was_repaired_before_is_kept_and_takes_longer_the_more_it_is():
-    none = Samples(digits()["test"].images[:0], digits()["test"].labels[:0])
     classifier, earlier, right_after, steps = incumbent(), list[Imitation](), dict[str, float](), list[int]()
     for name, drift in {"turn": TURN, "lines": LINES, "fog": FOG}.items():
         classifier = retrain(
             classifier,
-            digits()["train"],
-            none,
-            drift,
+            Lesson(digits()["train"], drift, earlier=earlier),
             settings=RETRAIN,
             seed=0,
-            earlier=earlier,
             progress=lambda _, total: steps.append(total),
         )
         earlier.append(drift)
@@ -267,14 +253,15 @@ def test_a_filter_acts_on_its_drift_where_what_came_before_had_no_name():
 def test_fewer_clean_images_than_earlier_drifts_are_enough_to_go_on():
     few = Samples(digits()["train"].images[:3], digits()["train"].labels[:3])
     settings = RetrainSettings(steps=1, batch_size=16)
-    retrain(incumbent(), few, few, FOG, settings=settings, seed=0, earlier=[FOG, LINES, TURN, FOG])
+    lesson = Lesson(few, FOG, reviewed=few, earlier=[FOG, LINES, TURN, FOG])
+    retrain(incumbent(), lesson, settings=settings, seed=0)
 
 
 def test_a_retraining_that_diverges_says_so():
     settings = RetrainSettings(steps=20, batch_size=16, learning_rate=1e30)
     some = Samples(drifted(FOG).images[:20], drifted(FOG).labels[:20])
     with pytest.raises(ModelError, match=r"diverged\. Lower retrain\.learning_rate"):
-        retrain(incumbent(), digits()["train"], some, FOG, settings=settings, seed=0)
+        retrain(incumbent(), Lesson(digits()["train"], FOG, reviewed=some), settings=settings, seed=0)
 
 
 def test_images_that_no_filter_stands_before_are_held_as_bytes():
@@ -289,7 +276,8 @@ def test_images_that_no_filter_stands_before_are_held_as_bytes():
 def test_retraining_from_labels_alone_helps():
     window = drifted(TURN, "calibration")
     reviewed = Samples(window.images[:100], window.labels[:100])
-    candidate = retrain(incumbent(), digits()["train"], reviewed, None, settings=RETRAIN, seed=0)
+    lesson = Lesson(digits()["train"], reviewed=reviewed)
+    candidate = retrain(incumbent(), lesson, settings=RETRAIN, seed=0)
     assert accuracy(candidate, drifted(TURN)) > accuracy(incumbent(), drifted(TURN)) + 0.05
 
 
@@ -300,9 +288,12 @@ def test_others_of_the_window_teach_without_labels_what_nobody_could_name():
     def gain(seed: int) -> float:
         alone, with_others = (
             retrain(
-                incumbent(), digits()["train"], few, None, settings=RETRAIN, seed=seed, unlabelled=unlabelled
+                incumbent(),
+                Lesson(digits()["train"], reviewed=few, window=others),
+                settings=RETRAIN,
+                seed=seed,
             )
-            for unlabelled in (None, window.images[30:])
+            for others in (None, window.images[30:])
         )
         return accuracy(with_others, drifted(FOG)) - accuracy(alone, drifted(FOG))
 
@@ -312,20 +303,19 @@ def test_others_of_the_window_teach_without_labels_what_nobody_could_name():
 def test_there_must_be_something_to_learn_from():
     none = Samples(digits()["test"].images[:0], digits()["test"].labels[:0])
     with pytest.raises(DataError, match="reviewed samples or a diagnosis"):
-        retrain(incumbent(), digits()["train"], none, None, settings=RETRAIN, seed=0)
+        retrain(incumbent(), Lesson(digits()["train"], reviewed=none), settings=RETRAIN, seed=0)
+    lesson = Lesson(none, FOG, calibration=none.images)
     with pytest.raises(DataError, match="gate set on others"):
-        train_filter(incumbent(), none.images, none.images, FOG, spec=DEFOGR, settings=FILTER, seed=0)
+        train_filter(incumbent(), lesson, spec=DEFOGR, settings=FILTER, seed=0)
 
 
 def test_a_filter_that_is_none_is_refused():
-    images = digits()["train"].images
+    train = digits()["train"]
     allow({"_target_": "torch.nn.Identity"})
     with pytest.raises(ParameterError, match=r"filter: torch.nn.Identity is no .*Filter"):
         train_filter(
             incumbent(),
-            images,
-            images,
-            FOG,
+            Lesson(train, FOG, calibration=train.images),
             spec={"_target_": "torch.nn.Identity"},
             settings=FILTER,
             seed=0,

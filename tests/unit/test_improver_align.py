@@ -1,6 +1,7 @@
 """Aligning on scikit-learn's digits: a drift gets statistics of its own, clean images keep theirs."""
 
 import runpy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 from driftloop.errors import DataError, ModelError
 from driftloop.improver.align import TARGET, align, unaligned
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Lesson
 from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.train_filter import FilterSettings
 from driftloop.models.classifier import Classifier, ClassifierSpec
@@ -36,15 +38,8 @@ def aligned_to(how: Imitation, classifier: Classifier, **more: object) -> Classi
     parts = digits()
     window = drifted(how).images[:100]
     settings = more.pop("settings", SETTINGS)
-    return align(
-        classifier,
-        parts["train"].images,
-        parts["calibration"].images,
-        window,
-        settings=settings,
-        seed=0,
-        **more,
-    )
+    lesson = Lesson(parts["train"], window=window, calibration=parts["calibration"].images, **more)
+    return align(classifier, lesson, settings=settings, seed=0)
 
 
 @cache
@@ -74,9 +69,8 @@ def test_a_partly_drifted_window_gives_the_statistics_of_what_has_drifted():
     fog, clean = drifted(FOG), digits()["train"].images
     window = np.concatenate([fog.images[:60], clean[-240:]])
     parts = digits()
-    mixed = align(
-        incumbent(), parts["train"].images, parts["calibration"].images, window, settings=SETTINGS, seed=0
-    )
+    lesson = Lesson(parts["train"], window=window, calibration=parts["calibration"].images)
+    mixed = align(incumbent(), lesson, settings=SETTINGS, seed=0)
     others = Samples(fog.images[60:], fog.labels[60:])
     assert accuracy(mixed, others) > accuracy(incumbent(), others) + 0.1
 
@@ -121,9 +115,8 @@ def test_dropout_has_no_part_in_the_statistics():
 def test_retraining_starts_from_the_network_within():
     parts = digits()
     some = Samples(drifted(TURN).images[:20], drifted(TURN).labels[:20])
-    candidate = retrain(
-        unaligned(aligned()), parts["train"], some, TURN, settings=RetrainSettings(steps=2), seed=0
-    )
+    lesson = Lesson(parts["train"], TURN, reviewed=some)
+    candidate = retrain(unaligned(aligned()), lesson, settings=RetrainSettings(steps=2), seed=0)
     assert type(candidate.network) is type(incumbent().network)
 
 
@@ -131,11 +124,12 @@ def test_a_network_without_statistics_is_refused_and_so_is_an_empty_window():
     network = {"_target_": f"{__name__}.Bare"}
     allow(network)
     spec = ClassifierSpec(network, (16, 16, 1), ("a", "b"), (0.5,), (0.5,))
-    images = digits()["train"].images
+    train = digits()["train"]
+    lesson = Lesson(train, window=train.images, calibration=train.images)
     with pytest.raises(ModelError, match="no batch-norm layers"):
-        align(Classifier(spec), images, images, images, settings=SETTINGS, seed=0)
+        align(Classifier(spec), lesson, settings=SETTINGS, seed=0)
     with pytest.raises(DataError, match="16 of the window that judge nothing; there are"):
-        align(incumbent(), images, images, images[:0], settings=SETTINGS, seed=0)
+        align(incumbent(), replace(lesson, window=None), settings=SETTINGS, seed=0)
 
 
 class Dropping(Network):

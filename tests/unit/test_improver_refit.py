@@ -12,8 +12,8 @@ from tests.unit.foreign import write_exported, write_onnx
 
 from driftloop.errors import DataError
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Lesson, Samples
 from driftloop.improver.refit import refit
-from driftloop.improver.retrain import Samples
 from driftloop.models.classifier import Classifier
 from driftloop.models.export import export_model
 from driftloop.models.fixed import is_fixed
@@ -54,7 +54,7 @@ def incumbent(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 def candidate(incumbent: Classifier) -> Classifier:
     window = mirrored(slice(600, 800))
     reviewed = Samples(window.images[:100], window.labels[:100])
-    return refit(incumbent, USUAL, reviewed, NOBODYS, seed=0, unlabelled=window.images[100:150])
+    return refit(incumbent, Lesson(USUAL, NOBODYS, reviewed, window.images[100:150]), seed=0)
 
 
 def test_a_program_learns_what_no_filter_undoes_and_forgets_little(
@@ -69,12 +69,8 @@ def test_another_drift_is_corrected_behind_the_first(incumbent: Classifier, cand
     taught = mirrored(slice(600, 700))
     both = refit(
         candidate,
-        USUAL,
-        inverted(slice(600, 700)),
-        None,
+        Lesson(USUAL, None, inverted(slice(600, 700)), earlier=[NOBODYS], earlier_reviewed=taught),
         seed=0,
-        earlier=[NOBODYS],
-        earlier_reviewed=taught,
     )
     first, second = mirrored(slice(1000, None)), inverted(slice(1000, None))
     assert right(both, second) > right(incumbent, second) + 0.1
@@ -90,24 +86,24 @@ def test_it_survives_the_disk_and_is_still_known_for_a_program(candidate: Classi
 
 
 def test_the_same_seed_gives_the_same_correction(incumbent: Classifier) -> None:
-    first, second = (refit(incumbent, USUAL, mirrored(slice(600, 620)), None, seed=3) for _ in range(2))
+    lesson = Lesson(USUAL, reviewed=mirrored(slice(600, 620)))
+    first, second = (refit(incumbent, lesson, seed=3) for _ in range(2))
     np.testing.assert_array_equal(predict(first, IMAGES[:50]).logits, predict(second, IMAGES[:50]).logits)
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_handful_of_labels_is_enough_to_go_on(incumbent: Classifier, n: int) -> None:
-    corrected = refit(incumbent, USUAL, mirrored(slice(600, 600 + n)), NOBODYS, seed=0)
+    corrected = refit(incumbent, Lesson(USUAL, NOBODYS, mirrored(slice(600, 600 + n))), seed=0)
     assert np.isfinite(predict(corrected, IMAGES[:50]).logits).all()
 
 
 def test_a_corrected_program_of_torch_can_be_exported(tmp_path: Path) -> None:
-    corrected = refit(
-        adopted(write_exported(tmp_path / "m.pt2")), USUAL, mirrored(slice(600, 640)), None, seed=0
-    )
+    program = adopted(write_exported(tmp_path / "m.pt2"))
+    corrected = refit(program, Lesson(USUAL, reviewed=mirrored(slice(600, 640))), seed=0)
     assert isinstance(corrected.network, Refitted)
     assert export_model(corrected, tmp_path / "out.pt2") < 1e-3
 
 
 def test_there_must_be_labels_to_learn_from(incumbent: Classifier) -> None:
     with pytest.raises(DataError, match="clean images and reviewed samples"):
-        refit(incumbent, USUAL, mirrored(slice(0, 0)), NOBODYS, seed=0)
+        refit(incumbent, Lesson(USUAL, NOBODYS, mirrored(slice(0, 0))), seed=0)

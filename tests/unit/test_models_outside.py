@@ -79,15 +79,18 @@ def test_it_answers_as_it_did_elsewhere_and_shows_its_embeddings(given, tmp_path
 @pytest.mark.parametrize("write", [write_onnx, write_exported])
 def test_a_program_can_be_filtered(write, tmp_path: Path) -> None:
     from driftloop.improver.imitate import Imitation
+    from driftloop.improver.lesson import Lesson, Samples
     from driftloop.improver.train_filter import FilterSettings, train_filter
 
     model = take(write(tmp_path / ("m.onnx" if write is write_onnx else "m.pt2")))
     assert model.network.fixed
     candidate = train_filter(
         model,
-        IMAGES[:200],
-        IMAGES[200:300],
-        Imitation("mnist_c", {("impulse_noise", 4): 1.0}),
+        Lesson(
+            Samples(IMAGES[:200], LABELS[:200]),
+            Imitation("mnist_c", {("impulse_noise", 4): 1.0}),
+            calibration=IMAGES[200:300],
+        ),
         spec={"_target_": "driftloop.improver.filters.GatedDenoiser", "width": 8},
         settings=FilterSettings(steps=3, batch_size=8),
         seed=0,
@@ -127,7 +130,8 @@ class Preprocessing(Plain):
 
 def test_an_odd_module_is_kept_and_retrained(tmp_path: Path) -> None:
     from driftloop.improver.imitate import Imitation
-    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+    from driftloop.improver.lesson import Lesson, Samples
+    from driftloop.improver.retrain import RetrainSettings, retrain
 
     odd = Odd()
     odd.end.load_state_dict(fitted()[3].state_dict())
@@ -138,7 +142,8 @@ def test_an_odd_module_is_kept_and_retrained(tmp_path: Path) -> None:
     np.testing.assert_array_equal(predict(again, IMAGES).logits, predict(model, IMAGES).logits)
     images = Samples(IMAGES, LABELS.astype(np.int64))
     noise = Imitation("mnist_c", {("impulse_noise", 3): 1.0})
-    candidate = retrain(again, images, images, noise, settings=RetrainSettings(steps=5), seed=0)
+    lesson = Lesson(images, noise, reviewed=images)
+    candidate = retrain(again, lesson, settings=RetrainSettings(steps=5), seed=0)
     assert np.isfinite(predict(candidate, IMAGES).logits).all()
     mask = next(value for name, value in candidate.state_dict().items() if name.endswith("mask"))
     assert torch.equal(mask, odd.mask)

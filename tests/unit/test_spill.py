@@ -12,8 +12,9 @@ from sklearn.datasets import load_digits
 from driftloop import spill
 from driftloop.improver.filters import ResidualDenoiser
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Lesson, Samples
 from driftloop.improver.pixels import Streamed, floats, through_filters
-from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+from driftloop.improver.retrain import RetrainSettings, retrain
 from driftloop.improver.suspicion import must_pass
 from driftloop.improver.train_filter import FilterSettings, train_filter
 from driftloop.models.classifier import Classifier, ClassifierSpec
@@ -34,24 +35,14 @@ def classifier() -> Classifier:
 def retrained() -> Classifier:
     settings = RetrainSettings(steps=5, batch_size=32)
     few = Samples(DIGITS.images[:20], DIGITS.labels[:20])
-    return retrain(
-        classifier(),
-        DIGITS,
-        few,
-        NOISE,
-        settings=settings,
-        seed=0,
-        unlabelled=DIGITS.images[:50],
-        earlier=EARLIER,
-    )
+    lesson = Lesson(DIGITS, NOISE, reviewed=few, window=DIGITS.images[:50], earlier=EARLIER)
+    return retrain(classifier(), lesson, settings=settings, seed=0)
 
 
 def with_a_filter() -> Classifier:
     settings = FilterSettings(steps=5, batch_size=16)
-    images = DIGITS.images
-    return train_filter(
-        classifier(), images, images[:100], NOISE, spec=DENOISER, settings=settings, seed=0, earlier=EARLIER
-    )
+    lesson = Lesson(DIGITS, NOISE, calibration=DIGITS.images[:100], earlier=EARLIER)
+    return train_filter(classifier(), lesson, spec=DENOISER, settings=settings, seed=0)
 
 
 @pytest.mark.parametrize("repair", [retrained, with_a_filter])

@@ -66,8 +66,9 @@ def _retrain(
     import numpy as np
 
     from driftloop.improver.align import unaligned
+    from driftloop.improver.lesson import Lesson, Samples
     from driftloop.improver.refit import refit
-    from driftloop.improver.retrain import RetrainSettings, Samples, retrain
+    from driftloop.improver.retrain import RetrainSettings, retrain
 
     window, fixed = occasion.window, start.network.fixed
     imitation, train = imitation or occasion.imitate(), occasion.split("train")
@@ -76,17 +77,15 @@ def _retrain(
     # Of a program, the last step to its answers is all that can be learnt anew.
     learn = refit if fixed else partial(retrain, settings=RetrainSettings(**params["retrain"]))
     with progress(f"{window}: {'correcting the answers' if fixed else 'retraining'}") as advance:
-        candidate = learn(
-            start if fixed else unaligned(start),
+        lesson = Lesson(
             Samples(train.images, train.known_labels),
-            taught,
             imitation,
-            seed=params["seed"],
-            unlabelled=unlabelled,
+            reviewed=taught,
+            window=unlabelled,
             earlier=occasion.earlier_imitations(),
             earlier_reviewed=occasion.earlier_taught(),
-            progress=advance,
         )
+        candidate = learn(start if fixed else unaligned(start), lesson, seed=params["seed"], progress=advance)
     occasion.save(candidate, imitation, repair, np.union1d(parts.taught.index, parts.unlabelled))
     what = "answers corrected" if fixed else "retrained"
     what += " behind the filter" if repair == "retrain_filtered" else ""
@@ -109,26 +108,26 @@ def train_filter(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.repair import Occasion
     from driftloop.improver import train_filter as core
     from driftloop.improver.align import TARGET, align
+    from driftloop.improver.lesson import Lesson, Samples
 
     occasion = Occasion(window, params)
     imitation = occasion.imitate()
     settings, spec = core.FilterSettings.taken_from(params["filter"])
-    if aligning := spec["_target_"] == TARGET:
-        if extra := spec.keys() - {"_target_"}:
-            raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
-        repair = partial(align, window=occasion.arrived.images[occasion.aligned_on])
-    else:
-        repair = partial(core.train_filter, spec=spec)
+    aligning = spec["_target_"] == TARGET
+    if aligning and (extra := spec.keys() - {"_target_"}):
+        raise ParameterError(f"params.yaml: filter: {TARGET} takes no {min(extra)}; remove it.")
+    repair = align if aligning else partial(core.train_filter, spec=spec)
+    train = occasion.split("train")
+    lesson = Lesson(
+        Samples(train.images, train.known_labels),
+        imitation,
+        window=occasion.arrived.images[occasion.aligned_on] if aligning else None,
+        calibration=occasion.split("calibration").images,
+        earlier=occasion.earlier_imitations(),
+    )
     with progress(f"{window}: {'aligning' if aligning else 'training a filter'}") as advance:
         candidate = repair(
-            occasion.incumbent,
-            occasion.split("train").images,
-            occasion.split("calibration").images,
-            settings=settings,
-            seed=params["seed"],
-            imitation=imitation,
-            earlier=occasion.earlier_imitations(),
-            progress=advance,
+            occasion.incumbent, lesson, settings=settings, seed=params["seed"], progress=advance
         )
     occasion.show(candidate)
     # A filter learns from imitations alone, and has not seen any sample of the window.

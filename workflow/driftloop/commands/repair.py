@@ -19,8 +19,8 @@ from driftloop.findings.drift import Drift
 from driftloop.findings.evaluation import Strip
 from driftloop.findings.verdict import Verdict
 from driftloop.improver.imitate import Imitation, imitate
+from driftloop.improver.lesson import Samples
 from driftloop.improver.pixels import floats, through_filters
-from driftloop.improver.retrain import Samples
 from driftloop.improver.reviewed import Parts, Reviewed, one_of_each, part, read_reviewed
 from driftloop.models.classifier import Classifier
 from driftloop.models.store import model_digest, save_model

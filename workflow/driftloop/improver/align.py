@@ -8,18 +8,17 @@ clean ones: a gate, learnt from the window against clean images, decides for eac
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from driftloop.errors import DataError, ModelError
-from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Images, Lesson
 from driftloop.improver.pixels import Held, floats, through_filters
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicion_network, suspicions
 from driftloop.improver.train_filter import FilterSettings
@@ -29,8 +28,6 @@ from driftloop.models.networks import Network
 from driftloop.models.predict import at_once
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
-
-Images = npt.NDArray[np.uint8]
 
 TARGET = f"{__name__}.Aligned"
 """What `filter._target_` names, to align instead of training a filter."""
@@ -91,28 +88,20 @@ class Aligned(Network):
 
 def align(
     classifier: Classifier,
-    images: Images,
-    calibration: Images,
-    window: Images,
+    lesson: Lesson,
     *,
     settings: FilterSettings,
     seed: int,
-    imitation: Imitation | None = None,
-    earlier: Sequence[Imitation] = (),
     progress: Progress | None = None,
 ) -> Classifier:
     """Give a classifier's network statistics of a window, for images that look like it.
 
     Args:
         classifier: the incumbent. It is not changed.
-        images: clean uint8 (N, H, W, C) that it was trained on.
-        calibration: clean uint8 (M, H, W, C) that nothing was trained on. They set the gate's threshold.
-        window: uint8 (L, H, W, C).
+        lesson: the drift. It has images of the window, and calibration images for the gate's threshold.
+            Earlier drifts pass as clean images do, but for what belongs more to this one.
         settings: how to train the gate.
         seed: of the gate's weights and the order of the images.
-        imitation: what seems to have happened to the window.
-        earlier: drifts repaired before, which pass as clean images do, but for what belongs more to the
-            present one.
         progress: called after each step.
 
     Returns:
@@ -122,6 +111,9 @@ def align(
         DataError: there are no clean images, no calibration images, or too few of the window.
         ModelError: the network has no batch-norm statistics.
     """
+    images, imitation, earlier = lesson.clean.images, lesson.imitation, lesson.earlier
+    given = (lesson.calibration, lesson.window)
+    calibration, window = (images[:0] if each is None else each for each in given)
     if not len(images) or not len(calibration) or len(window) < _FEWEST:
         raise DataError(
             f"Aligning takes clean images, calibration images and {_FEWEST} of the window that judge "

@@ -16,23 +16,21 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from driftloop.errors import DataError
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Lesson, Samples
 from driftloop.improver.pixels import floats, through_filters
-from driftloop.improver.retrain import Samples, smooth
+from driftloop.improver.retrain import smooth
 from driftloop.improver.views import strong_view, weak_view
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import seeded
 from driftloop.models.predict import batch_size
 from driftloop.models.refitted import TARGET, Refitted
 from driftloop.models.train import Progress
-
-Images = npt.NDArray[np.uint8]
 
 _REPLAYED = 3000
 """Clean images, and imitations of the drifts, that are looked at: a linear layer needs no more."""
@@ -70,28 +68,14 @@ class _Seen:
 
 
 def refit(
-    classifier: Classifier,
-    clean: Samples,
-    reviewed: Samples,
-    imitation: Imitation | None,
-    *,
-    seed: int,
-    unlabelled: Images | None = None,
-    earlier: Sequence[Imitation] = (),
-    earlier_reviewed: Samples | None = None,
-    progress: Progress | None = None,
+    classifier: Classifier, lesson: Lesson, *, seed: int, progress: Progress | None = None
 ) -> Classifier:
     """Correct a classifier's answers to a drift.
 
     Args:
         classifier: the incumbent. It is not changed. Its network may be a program.
-        clean: images that it was trained on, or others like them, with their labels.
-        reviewed: samples of the window, with the labels that the reviewer gave.
-        imitation: the drift as it can be done to `clean`, which counts if it helps; or None.
+        lesson: the drift. Its imitation counts if it helps.
         seed: of the views, the corruptions and the folds.
-        unlabelled: uint8 (M, H, W, C), others of the window. None of them judges the candidate.
-        earlier: the drifts that were repaired before.
-        earlier_reviewed: samples that were reviewed for them.
         progress: called after each part of the cross-validation, which is most of it.
 
     Returns:
@@ -100,7 +84,8 @@ def refit(
     Raises:
         DataError: there are no clean images or no reviewed samples.
     """
-    if not len(clean) or not len(reviewed):
+    clean, imitation, earlier = lesson.clean, lesson.imitation, lesson.earlier
+    if not clean or not lesson.reviewed:
         raise DataError("Refitting needs clean images and reviewed samples; one is missing.")
     rng, order = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
@@ -113,13 +98,13 @@ def refit(
     befores = [twins(each, slice(number, None, len(earlier))) for number, each in enumerate(earlier)]
     see = partial(_see, classifier, generator=order)
     with seeded(seed, classifier.mean.device), torch.no_grad():
-        taught = see(reviewed, views=_VIEWS)
+        taught = see(lesson.reviewed, views=_VIEWS)
         kept = [_as_before(see(each)) for each in (usual, *befores) if len(each)]
-        kept += [see(earlier_reviewed)] if earlier_reviewed else []
+        kept += [see(lesson.earlier_reviewed)] if lesson.earlier_reviewed else []
         imitated = [see(twins(imitation))] if imitation else []
         alike = [taught.embeddings]
-        if unlabelled is not None and len(unlabelled):
-            alike.append(see(Samples(unlabelled, np.zeros(len(unlabelled), np.int64))).embeddings)
+        if lesson.window is not None and (n := len(lesson.window)):
+            alike.append(see(Samples(lesson.window, np.zeros(n, np.int64))).embeddings)
         network = _around(classifier, torch.cat([kept[0].embeddings, *alike]))
         looks = network.standardise(torch.cat(alike))
     kept, imitated = ([_standardised(each, network) for each in some] for some in (kept, imitated))

@@ -20,14 +20,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from driftloop.errors import DataError, ModelError
-from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Images, Labels, Lesson
 from driftloop.improver.pixels import Held, floats, through_filters
 from driftloop.improver.views import strong_view, weak_view
 from driftloop.models.classifier import Classifier
@@ -35,9 +34,6 @@ from driftloop.models.device import autocast, seeded
 from driftloop.models.predict import predict
 from driftloop.models.train import Progress
 from driftloop.spill import select
-
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
 
 _REPLAYED = 20000
 """Clean images, and imitations of each drift, that are drawn from."""
@@ -89,42 +85,21 @@ class RetrainSettings:
     learning_rate: float = 0.002
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Labelled images: uint8 (N, H, W, C) and int64 (N,)."""
-
-    images: Images
-    labels: Labels
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
 def retrain(
     classifier: Classifier,
-    clean: Samples,
-    reviewed: Samples,
-    imitation: Imitation | None,
+    lesson: Lesson,
     *,
     settings: RetrainSettings,
     seed: int,
-    unlabelled: Images | None = None,
-    earlier: Sequence[Imitation] = (),
-    earlier_reviewed: Samples | None = None,
     progress: Progress | None = None,
 ) -> Classifier:
     """Fine-tune a classifier's network on a drift.
 
     Args:
         classifier: the incumbent. It is not changed.
-        clean: images that it was trained on, with their labels.
-        reviewed: samples of the window, with the labels that the reviewer gave.
-        imitation: the drift as it can be done to `clean`. None to learn from the reviewed samples alone.
+        lesson: the drift. It has reviewed samples, or an imitation.
         settings: how to retrain.
         seed: of the corruptions and the order of the samples.
-        unlabelled: uint8 (M, H, W, C), others of the window. None of them judges the candidate.
-        earlier: the drifts that were repaired before.
-        earlier_reviewed: samples that were reviewed for them.
         progress: called after each step.
 
     Returns:
@@ -134,14 +109,14 @@ def retrain(
         DataError: there is nothing to learn from.
         ModelError: the weights grew beyond all bounds.
     """
-    if not len(clean) or not (len(reviewed) or imitation):
+    if not lesson.clean or not (lesson.reviewed or lesson.imitation):
         raise DataError("Retraining needs clean images, and reviewed samples or a diagnosis; one is missing.")
-    named = imitation is not None and imitation.named
-    settings = replace(settings, steps=round(settings.steps * (1 + _LONGER * len(earlier))))
+    named = lesson.imitation is not None and lesson.imitation.named
+    settings = replace(settings, steps=round(settings.steps * (1 + _LONGER * len(lesson.earlier))))
     rng = np.random.default_rng(seed)
     candidate = copy.deepcopy(classifier).eval()
     with seeded(seed, classifier.mean.device):
-        sources = _sources(candidate, clean, reviewed, imitation, unlabelled, earlier, earlier_reviewed, rng)
+        sources = _sources(candidate, lesson, rng)
         away = _AWAY if named else _AWAY_UNNAMED
         _fit(candidate, sources, settings, away, torch.Generator().manual_seed(seed), progress)
     return candidate.eval()
@@ -164,16 +139,8 @@ class _Source:
     few: bool = False
 
 
-def _sources(
-    classifier: Classifier,
-    clean: Samples,
-    reviewed: Samples,
-    imitation: Imitation | None,
-    unlabelled: Images | None,
-    earlier: Sequence[Imitation],
-    earlier_reviewed: Samples | None,
-    rng: np.random.Generator,
-) -> list[_Source]:
+def _sources(classifier: Classifier, lesson: Lesson, rng: np.random.Generator) -> list[_Source]:
+    clean, imitation, earlier = lesson.clean, lesson.imitation, lesson.earlier
     rows = np.sort(rng.choice(len(clean), min(_REPLAYED, len(clean)), replace=False))
     images, labels = select(clean.images, rows), clean.labels[rows]
     # The candidate must answer a clean image as the incumbent does, and its drifted twin too.
@@ -203,11 +170,12 @@ def _sources(
             twins, part = each.apply(select(images, places[own]), rng), _EARLIER / len(earlier) ** 0.5
             sources.append(source(twins, labels[own], part, taught[own]))
     share = _BESIDE_A_NAME if imitation and imitation.named else 1.0
-    for few, most in ((reviewed, _REVIEWED), (earlier_reviewed, _REVIEWED_BEFORE)):
+    for few, most in ((lesson.reviewed, _REVIEWED), (lesson.earlier_reviewed, _REVIEWED_BEFORE)):
         if few:
             sources.append(source(few.images, few.labels, share * _part(most, len(few))))
-    if unlabelled is not None and (n := len(unlabelled)):
-        sources.append(_Source(through_filters(classifier, unlabelled), None, share * _part(_UNLABELLED, n)))
+    if lesson.window is not None and (n := len(lesson.window)):
+        seen = through_filters(classifier, lesson.window)
+        sources.append(_Source(seen, None, share * _part(_UNLABELLED, n)))
     return sources
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +20,7 @@ from torch.nn import functional
 from driftloop.errors import DataError
 from driftloop.improver.filters import Filter
 from driftloop.improver.imitate import Imitation
+from driftloop.improver.lesson import Images, Lesson
 from driftloop.improver.pixels import Held, floats, hold_or_stream
 from driftloop.improver.suspicion import detecting_loss, limit, must_pass, suspicions
 from driftloop.models.classifier import Classifier
@@ -28,8 +28,6 @@ from driftloop.models.device import seeded
 from driftloop.models.train import Progress
 from driftloop.params.instantiate import instantiate
 from driftloop.spill import select
-
-Images = npt.NDArray[np.uint8]
 
 _OWN_OUTPUT = 0.3
 """Weight of the classifier's own output in the loss, beside the pixels."""
@@ -67,28 +65,22 @@ class FilterSettings:
 
 def train_filter(
     classifier: Classifier,
-    images: Images,
-    calibration: Images,
-    imitation: Imitation,
+    lesson: Lesson,
     *,
     spec: Mapping[str, Any],
     settings: FilterSettings,
     seed: int,
-    earlier: Sequence[Imitation] = (),
     progress: Progress | None = None,
 ) -> Classifier:
     """Train a filter and put it at the head of the classifier's chain.
 
     Args:
         classifier: the incumbent. It is not changed.
-        images: clean uint8 (N, H, W, C) that it was trained on.
-        calibration: clean uint8 (M, H, W, C) that nothing was trained on. They set the gate's threshold.
-        imitation: what is done to `images` to make the corrupted twins.
+        lesson: the drift. It has an imitation, and calibration images, which set the gate's threshold.
+            Earlier drifts must pass this filter as clean images do, but for what belongs more to this one.
         spec: `_target_` and arguments of a `Filter`.
         settings: how to train.
         seed: of the initial weights, the corruptions and the order of the pairs.
-        earlier: drifts repaired before, which must pass this filter as clean images do, but for what belongs
-            more to the present one.
         progress: called after each step.
 
     Returns:
@@ -98,17 +90,19 @@ def train_filter(
         ParameterError: `spec` names no filter.
         DataError: there are no images, or no calibration images.
     """
-    if not len(images) or not len(calibration):
+    imitation, calibration = lesson.imitation, lesson.calibration
+    if not lesson.clean or calibration is None or not len(calibration) or imitation is None:
         raise DataError(
-            "A filter is trained on clean images, and its gate set on others; one of them is empty."
+            "A filter is trained on clean images and on imitations of a drift, and its gate set on others; "
+            "one of them is missing."
         )
-    rng, earlier = np.random.default_rng(seed), imitation.rest_of(earlier)
+    rng, earlier = np.random.default_rng(seed), imitation.rest_of(lesson.earlier)
     device = classifier.mean.device
     spec = dict(spec) | {"channels": classifier.input_shape[2]}
     with seeded(seed, device):
         repair = instantiate(spec, Filter, where="params.yaml: filter").to(device)
         frozen = copy.deepcopy(classifier).eval().requires_grad_(False)
-        pairs = _pairs(images, imitation, earlier, rng, device)
+        pairs = _pairs(lesson.clean.images, imitation, earlier, rng, device)
         _fit(repair, frozen, pairs, settings, torch.Generator().manual_seed(seed), progress)
     repair.eval().requires_grad_(False)
     passing = [calibration, *(each.apply(calibration, rng) for each in earlier)]
