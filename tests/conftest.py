@@ -63,11 +63,17 @@ def warmed(warm: str) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def demo_params() -> str:
+    """What `driftloop configure` writes."""
+    return render(compose(()), ())
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_params: str) -> Project:
     """An empty project, made the working directory: params.yaml with the demo's stream, and a reference."""
     monkeypatch.chdir(tmp_path)
-    write_text(Path("params.yaml"), render(compose(()), ()))
+    write_text(Path("params.yaml"), demo_params)
     save_lineage(layout.model("reference"), Lineage("reference", "0" * 64, 0.9946))
     epochs = [
         {"loss": 0.62, "accuracy": 0.951},

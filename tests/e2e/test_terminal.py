@@ -108,7 +108,7 @@ def test_ctrl_c_decides_nothing_and_the_rerun_goes_on_at_the_same_sample(project
     again.program.kill(signal.SIGKILL)
 
 
-def test_kill_9_of_everything_at_ten_moments_loses_no_answer(project: Path) -> None:
+def test_kill_9_of_everything_at_ten_moments_loses_no_answer(project: Path, warm: str) -> None:
     """One stream of interruptions: whoever is killed goes on, next time, where the one before stopped."""
     rng = np.random.default_rng(0)
     kept = 0
@@ -130,6 +130,6 @@ def test_kill_9_of_everything_at_ten_moments_loses_no_answer(project: Path) -> N
         kept = drafted(project)
         assert kept >= seen
         assert not (project / "results" / "w02" / "verdict.json").exists()
-        unlocked = run(project, "snakemake", "--unlock", "results/w02/verdict.json")
+        unlocked = run(project, "snakemake", "--unlock", "results/w02/verdict.json", PATH=warm)
         assert unlocked.returncode == 0, unlocked.stdout
     assert kept > 10
