@@ -19,7 +19,7 @@ ALIBI := .driftloop/benchmark/alibi
 SITE := .driftloop/site
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test check test-unit test-containers test-slurm test-kills test-long test-faults \
+.PHONY: help setup install demo test check passed test-unit test-containers test-slurm test-kills test-long test-faults \
   test-soak test-fuzz lock reference docs clean \
   bench-overhead bench-containers bench-scatter bench-check bench-improve bench-natural bench-speed bench-review
 
@@ -42,7 +42,10 @@ demo: setup ## run the whole loop on real MNIST, then show what happened
 	snakemake --cores all
 	driftloop status
 
-test: check ## pass every test but those that need Docker, Apptainer or Slurm
+# Two targets, which make --jobs runs side by side.
+test: check passed ## pass every test but those that need Docker, Apptainer or Slurm
+
+passed: setup
 	$(PYTEST) -m "not containers and not slurm"
 
 check: setup ## lint, format, types, workflow lint
