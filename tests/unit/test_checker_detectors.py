@@ -71,7 +71,7 @@ def test_a_stored_detector_says_the_same(spec, make_features, tmp_path: Path):
     window = make_features(60, seed=3, noise=0.5)
     digest = save_detector(tmp_path, fitted)
     report, again = (check_window(each, window, draws=199) for each in (fitted, load_detector(tmp_path)))
-    assert report.finding("w01", "0123456789") == again.finding("w01", "0123456789")
+    assert report.digest == again.digest
     for name, column in report.samples.arrays().items():
         np.testing.assert_array_equal(column, again.samples.arrays()[name])
     assert save_detector(tmp_path, fitted) == digest

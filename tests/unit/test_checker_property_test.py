@@ -156,7 +156,7 @@ def test_a_window_a_little_darker_alarms_though_no_sample_is_novel(make_features
     window = dim(make_features(40, seed=3), 0.85)
     report = check_window(fitted, window)
     assert report.drifted
-    assert json.loads(json.dumps(report.finding("w01", "0123456789").to_json()))["drifted"] is True
+    assert json.loads(json.dumps(report.to_json()))["drifted"] is True
     assert report.novel_share.low == 0
     darker = next(move for move in report.moves if move.name == "brightness")
     assert darker.effect < -0.4

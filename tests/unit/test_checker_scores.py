@@ -47,7 +47,7 @@ def test_a_window_scored_in_parts_gets_the_same_report(
         check_window(fitted, window, draws=999),
         check_window(fitted, window, draws=999, scores=gathered),
     )
-    assert again.finding("w01", "0123456789") == whole.finding("w01", "0123456789")
+    assert again.digest == whole.digest
     for name, column in whole.samples.arrays().items():
         np.testing.assert_array_equal(column, again.samples.arrays()[name])
 
@@ -96,4 +96,4 @@ def test_a_memory_mapped_window_is_checked_as_one_in_memory(tmp_path, make_featu
         np.save(tmp_path / f"{name}.npy", array)
         mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
     reports = [check_window(fitted, each, draws=99) for each in (window, features.Features(*mapped))]
-    assert reports[0].finding("w01", "0123456789") == reports[1].finding("w01", "0123456789")
+    assert reports[0].digest == reports[1].digest

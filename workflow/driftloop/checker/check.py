@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from driftloop.checker.stream import NEW, Stream
 from driftloop.checker.window_test import window_test
 from driftloop.errors import DataError
 from driftloop.estimate import Estimate
-from driftloop.findings.drift import Drift, LabelShift, Move, Pick, StreamTest
+from driftloop.findings.drift import Drift, Pick
+from driftloop.findings.product import NOT_KEPT
 from driftloop.models.features import Features, in_parts
 
 _LEAST_SHARE = 0.05
@@ -54,89 +55,16 @@ class SampleTable:
 
 
 @dataclass(frozen=True)
-class DriftReport:
-    """What the checker says of a window.
+class DriftReport(Drift):
+    """What the checker says of a window: what it found, and what no file of findings keeps.
 
     Attributes:
-        n: samples in the window.
-        statistic: of the samples' novelty, see `RankTest`.
-        p_value: that samples of known kinds and classes, in any mixture, are as strange, and together have
-            moved as far; at every n, never 0. Where a frozen feed is less likely, its own (`Copies.chance`).
-        alpha: level of the test.
-        drifted: p_value <= alpha, or the stream has drifted.
-        stream: what the windows since the last alarm say together with this one. None where this is the
-            first of them, or has drifted by itself.
-        novel_share: how large the drift is: the share of samples that no known kind explains, with its
-            95 % limits.
-        moves: how far each property of the images, such as their brightness, has moved as a whole.
-        estimated_accuracy: of the classifier on this window, without labels, with its 95 % limits. None if
-            nothing taught it.
-        known_as: the repaired drift that this window shows again. None where clean data explain it, or
-            nothing does.
-        label_shift: whether the predicted classes come in the calibration's proportions. How novel the
-            samples are does not matter to it, nor it to the p-value.
-        kinds: names of the known kinds.
-        kind_shares: the share of samples that fit each of them best.
-        picks: samples worth a person's time.
         samples: the table of all samples.
-        copies: how many samples are copies of others, to the pixel. Tests and estimates count each picture
-            once.
-        frozen: how often a picture comes that a frozen feed sent. The tests count each of its copies. 0 where
-            there is none.
         carried: what the next window's check takes from this one.
-        seed: of the draws and the picks.
     """
 
-    n: int
-    statistic: float
-    p_value: float
-    alpha: float
-    drifted: bool
-    stream: StreamTest | None
-    novel_share: Estimate
-    moves: tuple[Move, ...]
-    estimated_accuracy: Estimate | None
-    known_as: str | None
-    label_shift: LabelShift[int]
-    kinds: tuple[str, ...]
-    kind_shares: tuple[float, ...]
-    picks: tuple[Pick, ...]
-    samples: SampleTable
-    copies: int
-    frozen: int
-    carried: Stream
-    seed: int
-
-    def finding(self, window: str, classes: Sequence[str]) -> Drift:
-        """Return what `drift.json` keeps: all but the samples and what is carried.
-
-        Args:
-            window: its name.
-            classes: their names, in the order of the labels.
-        """
-        shift = self.label_shift
-        return Drift(
-            window=window,
-            n=self.n,
-            statistic=self.statistic,
-            p_value=self.p_value,
-            alpha=self.alpha,
-            drifted=self.drifted,
-            stream=self.stream,
-            novel_share=self.novel_share,
-            moves=self.moves,
-            estimated_accuracy=self.estimated_accuracy,
-            known_as=self.known_as,
-            label_shift=LabelShift(
-                shift.p_value, shift.distance, classes[shift.grown], shift.share, shift.usual
-            ),
-            kinds=self.kinds,
-            kind_shares=self.kind_shares,
-            picks=self.picks,
-            copies=self.copies,
-            frozen=self.frozen,
-            seed=self.seed,
-        )
+    samples: SampleTable = field(kw_only=True, metadata=NOT_KEPT)
+    carried: Stream = field(kw_only=True, metadata=NOT_KEPT)
 
 
 def check_window(
@@ -150,6 +78,8 @@ def check_window(
     scores: Scores | None = None,
     stream: Stream = NEW,
     stream_alpha: float = 0.001,
+    name: str = "",
+    classes: Sequence[str] = (),
 ) -> DriftReport:
     """Check a window.
 
@@ -163,6 +93,8 @@ def check_window(
         scores: of the window's samples where they are known already, as of a window scored in parts.
         stream: what the check of the window before carried on, with the same detector.
         stream_alpha: level of the test of the windows together, in (0, 1).
+        name: the window's, for the report.
+        classes: their names, for the report.
 
     Raises:
         DataError: the window is empty, or its features are not of the detector's form.
@@ -170,10 +102,10 @@ def check_window(
     _check_form(fitted, window)
     scores = scores or score_samples(fitted, window)
     table, copies = _tabulate(fitted, window, scores), find_copies(window.images)
-    classes = window.logits.shape[1]
     stuck = scores.properties[copies.stuck]
     samples, scores = _weighed(table, scores, copies)
-    evidence = stand(fitted, scores, samples.predicted, samples.kind, classes)
+    outputs = window.logits.shape[1]
+    evidence = stand(fitted, scores, samples.predicted, samples.kind, outputs)
     test = window_test(evidence, draws=draws, seed=seed)
     novel = novel_share(evidence.novelty, seed=seed)
     # The draws' own limit holds for each test, so that a p-value never says more than they can.
@@ -186,6 +118,7 @@ def check_window(
     # If no sample is surely novel, all of them may have drifted.
     random_share = random_share_for(novel.estimate if novel.low > 0 else 1.0)
     return DriftReport(
+        window=name,
         n=len(window),
         statistic=test.statistic,
         p_value=p_value,
@@ -195,8 +128,10 @@ def check_window(
         novel_share=novel,
         moves=test.moves,
         estimated_accuracy=estimate_accuracy(fitted, scores, samples.predicted),
-        known_as=None if drifted else _known_as(fitted, samples, scores, classes, alpha, draws, seed),
-        label_shift=label_shift(samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed),
+        known_as=None if drifted else _known_as(fitted, samples, scores, outputs, alpha, draws, seed),
+        label_shift=label_shift(
+            samples.predicted, fitted.kinds[0].predicted, draws=draws, seed=seed, classes=classes
+        ),
         kinds=tuple(kind.name for kind in fitted.kinds),
         kind_shares=tuple(map(float, _kind_shares(samples, len(fitted.kinds)))),
         picks=_pick(fitted, window, table, copies.first, novel.low, picks, random_share, seed),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,8 @@ def label_shift(
     *,
     draws: int = 9999,
     seed: int = 0,
-) -> LabelShift[int]:
+    classes: Sequence[str] = (),
+) -> LabelShift:
     """Compare predicted classes with a chi-square statistic whose null law is drawn: valid for any size.
 
     Where images have drifted, predictions are wrong and so are their proportions: read it for windows that
@@ -25,18 +28,19 @@ def label_shift(
         calibration: predicted classes (m,), m >= 1.
         draws: null windows that are drawn.
         seed: of the draws.
+        classes: their names.
 
     >>> label_shift(np.zeros(50, dtype=np.int64), np.arange(500) % 2)
-    LabelShift(p_value=0.0001, distance=0.5, grown=0, share=1.0, usual=0.5)
+    LabelShift(p_value=0.0001, distance=0.5, grown='0', share=1.0, usual=0.5)
     """
-    classes = 1 + max(window.max(), calibration.max())
-    seen, known = (np.bincount(each, minlength=classes) for each in (window, calibration))
+    n = 1 + max(window.max(), calibration.max())
+    seen, known = (np.bincount(each, minlength=n) for each in (window, calibration))
     change = seen / seen.sum() - known / known.sum()
     grown = int(change.argmax())
     return LabelShift(
         p_value=_p_value(seen, seen + known, draws, seed),
         distance=float(np.abs(change).sum() / 2),
-        grown=grown,
+        grown=classes[grown] if classes else str(grown),
         share=float(seen[grown] / seen.sum()),
         usual=float(known[grown] / known.sum()),
     )

@@ -135,6 +135,8 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
         stream=_carried_from(parent, detector),
         stream_alpha=1 / params["detector"]["run_length"],
         scores=gather_parts(window, parent, parts) if parts else None,
+        name=window,
+        classes=classes,
     )
     with atomic(layout.results(window) / "samples.csv") as path, path.open("w", newline="") as stream:
         table = report.samples
@@ -145,7 +147,7 @@ def check_window(params: dict[str, Any], window: str, parts: int | None = None) 
             writer.writerow([index, classes[predicted], *(f"{x:.6g}" for x in figures), report.kinds[kind]])
     _write_previews(params, window, report)
     write_json(layout.carried(window), {"detector": detector, "stream": report.carried.to_json()})
-    report.finding(window, classes).write(layout.drift(window))
+    report.write(layout.drift(window))
     say(f"{window}: ", *_found(report), ".")
     if report.copies:
         again = f", one of them {report.frozen:,} times, as a frozen feed sends it" if report.frozen else ""

@@ -11,12 +11,13 @@ from driftloop.commands.console import progress, say
 from driftloop.commands.step import step
 from driftloop.errors import ParameterError
 from driftloop.files import check_file, digest_file, link_file, read_json, write_json
+from driftloop.findings.evaluation import Evaluations, foremost
+from driftloop.findings.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from driftloop.commands.repair import Occasion
-    from driftloop.findings.evaluation import Evaluations
     from driftloop.improver.imitate import Imitation
     from driftloop.models.classifier import Classifier
 
@@ -162,7 +163,6 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
     from driftloop.commands.settle import settling_labels
     from driftloop.data.dataset import load_dataset
     from driftloop.files import write_array
-    from driftloop.findings.evaluation import Evaluations, foremost
     from driftloop.improver.evidence import said_of
 
     occasion = Occasion(window, params)
@@ -218,7 +218,7 @@ def evaluate_candidates(params: dict[str, Any], window: str) -> None:
 def promote_model(params: dict[str, Any], window: str) -> None:
     """Put the winner into production with a detector of its own. Without one the incumbent stays."""
     parent, home = layout.model(params["stream"][window]["parent"]), layout.model(window)
-    evaluation = evaluation_of(window)
+    evaluation = Evaluations.of(window)
     if evaluation is None or evaluation.winner is None:
         _keep(parent, home, window)
     else:
@@ -280,7 +280,6 @@ def _promote(params: dict[str, Any], window: str, evaluation: Evaluations, repai
     from driftloop.commands.classify import open_model, see
     from driftloop.commands.detect import fit_clean
     from driftloop.data.dataset import load_dataset
-    from driftloop.findings.verdict import Verdict
     from driftloop.models.store import model_digest
     from driftloop.tracker.lineage import Lineage, Repair, load_lineage, save_lineage
 
@@ -313,15 +312,3 @@ def _promote(params: dict[str, Any], window: str, evaluation: Evaluations, repai
     if window not in (kind.name for kind in fitted.kinds):
         knows = f"needs {least} images to know a drift, and may ask about this one again"
     say(f"{window}: ", (f"{repair} promoted", "bold green"), f"; the detector {knows}.")
-
-
-def evaluation_of(window: str) -> Evaluations | None:
-    """Return what the gate found on a window, or None where the standing verdict asks for no repair.
-
-    An `evaluation.json` may be left from an earlier verdict. Only the verdict says whether it counts.
-    """
-    from driftloop.findings.evaluation import Evaluations
-    from driftloop.findings.verdict import Verdict
-
-    keeps = Verdict.of(window).decision == "keep"
-    return None if keeps else Evaluations.read(layout.evaluation(window))

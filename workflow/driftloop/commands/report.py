@@ -9,15 +9,17 @@ import click
 
 from driftloop import layout
 from driftloop.commands.console import say
-from driftloop.commands.improve import evaluation_of
 from driftloop.commands.step import step
 from driftloop.errors import DataError
 from driftloop.files import read_array, read_json, write_json, write_text
+from driftloop.findings.drift import Drift
+from driftloop.findings.evaluation import Evaluations
+from driftloop.findings.row import Row, read_rows, write_rows
+from driftloop.findings.score import Score
+from driftloop.findings.verdict import Verdict
 from driftloop.params.load import load_params
 
 if TYPE_CHECKING:
-    from driftloop.findings.row import Row
-    from driftloop.findings.score import Score
     from driftloop.report.page import Chapter
     from driftloop.report.status import WindowState
     from driftloop.review.ledger import Entry
@@ -32,7 +34,7 @@ def score_window(params: dict[str, Any], window: str) -> None:  # noqa: ARG001
     from driftloop.data.dataset import load_dataset
     from driftloop.report.score import score
 
-    evaluation, candidate = evaluation_of(window), None
+    evaluation, candidate = Evaluations.of(window), None
     if evaluation:
         by_candidate = read_array(layout.results(window) / "population.npy")
         candidate = by_candidate[list(evaluation.candidates).index(evaluation.foremost)]
@@ -55,8 +57,6 @@ def summarize_run(params: dict[str, Any]) -> None:
 
 
 def _finished_row(window: str, params: dict[str, Any]) -> Row:
-    from driftloop.findings.drift import Drift
-    from driftloop.findings.verdict import Verdict
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
@@ -65,7 +65,7 @@ def _finished_row(window: str, params: dict[str, Any]) -> Row:
     return summary_row(
         Drift.of(window),
         Verdict.of(window),
-        evaluation_of(window),
+        Evaluations.of(window),
         _score(window, params),
         reviewer=entry.reviewer if entry else None,
         clean=load_lineage(layout.model(params["stream"][window]["parent"])).clean_accuracy,
@@ -75,7 +75,6 @@ def _finished_row(window: str, params: dict[str, Any]) -> Row:
 
 def _write_summary(rows: Sequence[Row], last: str) -> None:
     """Write summary and metrics; `last` is whose model came into being last."""
-    from driftloop.findings.row import write_rows
     from driftloop.report.summary import metrics
     from driftloop.tracker.lineage import load_lineage
 
@@ -86,8 +85,6 @@ def _write_summary(rows: Sequence[Row], last: str) -> None:
 @step("render-report", reads=("stream", "corruptions"), home="results")
 def render_report(params: dict[str, Any]) -> None:
     """Write results/report.html: one self-contained page about the whole stream."""
-    from driftloop.findings.row import read_rows
-
     _write_report(read_rows(), params, params["stream"])
     say(f"Report: {layout.REPORT}")
 
@@ -137,8 +134,6 @@ def _unfinished_row(state: WindowState, params: dict[str, Any]) -> Row:
     """Return the row of a window of which nothing has come yet: not checked, pending, or under repair."""
     from dataclasses import replace
 
-    from driftloop.findings.drift import Drift
-    from driftloop.findings.row import Row
     from driftloop.report.summary import summary_row
     from driftloop.tracker.lineage import load_lineage
 
@@ -174,7 +169,6 @@ def report(overrides: tuple[str, ...]) -> None:
     from rich.text import Text
 
     from driftloop.commands.plain_console import PlainConsole
-    from driftloop.findings.row import read_rows
     from driftloop.report.status import next_step, under_way, windows
     from driftloop.report.story import headline, sentence
     from driftloop.tracker.provenance import vouched
@@ -207,8 +201,6 @@ def _material(window: str, params: dict[str, Any]) -> Material:
 
 def _score(window: str, params: dict[str, Any]) -> Score | None:
     """Return the true score of a simulated window, or None of one whose labels nobody knows."""
-    from driftloop.findings.score import Score
-
     return Score.read(layout.score(window)) if params["stream"][window]["simulated"] else None
 
 
@@ -233,7 +225,7 @@ def _chapter(row: Row, params: dict[str, Any]) -> Chapter:
     window, finished = row.window, row.unsettled is not None
     material = _material(window, params)
     entry, others = _decision(material) if row.decision is not None else (None, 0)
-    evaluation = evaluation_of(window) if finished else None
+    evaluation = Evaluations.of(window) if finished else None
     return Chapter(
         row=row,
         material=material,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self
 
 from driftloop import layout
 from driftloop.estimate import Estimate, widened
 from driftloop.findings.product import MAY_LACK, Product
-
-Class = TypeVar("Class", int, str)
-"""A class is a number to the check, and has a name in files."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +30,21 @@ class Move:
 
 
 @dataclass(frozen=True)
-class LabelShift(Generic[Class]):
+class LabelShift:
     """Predicted classes of a window against those of the calibration.
 
     Attributes:
         p_value: that they come in the calibration's proportions; in [1 / (draws + 1), 1].
         distance: total variation between the proportions, in [0, 1]: the share of the window that is of
             other classes than it would be. Small windows differ by chance. Read it with the p-value.
-        grown: the class whose share has grown most.
+        grown: the class whose share has grown most: its name, or its number where it was given none.
         share: its share of the window.
         usual: its share of the calibration.
     """
 
     p_value: float
     distance: float
-    grown: Class
+    grown: str
     share: float
     usual: float
 
@@ -87,11 +84,35 @@ class Pick:
 
 @dataclass(frozen=True)
 class Drift(Product):
-    """What the check found. The attributes that have no line here are those of `checker.check.DriftReport`.
+    """What the check found in a window.
 
     Attributes:
-        window: its name.
-        novel_share: with its 95 % limits, as `estimated_accuracy`.
+        window: its name. Empty where it was given none.
+        n: samples in the window.
+        statistic: of the samples' novelty, see `RankTest`.
+        p_value: that samples of known kinds and classes, in any mixture, are as strange, and together have
+            moved as far; at every n, never 0. Where a frozen feed is less likely, its own (`Copies.chance`).
+        alpha: level of the test.
+        drifted: p_value <= alpha, or the stream has drifted.
+        stream: what the windows since the last alarm say together with this one. None where this is the
+            first of them, or has drifted by itself.
+        novel_share: how large the drift is: the share of samples that no known kind explains, with its
+            95 % limits.
+        moves: how far each property of the images, such as their brightness, has moved as a whole.
+        estimated_accuracy: of the classifier on this window, without labels, with its 95 % limits. None if
+            nothing taught it.
+        known_as: the repaired drift that this window shows again. None where clean data explain it, or
+            nothing does.
+        label_shift: whether the predicted classes come in the calibration's proportions. How novel the
+            samples are does not matter to it, nor it to the p-value.
+        kinds: names of the known kinds.
+        kind_shares: the share of samples that fit each of them best.
+        picks: samples worth a person's time.
+        copies: how many samples are copies of others, to the pixel. Tests and estimates count each picture
+            once.
+        frozen: how often a picture comes that a frozen feed sent. The tests count each of its copies. 0 where
+            there is none.
+        seed: of the draws and the picks.
     """
 
     window: str
@@ -105,7 +126,7 @@ class Drift(Product):
     moves: tuple[Move, ...]
     estimated_accuracy: Estimate | None
     known_as: str | None
-    label_shift: LabelShift[str]
+    label_shift: LabelShift
     kinds: tuple[str, ...]
     kind_shares: tuple[float, ...]
     picks: tuple[Pick, ...]

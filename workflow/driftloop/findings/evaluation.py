@@ -196,6 +196,18 @@ class Evaluations(Product):
     strip: Strip
 
     @classmethod
+    def of(cls, window: str) -> Self | None:
+        """Read what the gate found on a window. None where the standing verdict asks for no repair.
+
+        An `evaluation.json` may be left from an earlier verdict. Only the verdict says whether it counts.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        keeps = Verdict.of(window).decision == "keep"
+        return None if keeps else cls.read(layout.evaluation(window))
+
+    @classmethod
     def on(cls, verdict: Verdict) -> Self | None:
         """Read what the gate found on what a verdict asks for.
 

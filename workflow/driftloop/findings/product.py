@@ -13,8 +13,8 @@ from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 from driftloop.errors import DataError
 from driftloop.files import digest_json, read_json, write_json
 
-MAY_LACK = {"may_lack": True}
-"""Metadata of a field that a file may lack. It has a default."""
+MAY_LACK, NOT_KEPT = {"may_lack": True}, {"not_kept": True}
+"""Metadata of a field that a file may lack, which has a default; and of one that no file has."""
 _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -76,7 +76,8 @@ def _plain(value: Any) -> Any:
     if type(value) in _NAMES:
         return value
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        kept = (each.name for each in fields(value) if each.metadata != NOT_KEPT)
+        return {name: _plain(getattr(value, name)) for name in kept}
     if hasattr(value, "_asdict"):  # a named tuple
         value = value._asdict()
     if isinstance(value, Mapping):
@@ -101,7 +102,7 @@ def _read(kind: Any, value: Any, at: str) -> Any:
         keys, values = arguments
         return {keys(key): _read(values, each, f"{at}.{key}") for key, each in value.items()}
     _expect(isinstance(value, dict), "an object with keys", value, at)
-    hints, optional = _fields(kind)
+    hints, optional = _fields(base)
     lacking, unknown = sorted(hints.keys() - optional - value.keys()), sorted(value.keys() - hints.keys())
     if lacking or unknown:
         said = [f"lacks {', '.join(lacking)}"] * bool(lacking) + [f"has {', '.join(unknown)}"] * bool(unknown)
@@ -114,10 +115,8 @@ def _read(kind: Any, value: Any, at: str) -> Any:
 @cache
 def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     """Return a class's fields with their types, and the names of those that a file may lack."""
-    base, hints = get_origin(kind) or kind, get_type_hints(get_origin(kind) or kind)
-    filled = dict(zip(getattr(base, "__parameters__", ()), get_args(kind), strict=False))
-    optional = {each.name for each in fields(base) if each.metadata} if is_dataclass(base) else ()
-    return {name: filled.get(hint, hint) for name, hint in hints.items()}, frozenset(optional)
+    optional = {each.name for each in fields(kind) if each.metadata} if is_dataclass(kind) else ()
+    return get_type_hints(kind), frozenset(optional)
 
 
 def _is_plain(base: type, value: Any) -> bool:

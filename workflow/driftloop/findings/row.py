@@ -43,7 +43,7 @@ class Row(Product):
     p_value: float | None = None
     alpha: float | None = None
     windows_together: int | None = None
-    label_shift: LabelShift[str] | None = None
+    label_shift: LabelShift | None = None
     drifted: bool | None = None
     known_as: str | None = None
     novel_share: float | None = None
