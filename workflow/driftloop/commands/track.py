@@ -164,7 +164,7 @@ def _repairs(window: str, filter_target: str) -> Sequence[str]:
 
     try:
         return repairs_of(Verdict.of(window).decision, filter_target)
-    except (DataError, KeyError):
+    except (DataError, KeyError):  # the verdict names no known decision
         return ()
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftloop import layout
-from driftloop.errors import DataError, LedgerError
-from driftloop.files import read_json
+from driftloop.errors import DataError, LedgerError, ModelError
 from driftloop.findings.drift import Drift
 from driftloop.findings.evaluation import Evaluations
 from driftloop.findings.verdict import Verdict
@@ -23,6 +21,7 @@ from driftloop.review.ledger import (
     settled_labels,
     standing_decision,
 )
+from driftloop.tracker.lineage import FILE, load_lineage
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -100,11 +99,8 @@ def _state_or_problem(window: str, mode: str) -> WindowState:
         return _read_state(window, mode)
     except LedgerError as error:
         return WindowState(window, "damaged", problem=str(error))
-    except DataError as error:
+    except (DataError, ModelError) as error:
         return WindowState(window, "waiting", problem=f"{error} The next run makes it anew.")
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        said = f"{layout.results(window)}: a file has not what it should ({error!r})."
-        return WindowState(window, "waiting", problem=f"{said} The next run makes it anew.")
 
 
 def describe(state: WindowState) -> dict[str, Any]:
@@ -186,10 +182,11 @@ def _failure(window: str) -> str | None:
 
 def _outcome(window: str, answer: Verdict, evaluation: Evaluations | None) -> str:
     """Say what a window with a verdict has come to: what was promoted must stand in its lineage."""
-    lineage = _read(layout.model(window) / "lineage.json")
+    home = layout.model(window)
+    lineage = load_lineage(home) if (home / FILE).exists() else None
     tried = evaluation is not None or answer.decision == "keep"
     winner = evaluation.winner if evaluation else None
-    made_here = {repair["window"]: repair["repair"] for repair in (lineage or {}).get("repairs", ())}
+    made_here = {each.window: each.repair for each in (lineage.repairs if lineage else ())}
     if not tried or lineage is None or made_here.get(window) != winner:
         return "decided" if answer.drifted else "checked"
     if winner:
@@ -239,10 +236,6 @@ def _state(
         incumbent_accuracy=compared.incumbent_accuracy if compared else None,
         candidate_accuracy=compared.candidate_accuracy if compared else None,
     )
-
-
-def _read(path: Path) -> Any:
-    return read_json(path) if path.exists() else None
 
 
 # --- in the terminal --------------------------------------------------------------------------------

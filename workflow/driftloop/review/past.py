@@ -66,7 +66,7 @@ def load_past(window: str) -> Past | None:
     """
     try:
         return _load_past(window)
-    except (DriftloopError, KeyError, TypeError, ValueError, AttributeError):
+    except DriftloopError:
         return None
 
 
