@@ -33,15 +33,6 @@ def program() -> str:
     )
 
 
-def from_docker(name: str, sif: Path) -> None:
-    """Turn an image in Docker into a SIF file.
-
-    Raises:
-        ImageError: Apptainer failed.
-    """
-    _run("writing the SIF file", [*_BUILD, str(sif), f"docker-daemon:{name}"])
-
-
 def build(context: Path, facts: dict[str, Any], sif: Path, watch: Watch) -> None:
     """Build a SIF file from the recipe. The base image is kept beside the context, for the next role.
 
@@ -67,7 +58,16 @@ def build(context: Path, facts: dict[str, Any], sif: Path, watch: Watch) -> None
         watch(f"installing {what}", step, _STEPS)
         _run(f"installing {what}", [*inside, "sh", "/build/install.sh", what])
     watch("writing the SIF file", 3, _STEPS)
-    transport, _, name = _address(base_image).partition(":")
+    write(context, _address(base_image), facts, sif)
+
+
+def write(context: Path, base: str, facts: dict[str, Any], sif: Path) -> None:
+    """Write the SIF file of a base image, given with its transport, and of what `context/driftloop` holds.
+
+    Raises:
+        ImageError: Apptainer failed.
+    """
+    transport, _, name = base.partition(":")
     arguments = {key.upper(): facts[key] for key in ("role", "version", "revision")}
     arguments |= {"TRANSPORT": transport, "BASE_IMAGE": name.removeprefix("//")}
     options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]

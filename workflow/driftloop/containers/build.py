@@ -64,9 +64,9 @@ def _build(root: Path, role: str, arguments: Arguments, engine: Engine, work: Pa
         watch("collecting packages", 0, 0)
         collect(root, described, arguments.model, context)
         if engine == "docker":
-            name = docker.build(context, described, watch)
+            base = docker.build(context, described, watch)
             watch("writing the SIF file", 0, 0)
-            apptainer.from_docker(name, target.absolute())
+            apptainer.write(context, base, described, target.absolute())
         else:
             apptainer.build(context, described, target.absolute(), watch)
     return save_image(root, role, described, engine)
