@@ -21,7 +21,8 @@ SITE := .driftloop/site
 .DEFAULT_GOAL := help
 .PHONY: help setup install demo test check passed test-unit test-containers test-slurm test-kills test-long test-faults \
   test-soak test-fuzz lock reference docs clean \
-  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-natural bench-speed bench-review
+  bench-overhead bench-containers bench-scatter bench-check bench-improve bench-natural bench-speed bench-review \
+  bench-late-labels
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 18
@@ -101,6 +102,9 @@ bench-speed: setup ## how fast, against an older commit in the same run
 
 bench-natural: setup ## the repairs where nobody can name the drift
 	python benchmarks/natural.py
+
+bench-late-labels: setup ## the test on labels that arrive later
+	python benchmarks/late_labels.py
 
 bench-review: setup ## how fast the review opens and turns its pages
 	python benchmarks/review.py

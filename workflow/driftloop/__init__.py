@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from driftloop.checker.check import DriftReport, check_window
     from driftloop.checker.fitted import FittedDetector, fit_detector
+    from driftloop.checker.realised import Realised, accuracy_fell
     from driftloop.improver.tally import Tally, count_draws
     from driftloop.models.features import Features
 
@@ -19,8 +20,10 @@ __all__ = [
     "DriftReport",
     "Features",
     "FittedDetector",
+    "Realised",
     "Tally",
     "__version__",
+    "accuracy_fell",
     "check_window",
     "count_draws",
     "fit_detector",
@@ -29,7 +32,9 @@ _MODULES = {
     "DriftReport": "checker.check",
     "Features": "models.features",
     "FittedDetector": "checker.fitted",
+    "Realised": "checker.realised",
     "Tally": "improver.tally",
+    "accuracy_fell": "checker.realised",
     "check_window": "checker.check",
     "count_draws": "improver.tally",
     "fit_detector": "checker.fitted",
