@@ -20,7 +20,7 @@ ENVS = ROOT / "envs"
 
 # The extras of pyproject.toml that each environment installs (`dev` also gets the group `dev`).
 EXTRAS = {
-    "dev": ("torch", "data", "download", "engine", "onnx", "heif", "jxl", "dicom", "tiff"),
+    "dev": ("torch", "data", "download", "engine", "serve", "onnx", "heif", "jxl", "dicom", "tiff"),
     "data": ("data", "heif", "jxl", "dicom", "tiff"),
     "torch": ("torch",),
     "review": (),
@@ -29,7 +29,7 @@ EXTRAS = {
 BUILD = ["editables", "setuptools", "wheel"]
 
 # A CUDA build of torch brings these itself, in the versions it was built with; a CPU build must not get them.
-OF_CUDA = re.compile(r"(nvidia(?!-ml-py)|cuda|triton)[-\w]*$")
+OF_CUDA = re.compile(r"(nvidia(?!-ml-py)|cuda|triton(?!client))[-\w]*$")
 _HEAD = "# Made by `make lock` from pyproject.toml.\n"
 
 Pins = dict[str, tuple[str, set[str]]]

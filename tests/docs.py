@@ -53,6 +53,7 @@ ELSEWHERE = {
 """Beginnings of commands, and the test that runs what they run."""
 PAGES_ELSEWHERE = {
     "docs/cluster.md": "tests/containers/test_pipeline.py",
+    "docs/serve.md": "tests/e2e/test_serve.py",
     "docs/second-domain.md": "tests/unit/test_examples.py",  # whole, it takes 140 MB of drawings and minutes
 }
 _ENDS = ("&&", "||", ";", "|")

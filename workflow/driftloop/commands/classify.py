@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from driftloop.commands.console import progress
+from driftloop.data.pictures import Form
+from driftloop.errors import DriftloopError
 from driftloop.models.classifier import Classifier
 from driftloop.models.device import default_device
 from driftloop.models.features import Features
@@ -31,6 +34,16 @@ class Labelled(Protocol):
 def open_model(folder: Path) -> Classifier:
     """Load a model folder onto the GPU where there is one. See `driftloop.models.store.load_model`."""
     return load_model(folder, default_device())
+
+
+def own_form(shape: tuple[int, int, int]) -> Form:
+    """Return how pictures are made to fit: as this project's windows are, or with no guess outside one."""
+    from driftloop.data.contract import form_of
+    from driftloop.params.load import read_params
+
+    with suppress(DriftloopError, KeyError, TypeError, AttributeError):
+        return form_of(read_params()["dataset"], shape)
+    return Form(shape)
 
 
 def see(classifier: Classifier, images: npt.NDArray[np.uint8], what: str = "predicting") -> Features:

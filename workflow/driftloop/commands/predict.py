@@ -7,14 +7,14 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from driftloop.errors import DataError, DriftloopError
+from driftloop.errors import DataError
 from driftloop.printable import cell
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from driftloop.checker.fitted import FittedDetector
-    from driftloop.data.pictures import Form
     from driftloop.data.read_images import NamedImages
     from driftloop.models.classifier import Classifier
     from driftloop.models.features import Features
@@ -40,7 +39,7 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
     numbered as they were added. In CSV, a text that a spreadsheet would run begins with an apostrophe, and
     control characters are written out. --jsonl has every text as it is.
     """
-    from driftloop.commands.classify import open_model
+    from driftloop.commands.classify import open_model, own_form
     from driftloop.commands.console import say, tell_json
     from driftloop.data.read_images import read_images
     from driftloop.tracker.production import production_folder
@@ -51,7 +50,7 @@ def predict(images: tuple[Path, ...], jsonl: bool, drift: bool) -> None:
         folder, images = (images[0], images[1:]) if named_model else (production_folder(), images)
         classifier, detector = open_model(folder), _detector(folder) if drift else None
     with _given(images) as paths:
-        named = read_images(paths, _form(classifier.input_shape))
+        named = read_images(paths, own_form(classifier.input_shape))
     if not images:
         named = replace(named, names=tuple(Path(name).name for name in named.names))
     for note in (*named.notes, *named.left_out):
@@ -81,17 +80,6 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     """Return a row's texts as cells."""
     safe = {column: cell(row[column]) for column in ("name", "class")}
     return {**safe, "filters": " ".join(map(str, row["filters"]))}
-
-
-def _form(shape: tuple[int, int, int]) -> Form:
-    """Return how pictures are made to fit: as this project's windows are, or with no guess outside one."""
-    from driftloop.data.contract import form_of
-    from driftloop.data.pictures import Form
-    from driftloop.params.load import read_params
-
-    with suppress(DriftloopError, KeyError, TypeError, AttributeError):
-        return form_of(read_params()["dataset"], shape)
-    return Form(shape)
 
 
 @contextmanager

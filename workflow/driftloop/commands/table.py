@@ -26,6 +26,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "settle": "settle",
         "retake": "take",
         "predict": "predict",
+        "serve": "serve",
+        "metrics": "serve",
         "export": "export",
         "promote": "production",
         "rollback": "production",
