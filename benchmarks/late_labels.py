@@ -22,6 +22,8 @@ CALM, FALLEN = 2000, 1000
 """Late labels of a stream whose accuracy has not fallen, and of one where it has."""
 ACCURACIES, CLEAN = (0.99, 0.97, 0.95, 0.9), (1000, 5000)
 """Accuracies on clean images, and numbers of clean held-out images."""
+BEFORE, USUAL = (200, 1000), (0.95, 1000)
+"""Labels before a fall that comes late; accuracy and clean images of these streams."""
 MODELS, LEARNT, HELD_OUT = 20, 600, 500
 SWAPPED = (3, 8)
 RESULT = Path(__file__).parent / "results/late_labels.json"
@@ -33,6 +35,7 @@ def main() -> None:
     drawn = [cell(accuracy, clean, generator) for accuracy in ACCURACIES for clean in CLEAN]
     facts = {"streams": STREAMS, "seed": SEED, "alpha": ALPHA, "fall": FALL, "calm_labels": CALM}
     result = {**facts, "fallen_labels": FALLEN, "drawn": drawn, "digits": digits(generator)}
+    result["delayed"] = [delayed(before, np.random.default_rng(SEED)) for before in BEFORE]
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
 
@@ -48,6 +51,23 @@ def cell(accuracy: float, clean: int, generator: np.random.Generator) -> dict[st
         "false_alarms": float(np.mean(np.isfinite(calm))),
         "power": float(np.mean(np.isfinite(fallen))),
         "median_labels": told(np.median(fallen)),
+    }
+
+
+def delayed(before: int, generator: np.random.Generator) -> dict[str, Any]:
+    """Return the figures of streams whose accuracy falls after some labels."""
+    accuracy, clean = USUAL
+    streams = [
+        np.concatenate([generator.random(before) > accuracy, generator.random(FALLEN) > accuracy - FALL])
+        for _ in range(STREAMS)
+    ]
+    alarms = np.array([found(stream, accuracy, clean, generator) for stream in streams])
+    after = alarms[alarms > before] - before
+    facts = {"before": before, "accuracy": accuracy, "clean_images": clean}
+    return {
+        **facts,
+        "power": float(np.isfinite(after).sum() / (alarms > before).sum()),
+        "median_labels": told(np.median(after)),
     }
 
 
