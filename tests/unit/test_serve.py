@@ -63,6 +63,7 @@ def test_images_come_in_every_form_of_the_protocol() -> None:
         (in_json(datatype="BYTES", shape=[1], data=[[]]), "base64"),
         (in_json(parameters={"binary_data_size": 5}), "number of bytes"),
         (b'{"inputs": [%s], "outputs": [{"name": "x"}]}' % json.dumps(TENSOR).encode(), "elements|whole"),
+        (json.dumps(json.loads(in_json()) | {"outputs": [{"name": []}]}).encode(), "outputs are"),
         (b'{"parameters": 3, "inputs": [%s]}' % json.dumps(TENSOR).encode(), "parameters"),
     ],
 )

@@ -169,7 +169,7 @@ def _outputs(wanted: object, parameters: Mapping[str, Any]) -> dict[str, bool]:
         raise ProtocolError("outputs is not a list of objects.")
     found = {}
     for each in wanted:
-        if each.get("name") not in OUTPUTS:
+        if each.get("name") not in list(OUTPUTS):  # a name that is a list has no hash
             raise ProtocolError(f"The outputs are {', '.join(OUTPUTS)}.")
         found[each["name"]] = _mapping(each.get("parameters")).get("binary_data", usual) is True
     return found
