@@ -134,6 +134,7 @@ def test_other_machines_need_a_token(copied: Path) -> None:
     refused = run(copied, "driftloop", "serve", "--host", "0.0.0.0")  # noqa: S104
     assert refused.returncode == 2
     assert "DRIFTLOOP_TOKEN" in refused.stdout
+    assert "ASCII" in run(copied, "driftloop", "serve", DRIFTLOOP_TOKEN="gehöm").stdout
     with serving(copied, DRIFTLOOP_TOKEN="secret") as address:
         url = f"http://{address}/v2/models/{MODEL}"
         for token in ({}, {"Authorization": "Bearer other"}):

@@ -65,6 +65,8 @@ def serve(host: str, port: int, capture: bool, window: int, every: float | None,
             f"--host {host} lets other machines in, so requests need a token. "
             f"Set {_TOKEN} to a long random text."
         )
+    if token and not (token.isascii() and token.isprintable()):
+        raise click.UsageError(f"{_TOKEN} has to be of printable ASCII, so that every client can send it.")
     capturing = _capture(window, every, share) if capture else None
     engine = Engine(_loader())
     service = Service(engine, capturing, Metrics(_remembered(stream_facts)), say, token=token)

@@ -79,7 +79,7 @@ class Service:
                 Route(f"{place}/ready", self._guarded(self._ready)),
                 Route(f"{place}/infer", self._guarded(self._infer), methods=["POST"]),
             ]
-        wrong = {HTTPException: _refused}
+        wrong = {HTTPException: _refused, Exception: _failed}
         return Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=wrong)
 
     @asynccontextmanager
@@ -208,6 +208,11 @@ async def _refused(request: HttpRequest, error: Exception) -> Response:
     """Answer what asks for no address of the protocol."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return JSONResponse({"error": f"There is no {request.method} {request.url.path[:200]} here."}, status)
+
+
+async def _failed(_: HttpRequest, error: Exception) -> Response:
+    """Answer where driftloop itself is at fault; what happened is in the server's log."""
+    return JSONResponse({"error": f"The server failed ({type(error).__name__})."}, 500)
 
 
 def _decoded(pictures: list[bytes], form: Form) -> npt.NDArray[np.uint8]:
